@@ -1,0 +1,3 @@
+"""Mattermod as a GitHub Action."""
+
+__version__ = "0.1.0"

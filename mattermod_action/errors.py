@@ -1,0 +1,43 @@
+"""What can go wrong, by who can mend it; `report.py` turns each kind into an exit code.
+
+Texts are one line, say what is wrong and what cures it, and never carry a secret.
+"""
+
+
+class MattermodError(Exception):
+    """Anything we expected could happen."""
+
+
+class Mistake(MattermodError):
+    """The user can mend it (exit 2). Nothing was written to GitHub."""
+
+
+class Down(MattermodError):
+    """Something we depend on does not answer (exit 3). Running again is safe."""
+
+
+class Unsure(Down):
+    """A write was sent and its outcome is unknown: read back before doing anything else."""
+
+
+class Limited(Down):
+    """GitHub asked us to slow down; the request was not carried out.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class FactUnavailable(MattermodError):
+    """A feature asked for something that cannot be read here (offline, no token)."""
+
+
+class Stopped(MattermodError):
+    """The runner asked us to stop (SIGINT 130, SIGTERM 143). State is resolved by the next run."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}; the next run takes over")
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,280 @@
+"""What happened, as frozen facts parsed from the event file.
+
+Only the standard library is imported here: most events are not for us, and that must be cheap to find out.
+Shapes of payloads: https://docs.github.com/en/webhooks/webhook-events-and-payloads
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GHOST = "ghost"  # what GitHub itself shows for an account that was deleted (`user: null`)
+OPENED = "opened"  # the cause of everything that an item's first moment calls for
+
+# The actions on which a decision can change. Every other one is a clean no-op.
+PULL_REQUEST_ACTIONS = frozenset(
+    {"opened", "reopened", "synchronize", "ready_for_review", "edited", "labeled", "unlabeled", "closed"}
+)
+ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled", "closed"})
+
+_COMMAND = re.compile(r"^[ \t]*/[a-z]", re.MULTILINE)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """`id` survives renames and transfers, the names do not."""
+
+    id: int
+    owner: str
+    name: str
+    default_branch: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A pull request or an issue as it was at one moment (`updated_at`, UTC)."""
+
+    repository: Repository
+    number: int
+    author: str
+    labels: tuple[str, ...]
+    state: str
+    url: str
+    updated_at: datetime
+
+    def carries(self, label: str) -> bool:
+        """Whether the label is on it; names compare without case, as on GitHub."""
+        return label.casefold() in {mine.casefold() for mine in self.labels}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue(Subject):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequest(Subject):
+    """`head` is the full name of the repository that the branch `ref` lives in, "" when it was deleted."""
+
+    head: str
+    ref: str
+    sha: str
+    created_at: datetime
+    merged: bool
+    draft: bool
+    maintainer_can_modify: bool
+    milestone_number: int | None
+    milestone_title: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A snapshot of a subject. `action` and `label` only say what is news in it; decisions read `subject`."""
+
+    action: str
+    label: str | None
+
+    def is_news(self, cause: str) -> bool:
+        """Whether this very event is about `cause`: everything on `opened`, the one label on `labeled`."""
+        return self.action == OPENED or (self.label is not None and cause == label_cause(self.label))
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestSeen(_Seen):
+    subject: PullRequest
+    __match_args__ = ("subject",)
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSeen(_Seen):
+    subject: Issue
+    __match_args__ = ("subject",)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandGiven:
+    """A comment on a pull request in which at least one line starts with a slash."""
+
+    repository: Repository
+    number: int
+    comment_id: int
+    author: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class MergeGroupSeen:
+    repository: Repository
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryDispatched:
+    repository: Repository
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A schedule fired, or somebody pressed the button."""
+
+    repository: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """Outcome: a comment of ours stands on the subject at `url`."""
+
+    subject: Subject
+    feature: str
+    url: str
+
+
+Seen = PullRequestSeen | IssueSeen
+Event = Seen | CommandGiven | MergeGroupSeen | RepositoryDispatched | Tick | Posted
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Not for us; `reason` is the one line that says why."""
+
+    reason: str
+
+
+class BadPayloadError(ValueError):
+    """The event file is not what GitHub sends; the message names the field."""
+
+
+def label_cause(label: str) -> str:
+    return f"label {label.casefold()}"
+
+
+def parse(name: str, payload: Mapping[str, Any], repository: str = "") -> Event | Ignored:
+    """Turn the event `name` and its payload into an `Event`, or say why it is none of ours.
+
+    `repository` (GITHUB_REPOSITORY) is only used where the payload names none. Raises BadPayloadError.
+    """
+    action = payload.get("action") or ""
+    match name:
+        case "pull_request" | "pull_request_target":
+            if action not in PULL_REQUEST_ACTIONS:
+                return Ignored(f"{name} {action}: nothing here depends on it")
+            return PullRequestSeen(action, _label(payload, action), pull_request(payload, _field(payload, "pull_request")))
+        case "issues":
+            if action not in ISSUE_ACTIONS:
+                return Ignored(f"{name} {action}: nothing here depends on it")
+            return IssueSeen(action, _label(payload, action), issue(payload, _field(payload, "issue")))
+        case "issue_comment":
+            return _comment(payload, action)
+        case "merge_group":
+            group = _field(payload, "merge_group")
+            return MergeGroupSeen(_repository(payload), str(_field(group, "head_sha")))
+        case "repository_dispatch":
+            return RepositoryDispatched(_repository(payload), action)
+        case "schedule" | "workflow_dispatch":
+            return Tick(_names(payload.get("repository")) or repository)
+    return Ignored(f"{name}: not an event that this action answers")
+
+
+def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullRequest:
+    """Read a pull request as events and the REST API both show it; `payload` names the repository."""
+    head = _field(data, "head")
+    milestone = data.get("milestone") or {}
+    return PullRequest(
+        **_common(payload, data),
+        head=(head.get("repo") or {}).get("full_name") or "",
+        ref=str(head.get("ref") or ""),
+        sha=str(head.get("sha") or ""),
+        created_at=_time(data, "created_at"),
+        merged=bool(data.get("merged") or data.get("merged_at")),
+        draft=bool(data.get("draft")),
+        maintainer_can_modify=bool(data.get("maintainer_can_modify")),
+        milestone_number=milestone.get("number"),
+        milestone_title=milestone.get("title"),
+    )
+
+
+def issue(payload: Mapping[str, Any], data: Mapping[str, Any]) -> Issue:
+    return Issue(**_common(payload, data))
+
+
+def with_subject(event: Seen, subject: Subject) -> Seen:
+    """The same event about a newer snapshot of its subject."""
+    return replace(event, subject=subject)  # type: ignore[arg-type]  # each kind is only given its own kind
+
+
+def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
+    comment = _field(payload, "comment")
+    subject = _field(payload, "issue")
+    body = comment.get("body") or ""
+    if action != "created":
+        return Ignored(f"issue_comment {action}: only new comments are read")
+    if (payload.get("sender") or {}).get("type") == "Bot":
+        return Ignored("issue_comment: written by a bot")
+    if not subject.get("pull_request"):
+        return Ignored("issue_comment: commands are for pull requests")
+    if not _COMMAND.search(body):
+        return Ignored("issue_comment: no command in it")
+    return CommandGiven(
+        _repository(payload), int(_field(subject, "number")), int(_field(comment, "id")), _login(comment), body
+    )
+
+
+def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "repository": _repository(payload),
+        "number": int(_field(data, "number")),
+        "author": _login(data),
+        "labels": tuple(label["name"] for label in data.get("labels") or () if label and label.get("name")),
+        "state": str(data.get("state") or "open"),
+        "url": str(data.get("html_url") or ""),
+        "updated_at": _time(data, "updated_at"),
+    }
+
+
+def _label(payload: Mapping[str, Any], action: str) -> str | None:
+    return (payload.get("label") or {}).get("name") if action == "labeled" else None
+
+
+def _login(data: Mapping[str, Any]) -> str:
+    return str((data.get("user") or {}).get("login") or GHOST)
+
+
+def _repository(payload: Mapping[str, Any]) -> Repository:
+    data = _field(payload, "repository")
+    owner, _, name = _names(data).partition("/")
+    return Repository(int(_field(data, "id")), owner, name, str(data.get("default_branch") or ""))
+
+
+def _names(data: Mapping[str, Any] | None) -> str:
+    full_name = str((data or {}).get("full_name") or "")
+    if full_name and not (len(parts := full_name.split("/")) == 2 and all(map(_NAME.fullmatch, parts))):  # noqa: PLR2004
+        raise BadPayloadError(f"repository.full_name is not OWNER/NAME: {full_name[:80]!r}")
+    return full_name
+
+
+def _field(data: Mapping[str, Any], name: str) -> Any:
+    value = data.get(name)
+    if value is None:
+        raise BadPayloadError(f"the event file has no `{name}`")
+    return value
+
+
+def _time(data: Mapping[str, Any], name: str) -> datetime:
+    """GitHub writes ISO 8601 in UTC; kept naive, as the database keeps it."""
+    try:
+        moment = datetime.fromisoformat(str(_field(data, name)))
+    except ValueError as error:
+        raise BadPayloadError(f"`{name}` is not a time: {data.get(name)!r}") from error
+    return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment

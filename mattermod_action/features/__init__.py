@@ -1,0 +1,3 @@
+"""The table of contents: one line a feature. The name is its config section and its file."""
+
+FEATURES = ("label_messages",)

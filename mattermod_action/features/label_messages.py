@@ -1,0 +1,69 @@
+"""Answer a label with a message.
+
+You see: one comment for each label that a pull request or an issue carries and that has a message here.
+Taking the label off and putting it on again posts nothing new, nor does editing a message. Labels that were
+there before this action was installed stay unanswered.
+
+`USERNAME` in a message is replaced by the login of whoever opened the pull request or issue, where it stands
+as a word of its own. Label names compare without case, as on GitHub. A label may have several messages.
+
+```yaml
+label_messages:
+  pull_requests:
+    - label: "2: Dev Review"
+      message: "Thanks @USERNAME, a developer will look at this within two days."
+  issues:
+    - label: "Help Wanted"
+      message: "If you would like to work on this, say so below."
+```
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mattermod_action.config import Label, Message, Section
+from mattermod_action.effects import Comment
+from mattermod_action.events import GHOST, IssueSeen, PullRequestSeen, label_cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mattermod_action.effects import Effect
+    from mattermod_action.events import Event, Subject
+    from mattermod_action.world import Facts
+
+_USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _
+
+
+class Rule(Section):
+    label: Label
+    message: Message
+
+    def text(self, login: str) -> str:
+        safe = login if _LOGIN.fullmatch(login) else GHOST
+        return _USERNAME.sub(safe, self.message)
+
+
+class Config(Section):
+    pull_requests: tuple[Rule, ...] = ()
+    issues: tuple[Rule, ...] = ()
+
+
+def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:  # noqa: ARG001  # every plan is asked alike
+    match event:
+        case PullRequestSeen(subject):
+            yield from _answers(subject, config.pull_requests)
+        case IssueSeen(subject):
+            yield from _answers(subject, config.issues)
+
+
+def _answers(subject: Subject, rules: tuple[Rule, ...]) -> Iterator[Effect]:
+    position: dict[str, int] = {}
+    for rule in rules:
+        label = rule.label.casefold()
+        nth = position[label] = position.get(label, -1) + 1  # among this label's rules, so that others may move
+        if subject.carries(label):
+            yield Comment(subject=subject, text=rule.text(subject.author), once=(label, nth), cause=label_cause(label))
