@@ -31,6 +31,13 @@ class Limited(Down):
         self.retry_after = retry_after
 
 
+class Refused(MattermodError):
+    """GitHub said no to this one target (locked, gone, too long); the others go on.
+
+    Red only when `fail-on` asks for it (exit 4).
+    """
+
+
 class FactUnavailable(MattermodError):
     """A feature asked for something that cannot be read here (offline, no token)."""
 

@@ -1,0 +1,102 @@
+"""Read one file of a repository's default branch with nothing but the standard library.
+
+Most events match nothing in the configuration, and reading it is all they cost: PyGithub takes longer to
+import than this takes to answer.
+https://docs.github.com/en/rest/repos/contents#get-repository-content
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from mattermod_action import __version__
+from mattermod_action.errors import Down, Mistake
+
+if TYPE_CHECKING:
+    from mattermod_action.world import Clock
+
+TIMEOUT = 10  # seconds
+PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
+LARGEST = 262_144  # bytes; no configuration is larger
+REDIRECTS = 3  # a renamed repository answers 301 to its new address
+RAW = "application/vnd.github.raw+json"
+
+
+def read(api_url: str, token: str, repository: str, path: str, clock: Clock) -> str:
+    """Return the text of `path` on the default branch. Raises Mistake and Down."""
+    url = f"{api_url}/repos/{repository}/contents/{quote(path)}"
+    for pause in PAUSES:
+        try:
+            status, body = _get(url, token, REDIRECTS)
+        except (OSError, http.client.HTTPException) as error:
+            reason = f"GitHub cannot be reached ({type(error).__name__})"
+        else:
+            if status == http.client.OK:
+                return _text(body, path)
+            _raise_for(status, path, repository)
+            reason = f"GitHub answered {status}"
+        if pause is not None:
+            clock.sleep(pause)
+    raise Down(f"{reason}, so {path} could not be read; nothing was done, run again")
+
+
+def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
+    parts = urlsplit(url)
+    connection = _connect(parts.scheme, parts.netloc)
+    try:
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", target, headers=_headers(token))
+        answer = connection.getresponse()
+        moved = answer.headers.get("Location", "")
+        # The token goes to the host it was given for and nowhere else.
+        if answer.status in (301, 307, 308) and redirects and urlsplit(moved).netloc == parts.netloc:
+            return _get(moved, token, redirects - 1)
+        return answer.status, answer.read(LARGEST + 1)
+    finally:
+        connection.close()
+
+
+def _connect(scheme: str, netloc: str) -> http.client.HTTPConnection:
+    kind = http.client.HTTPConnection if scheme == "http" else http.client.HTTPSConnection
+    proxy = urlsplit(os.environ.get(f"{scheme}_proxy") or os.environ.get(f"{scheme.upper()}_PROXY") or "")
+    if scheme == "https" and proxy.netloc and not _bypassed(netloc):
+        connection = kind(proxy.netloc.rpartition("@")[2], timeout=TIMEOUT)
+        connection.set_tunnel(netloc)
+        return connection
+    return kind(netloc, timeout=TIMEOUT)
+
+
+def _bypassed(netloc: str) -> bool:
+    host = netloc.partition(":")[0]
+    names = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
+    return any(name and (name == "*" or host.endswith(name.strip().lstrip("."))) for name in names)
+
+
+def _headers(token: str) -> dict[str, str]:
+    agent = {"Accept": RAW, "User-Agent": f"mattermod-action/{__version__}"}
+    return {**agent, "Authorization": f"Bearer {token}"} if token else agent
+
+
+def _text(body: bytes, path: str) -> str:
+    if len(body) > LARGEST:
+        raise Mistake(f"{path}:1: is larger than {LARGEST} bytes")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{path}:1: is not UTF-8 (byte {error.start})") from error
+
+
+def _raise_for(status: int, path: str, repository: str) -> None:
+    match status:
+        case 401:
+            raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired")
+        case 404:
+            raise Mistake(
+                f"{path}: not found on the default branch of {repository}: add it, name another file with the "
+                "input `config`, or give the job `contents: read`"
+            )
+        case 403:
+            raise Mistake(f"{path}: `github-token` may not read it: give the job `contents: read`")

@@ -1,0 +1,200 @@
+"""GitHub through PyGithub, with its own retries and pauses off: a repeated POST would be a second comment.
+
+PyGithub retries POST on 5xx and time-outs and sleeps 0.25 s before each request and 1 s before each write
+(`GithubRetry`, `Consts.DEFAULT_SECONDS_BETWEEN_*`). Here reads are retried, writes are a single attempt,
+and writes are paced only when there are many.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import requests
+from github import Auth, Github, GithubException
+from urllib3.exceptions import NewConnectionError
+
+from mattermod_action import __version__
+from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.events import PullRequest, issue, pull_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from mattermod_action.events import Repository, Subject
+    from mattermod_action.world import Clock
+
+TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
+READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
+READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
+FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
+WRITE_PAUSE = 0.75  # seconds
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
+SECONDARY_WAIT = 60.0
+
+COMMENTS = """
+query ($owner: String!, $name: String!, $number: Int!, $before: String) {
+  repository(owner: $owner, name: $name) {
+    issueOrPullRequest(number: $number) {
+      ... on Issue { comments(last: 100, before: $before) { ...page } }
+      ... on PullRequest { comments(last: 100, before: $before) { ...page } }
+    }
+  }
+}
+fragment page on IssueCommentConnection {
+  nodes { url body createdAt viewerDidAuthor author { __typename login } }
+  pageInfo { hasPreviousPage startCursor }
+}
+"""
+
+
+class PyGithubGitHub:
+    """The `GitHub` port of world.py."""
+
+    def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock) -> None:
+        self._requester = Github(
+            auth=Auth.Token(token),
+            base_url=api_url,
+            timeout=TIMEOUT,
+            user_agent=f"mattermod-action/{__version__}",
+            per_page=100,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            lazy=True,
+        ).requester
+        self._bots = frozenset(login.casefold() for login in bot_logins)
+        self._clock = clock
+        self._writes = 0
+        self._patience = READ_PATIENCE
+
+    def subject(self, subject: Subject) -> Subject | None:
+        is_pull = isinstance(subject, PullRequest)
+        path = f"{_path(subject.repository)}/{'pulls' if is_pull else 'issues'}/{subject.number}"
+        try:
+            data = self._read(lambda: self._json("GET", path))
+        except Refused:
+            return None
+        payload = {"repository": _as_payload(subject.repository)}
+        return pull_request(payload, data) if is_pull else issue(payload, data)
+
+    def comment(self, subject: Subject, body: str) -> str:
+        path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
+        data = self._write("POST", path, {"body": body}, "comment", "`issues: write` or `pull-requests: write`")
+        if not isinstance(data.get("id"), int):
+            raise Unsure("GitHub's answer to the new comment is not a comment")
+        return str(data.get("html_url") or "")
+
+    def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        before: str | None = None
+        while True:
+            page = self._read(lambda before=before: self._comments(subject, before))  # type: ignore[misc]
+            nodes = [node for node in page["nodes"] if node]
+            for node in nodes:
+                if self._is_ours(node) and (marker := _marker(node["body"])):
+                    found.setdefault(marker, node["url"])
+            oldest = nodes[0]["createdAt"] if nodes else ""
+            if not page["pageInfo"]["hasPreviousPage"] or (since and oldest < since.isoformat()):
+                return found
+            before = page["pageInfo"]["startCursor"]
+
+    def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
+        where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
+        _, answer = self._requester.graphql_query(COMMENTS, {**where, "before": before})
+        item = answer["data"]["repository"]["issueOrPullRequest"]
+        return dict(item["comments"])
+
+    def _is_ours(self, node: Mapping[str, Any]) -> bool:
+        """GraphQL shows a bot as `github-actions`, REST and everybody else as `github-actions[bot]`."""
+        author = node["author"] or {}
+        login = str(author.get("login") or "") + ("[bot]" if author.get("__typename") == "Bot" else "")
+        return bool(node["viewerDidAuthor"]) or login.casefold() in self._bots
+
+    def _read(self, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        for pause in (*READ_PAUSES, None):
+            try:
+                return self._call(request, "read", "`contents: read`, and `read` on what is answered")
+            except Limited as limit:
+                if pause is None or limit.retry_after > self._patience:
+                    raise
+                self._patience -= limit.retry_after
+                self._clock.sleep(limit.retry_after)
+            except Down as error:
+                if pause is None:
+                    raise Down(str(error)) from error  # an unsure read is only a read that failed
+                self._clock.sleep(pause)
+        raise AssertionError("unreachable: the last pause is None")
+
+    def _write(self, verb: str, path: str, body: object, what: str, permission: str) -> dict[str, Any]:
+        self._writes += 1
+        if self._writes > FREE_WRITES:
+            self._clock.sleep(WRITE_PAUSE)
+        return self._call(lambda: self._json(verb, path, body), what, permission)
+
+    def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
+        _, data = self._requester.requestJsonAndCheck(verb, path, input=body)
+        return data if isinstance(data, dict) else {}
+
+    def _call(self, request: Callable[[], dict[str, Any]], what: str, permission: str) -> dict[str, Any]:
+        """The one boundary at which the library's errors become ours."""
+        try:
+            return request()
+        except GithubException as error:
+            _raise_for(error, what, permission)
+        except requests.RequestException as error:
+            if _never_sent(error):
+                raise Down("GitHub cannot be reached") from error
+            raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
+        except (ValueError, KeyError, TypeError) as error:  # truncated JSON, HTML, a null where data should be
+            raise Unsure("GitHub's answer cannot be read") from error
+
+
+def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
+    status, message = error.status, str((error.data or {}).get("message", "") if isinstance(error.data, dict) else "")
+    if status == requests.codes.unauthorized:
+        raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
+    if wait := _retry_after(error, message):
+        raise Limited(f"GitHub's rate limit is reached; it asks to wait {wait:.0f} s", wait) from error
+    if status == requests.codes.forbidden and "not accessible" in message:
+        raise Mistake(
+            f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
+            "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
+        ) from error
+    if status >= requests.codes.server_error:
+        raise Unsure(f"GitHub answered {status}") from error
+    raise Refused(f"GitHub refused to {what} ({status}): {message[:200] or 'no reason given'}") from error
+
+
+def _retry_after(error: GithubException, message: str) -> float:
+    """Seconds to wait when this is a rate limit, primary or secondary; 0 when it is something else."""
+    if error.status not in (requests.codes.forbidden, requests.codes.too_many_requests):
+        return 0
+    headers = {name.casefold(): value for name, value in (error.headers or {}).items()}
+    if str(headers.get("retry-after", "")).isdecimal():
+        return max(1.0, float(headers["retry-after"]))
+    if headers.get("x-ratelimit-remaining") == "0" and str(headers.get("x-ratelimit-reset", "")).isdecimal():
+        return max(1.0, float(headers["x-ratelimit-reset"]) - time.time())
+    limited = error.status == requests.codes.too_many_requests or "rate limit" in message.casefold()
+    return SECONDARY_WAIT if limited else 0
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, NewConnectionError)  # refused, or the name was not resolved
+
+
+def _marker(body: str) -> str:
+    start = body.rfind("<!-- mattermod:v1:")
+    return body[start : body.find("-->", start) + 3] if start >= 0 else ""
+
+
+def _path(repository: Repository) -> str:
+    return f"/repos/{repository.full_name}"
+
+
+def _as_payload(repository: Repository) -> dict[str, object]:
+    return {"id": repository.id, "full_name": repository.full_name, "default_branch": repository.default_branch}

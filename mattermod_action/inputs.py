@@ -1,0 +1,120 @@
+"""The action's inputs and the runner's variables, read once. Only the standard library is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mattermod_action.errors import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_BOT = "github-actions[bot]"  # who comments when the workflow's own token does
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+CHOICES = {
+    "command": ("run", "migrate"),
+    "config-from": ("default-branch", "workspace"),
+    "database-tls": ("verify", "insecure"),
+    "dry-run": ("false", "true"),
+    "operation": ("up", "version", "status"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What the workflow asked for. Texts are as given; choices are checked, since act does not check them."""
+
+    event_name: str
+    event_path: Path
+    run_attempt: int
+    run_url: str
+    repository: str
+    workspace: Path
+    api_url: str
+    token: str
+    bot_logins: tuple[str, ...]
+    config: str
+    config_from: str
+    database_url: str
+    database_ca: str
+    database_tls: str
+    state: Path
+    command: str
+    operation: str
+    dry_run: bool
+    clock_offset: timedelta | None
+
+    @property
+    def on_loopback(self) -> bool:
+        return urlsplit(self.api_url).hostname in LOOPBACK
+
+
+def read(env: Mapping[str, str]) -> Inputs:
+    """Read `INPUT_<NAME>` (upper case, hyphens kept, as the runner sets them) and GITHUB_*. Raises Mistake."""
+    workspace = Path(env.get("GITHUB_WORKSPACE") or ".")
+    api_url = (env.get("GITHUB_API_URL") or "https://api.github.com").rstrip("/")
+    return Inputs(
+        event_name=env.get("GITHUB_EVENT_NAME", ""),
+        event_path=Path(env.get("GITHUB_EVENT_PATH", "")),
+        run_attempt=_number(env, "GITHUB_RUN_ATTEMPT", 1),
+        run_url=_run_url(env),
+        repository=env.get("GITHUB_REPOSITORY", ""),
+        workspace=workspace,
+        api_url=api_url,
+        token=_input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip(),
+        bot_logins=tuple(_words(_input(env, "bot-logins") or DEFAULT_BOT)),
+        config=_input(env, "config") or ".github/mattermod.yml",
+        config_from=_choice(env, "config-from"),
+        database_url=_input(env, "database-url") or env.get("DATABASE_URL", "").strip(),
+        database_ca=_input(env, "database-ca"),
+        database_tls=_choice(env, "database-tls") if _input(env, "database-tls") else "",
+        state=workspace / (_input(env, "state") or ".mattermod/state.sqlite"),
+        command=_choice(env, "command"),
+        operation=_choice(env, "operation"),
+        dry_run=_choice(env, "dry-run") == "true",
+        clock_offset=_clock_offset(env, api_url),
+    )
+
+
+def _input(env: Mapping[str, str], name: str) -> str:
+    return env.get(f"INPUT_{name.upper()}", "").strip()
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _choice(env: Mapping[str, str], name: str) -> str:
+    """The first choice is the default."""
+    choices = CHOICES[name]
+    value = _input(env, name) or choices[0]
+    if value not in choices:
+        raise Mistake(f"input `{name}` is {value[:40]!r}: give one of {', '.join(choices)}")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name) or str(default)
+    if not value.isdecimal():
+        raise Mistake(f"{name} is {value[:40]!r}: the runner sets it to a whole number")
+    return int(value)
+
+
+def _run_url(env: Mapping[str, str]) -> str:
+    server, repository, run = (env.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
+
+
+def _clock_offset(env: Mapping[str, str], api_url: str) -> timedelta | None:
+    """Simulated time, in seconds, for trials: honoured only when GitHub itself is on loopback."""
+    value = env.get("MATTERMOD_CLOCK_OFFSET", "")
+    if not value or urlsplit(api_url).hostname not in LOOPBACK:
+        return None
+    try:
+        return timedelta(seconds=float(value))
+    except ValueError as error:
+        raise Mistake(f"MATTERMOD_CLOCK_OFFSET is {value[:40]!r}: give a number of seconds") from error
