@@ -80,10 +80,19 @@ class PullRequest(Subject):
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A snapshot of a subject. `action` and `label` only say what is news in it; decisions read `subject`."""
+    """A snapshot of a subject. The rest only says what is news in it; decisions read `subject`.
+
+    `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place.
+    """
 
     action: str
     label: str | None
+    at: datetime
+    subject: Subject
+
+    @property
+    def repository(self) -> Repository:
+        return self.subject.repository
 
     def is_news(self, cause: str) -> bool:
         """Whether this very event is about `cause`: everything on `opened`, the one label on `labeled`."""
@@ -92,14 +101,14 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class PullRequestSeen(_Seen):
-    subject: PullRequest
     __match_args__ = ("subject",)
+    subject: PullRequest
 
 
 @dataclass(frozen=True, slots=True)
 class IssueSeen(_Seen):
-    subject: Issue
     __match_args__ = ("subject",)
+    subject: Issue
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +136,9 @@ class RepositoryDispatched:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A schedule fired, or somebody pressed the button."""
+    """A schedule fired, or somebody pressed the button. Its payload may be empty, so the id can be 0."""
 
-    repository: str
+    repository: Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +148,10 @@ class Posted:
     subject: Subject
     feature: str
     url: str
+
+    @property
+    def repository(self) -> Repository:
+        return self.subject.repository
 
 
 Seen = PullRequestSeen | IssueSeen
@@ -170,11 +183,13 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "") -> Event 
         case "pull_request" | "pull_request_target":
             if action not in PULL_REQUEST_ACTIONS:
                 return Ignored(f"{name} {action}: nothing here depends on it")
-            return PullRequestSeen(action, _label(payload, action), pull_request(payload, _field(payload, "pull_request")))
+            pull = pull_request(payload, _field(payload, "pull_request"))
+            return PullRequestSeen(action, _label(payload, action), pull.updated_at, pull)
         case "issues":
             if action not in ISSUE_ACTIONS:
                 return Ignored(f"{name} {action}: nothing here depends on it")
-            return IssueSeen(action, _label(payload, action), issue(payload, _field(payload, "issue")))
+            item = issue(payload, _field(payload, "issue"))
+            return IssueSeen(action, _label(payload, action), item.updated_at, item)
         case "issue_comment":
             return _comment(payload, action)
         case "merge_group":
@@ -183,7 +198,7 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "") -> Event 
         case "repository_dispatch":
             return RepositoryDispatched(_repository(payload), action)
         case "schedule" | "workflow_dispatch":
-            return Tick(_names(payload.get("repository")) or repository)
+            return Tick(_repository_of_run(payload, repository))
     return Ignored(f"{name}: not an event that this action answers")
 
 
@@ -255,6 +270,15 @@ def _repository(payload: Mapping[str, Any]) -> Repository:
     data = _field(payload, "repository")
     owner, _, name = _names(data).partition("/")
     return Repository(int(_field(data, "id")), owner, name, str(data.get("default_branch") or ""))
+
+
+def _repository_of_run(payload: Mapping[str, Any], full_name: str) -> Repository:
+    if payload.get("repository"):
+        return _repository(payload)
+    owner, _, name = _names({"full_name": full_name}).partition("/")
+    if not name:
+        raise BadPayloadError("neither the event file nor GITHUB_REPOSITORY names a repository")
+    return Repository(0, owner, name)
 
 
 def _names(data: Mapping[str, Any] | None) -> str:

@@ -20,6 +20,7 @@ CHOICES = {
     "config-from": ("default-branch", "workspace"),
     "database-tls": ("verify", "insecure"),
     "dry-run": ("false", "true"),
+    "fail-on": ("never", "refusal"),
     "operation": ("up", "version", "status"),
 }
 
@@ -46,6 +47,7 @@ class Inputs:
     command: str
     operation: str
     dry_run: bool
+    fail_on: str
     clock_offset: timedelta | None
 
     @property
@@ -65,7 +67,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         repository=env.get("GITHUB_REPOSITORY", ""),
         workspace=workspace,
         api_url=api_url,
-        token=_input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip(),
+        token=_token(_input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),
         bot_logins=tuple(_words(_input(env, "bot-logins") or DEFAULT_BOT)),
         config=_input(env, "config") or ".github/mattermod.yml",
         config_from=_choice(env, "config-from"),
@@ -76,12 +78,19 @@ def read(env: Mapping[str, str]) -> Inputs:
         command=_choice(env, "command"),
         operation=_choice(env, "operation"),
         dry_run=_choice(env, "dry-run") == "true",
+        fail_on=_choice(env, "fail-on"),
         clock_offset=_clock_offset(env, api_url),
     )
 
 
 def _input(env: Mapping[str, str], name: str) -> str:
     return env.get(f"INPUT_{name.upper()}", "").strip()
+
+
+def _token(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise Mistake("input `github-token` is not a token: it holds white space or other characters no token has")
+    return value
 
 
 def _words(text: str) -> list[str]:

@@ -56,26 +56,26 @@ class Ledger(Generic[E]):
         self._store, self._clock, self._owner, self._hands = store, clock, owner, hands
         self._patience = PATIENCE
 
-    def carry_out(self, effect: E, entry: Entry | None, *, over_baseline: bool = False) -> Outcome:
+    def carry_out(self, effect: E, entry: Entry | None, asked_at: datetime | None = None) -> Outcome:
         """Make `effect` happen unless it has; `entry` is its row as last read.
 
-        `over_baseline` says that a baseline row may still be answered (a late run, or backfill).
+        A baseline row is answered only when its snapshot is not older than `asked_at` (a late run).
         Raises what `Hands.do` raises, and Down when another run has it.
         """
-        claim = self._claim(effect, entry, over_baseline=over_baseline)
+        claim = self._claim(effect, entry, asked_at)
         if isinstance(claim, Outcome):
             return claim
         if claim.sent_at and (url := self._look_twice(effect, claim.sent_at)):
             return self._confirm(effect, claim, Outcome("found", url))
         return self._send(effect, claim)
 
-    def _claim(self, effect: E, entry: Entry | None, *, over_baseline: bool) -> _Claim | Outcome:
+    def _claim(self, effect: E, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:
         wait = FIRST_WAIT
         while True:
             if entry is None:
                 if self._store.claim(effect, self._owner):
                     return _Claim(fence=1)
-            elif settled := _settled(entry, over_baseline=over_baseline):
+            elif settled := _settled(entry, asked_at):
                 return settled
             elif not entry.held and self._store.take(effect.key, self._owner, entry.fence):
                 return _Claim(entry.fence + 1, entry.sent_at if entry.state == SENT else None)
@@ -133,9 +133,9 @@ class Ledger(Generic[E]):
         return outcome
 
 
-def _settled(entry: Entry, *, over_baseline: bool) -> Outcome | None:
+def _settled(entry: Entry, asked_at: datetime | None) -> Outcome | None:
     if entry.state == CONFIRMED:
         return Outcome("known", entry.result)
-    if entry.state == BASELINE and not over_baseline:
+    if entry.state == BASELINE and (asked_at is None or entry.seen_at is None or entry.seen_at < asked_at):
         return Outcome("baseline")
     return None

@@ -5,16 +5,24 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+
+from mattermod_action.errors import Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from mattermod_action.adapters.database_url import Database
     from mattermod_action.effects import Once
     from mattermod_action.events import Subject
+    from mattermod_action.inputs import Inputs
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
 SCHEMA = 4
+
+PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Known:
     """What the store knows of a subject and of the effects asked about.
 
     `seen_at` is the `updated_at` of the newest snapshot we stored, None when we never stored one (a row that
-    the original wrote counts as never). `fresh` is True when the stored columns equal the subject's.
+    the original wrote counts as never).
     """
 
     schema: int
@@ -144,3 +152,81 @@ class SimulatedClock:
 
     def sleep(self, seconds: float) -> None:
         self.offset += timedelta(seconds=seconds)
+
+
+class NoFacts:
+    """Facts of a plan that is made offline, or by features that read none."""
+
+
+@dataclass
+class World:
+    """Everything outside, for one run. Nothing is imported or connected before it is used."""
+
+    inputs: Inputs
+    database: Database | None
+    facts: Facts = field(default_factory=NoFacts)
+
+    @property
+    def first_attempt(self) -> bool:
+        return self.inputs.run_attempt == 1
+
+    @cached_property
+    def clock(self) -> Clock:
+        offset = self.inputs.clock_offset
+        return RealClock() if offset is None else SimulatedClock(offset)
+
+    @cached_property
+    def store(self) -> Store:
+        if self.database is not None:
+            from mattermod_action.adapters.mysql import MySQLStore
+
+            return MySQLStore(self.database, self.clock)
+        from mattermod_action.adapters.sqlite import SQLiteStore
+
+        return SQLiteStore(self.inputs.state, self.clock)
+
+    @cached_property
+    def github(self) -> GitHub:
+        from mattermod_action.adapters.github import PyGithubGitHub
+
+        return PyGithubGitHub(self.inputs.api_url, self._token, self.inputs.bot_logins, self.clock)
+
+    def config_text(self, repository: str) -> str:
+        """The configuration file's text: from the default branch through the API, or from the workspace."""
+        if self.inputs.config_from == "workspace":
+            return self._workspace_file()
+        from mattermod_action.adapters.contents import read
+
+        return read(self.inputs.api_url, self._token, repository, self.inputs.config, self.clock)
+
+    def close(self) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+
+    @property
+    def _token(self) -> str:
+        if not self.inputs.token:
+            raise Mistake("no token: give the input `github-token` (or GITHUB_TOKEN in the environment)")
+        return self.inputs.token
+
+    def _workspace_file(self) -> str:
+        name, root = self.inputs.config, self.inputs.workspace.resolve()
+        if self.inputs.event_name in PULL_REQUEST_EVENTS:
+            raise Mistake(
+                f"input `config-from` is `workspace`, which on {self.inputs.event_name} may hold the pull "
+                "request's own tree: leave it out, so that the default branch decides"
+            )
+        path = (root / name).resolve()
+        if not path.is_relative_to(root):
+            raise Mistake(f"input `config` names {name}, which is outside the workspace")
+        return read_text(path, name)
+
+
+def read_text(path: Path, name: str) -> str:
+    """Read a UTF-8 file that the user named. Raises Mistake with `name` in it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise Mistake(f"{name}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Mistake(f"{name}:1: is not UTF-8 (byte {error.start})") from error

@@ -1,0 +1,24 @@
+"""`mattermod`: the job of a workflow (`run`) goes straight to work, everything else is a click command.
+
+click alone takes three times as long to import as Python takes to start, and most runs find out that the event
+is not for them.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Be the command `mattermod`."""
+    if sys.argv[1:] == ["run"]:
+        from mattermod_action.job import run
+
+        sys.exit(run())
+    from mattermod_action.cli import cli
+
+    cli(prog_name="mattermod")
+
+
+if __name__ == "__main__":
+    main()

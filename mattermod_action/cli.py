@@ -1,0 +1,123 @@
+"""The commands that people type. `mattermod run` as a workflow runs it is in `job.py`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from mattermod_action import __version__, inputs, job
+from mattermod_action.errors import Mistake, MattermodError
+from mattermod_action.features import FEATURES
+
+if TYPE_CHECKING:
+    from mattermod_action.bot import Plan
+    from mattermod_action.config import Loaded
+    from mattermod_action.events import Event
+
+EXIT_MISTAKE, EXIT_DOWN = 2, 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mattermod")
+def cli() -> None:
+    """Mattermod as a GitHub Action. In a workflow it is `mattermod run` that does the work."""
+
+
+@cli.command()
+def run() -> None:
+    """Handle the event of this workflow run (GITHUB_EVENT_NAME, GITHUB_EVENT_PATH, INPUT_*)."""
+    sys.exit(job.run())
+
+
+@cli.command()
+@click.argument("event", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="The event's name, such as pull_request or issues.")
+@click.option("--config", required=True, type=click.Path(path_type=Path), help="The configuration file to plan with.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def plan(event: Path, name: str, config: Path, *, as_json: bool) -> None:
+    """Show what would be done about the event file EVENT. Nothing is read from or written to anywhere else."""
+    from mattermod_action.bot import make_plan
+    from mattermod_action.events import Ignored
+    from mattermod_action.world import NoFacts
+
+    try:
+        loaded = _load(config)
+        seen = job.parse(name, job.read_payload(event), os.environ.get("GITHUB_REPOSITORY", ""))
+    except MattermodError as error:
+        _fail(error)
+    if isinstance(seen, Ignored):
+        click.echo(json.dumps({"event": None, "effects": [], "skipped": [], "ignored": seen.reason}) if as_json else seen.reason)
+        return
+    made = make_plan(seen, loaded.config, NoFacts())
+    click.echo(json.dumps(made.as_json(seen), indent=2) if as_json else _shown(made, seen))
+    if made.errors:
+        raise made.errors[0][1]
+
+
+@cli.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path))
+def check_config(file: Path) -> None:
+    """Check a configuration file: `.github/mattermod.yml` or the original's config-mattermod.json."""
+    try:
+        loaded = _load(file)
+    except MattermodError as error:
+        _fail(error)
+    on = [name for name in FEATURES if getattr(loaded.config, name) is not None]
+    click.echo(f"{file}: valid; features that are on: {', '.join(on) or 'none'}")
+
+
+@cli.command()
+@click.option("--show", "section", metavar="SECTION", help="Print the page of one feature.")
+def features(section: str | None) -> None:
+    """List what this version can do. A feature is on when its section is in the configuration file."""
+    if section is None:
+        for name in FEATURES:
+            click.echo(f"{name:20} {_page(name).splitlines()[0]}")
+    elif section in FEATURES:
+        click.echo(_page(section).rstrip())
+    else:
+        _fail(Mistake(f"there is no feature {section!r}: give one of {', '.join(FEATURES)}"))
+
+
+@cli.command()
+@click.argument("operation", type=click.Choice(inputs.CHOICES["operation"]))
+def migrate(operation: str) -> None:
+    """Bring the database's tables up to date, or say which version they have (DATABASE_URL)."""
+    os.environ.update({"INPUT_COMMAND": "migrate", "INPUT_OPERATION": operation})
+    sys.exit(job.run())
+
+
+def _load(file: Path) -> Loaded:
+    from mattermod_action.config import load
+    from mattermod_action.world import read_text
+
+    loaded = load(read_text(file, str(file)), str(file))
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return loaded
+
+
+def _page(name: str) -> str:
+    return importlib.import_module(f"mattermod_action.features.{name}").__doc__ or name
+
+
+def _shown(made: Plan, event: Event) -> str:
+    from mattermod_action.report import safe
+
+    lines = [f"{type(event).__name__} in {event.repository.full_name}"]
+    for effect in made.effects:
+        lines.append(f"  {effect.feature}: {type(effect).__name__} on #{effect.subject.number}, because of {effect.cause}")
+        lines += [f"    | {line}" for line in effect.text.splitlines()]
+    lines += [f"  {feature}: skipped, {reason}" for feature, reason in made.skipped]
+    return "\n".join(map(safe, lines if made.effects or made.skipped else [*lines, "  nothing to do"]))
+
+
+def _fail(error: MattermodError) -> NoReturn:
+    click.echo(str(error), err=True)
+    sys.exit(EXIT_MISTAKE if isinstance(error, Mistake) else EXIT_DOWN)

@@ -1,0 +1,140 @@
+"""One job: inputs → event → configuration → bot → report → exit code.
+
+What is decided here first is that an event is not for us at all, before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action import events, inputs
+from mattermod_action.errors import Mistake, Stopped
+from mattermod_action.events import Ignored
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import FrameType
+
+    from mattermod_action.adapters.database_url import Database
+    from mattermod_action.events import Event
+    from mattermod_action.inputs import Inputs
+    from mattermod_action.report import Report
+
+
+def run() -> int:
+    """Do what the event and the inputs in the environment ask for; return the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    try:
+        given = inputs.read(os.environ)
+        event = None if given.command == "migrate" else read_event(given)
+    except Mistake as mistake:
+        return _finish_with(mistake)
+    except Stopped as stop:
+        return stop.exit_code
+    if isinstance(event, Ignored):
+        print(f"Nothing to do: {' '.join(event.reason.split())}")  # noqa: T201  # the report is not worth its import
+        return 0
+    return _report(given, event)
+
+
+def read_event(given: Inputs) -> Event | Ignored:
+    """Parse the event file. Raises Mistake."""
+    if not given.event_name:
+        raise Mistake("GITHUB_EVENT_NAME is not set: run this as a GitHub Action, or try `mattermod plan --help`")
+    payload = read_payload(given.event_path)
+    sender = str((payload.get("sender") or {}).get("login") or "").casefold()
+    if sender in {login.casefold() for login in given.bot_logins}:
+        return Ignored(f"{given.event_name}: sent by ourselves")
+    return parse(given.event_name, payload, given.repository)
+
+
+def read_payload(path: Path) -> dict[str, Any]:
+    try:
+        payload = json.loads(path.read_bytes())
+    except OSError as error:
+        raise Mistake(f"the event file cannot be read: {error.strerror}: {path}") from error
+    except (ValueError, RecursionError) as error:
+        raise Mistake(f"{path}: the event file is not JSON") from error
+    if not isinstance(payload, dict):
+        raise Mistake(f"{path}: the event file is not a JSON object")
+    return payload
+
+
+def parse(name: str, payload: dict[str, Any], repository: str) -> Event | Ignored:
+    try:
+        return events.parse(name, payload, repository)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Mistake(f"the event file is not what GitHub sends for {name}: {error}") from error
+
+
+def _report(given: Inputs, event: Event | None) -> int:
+    from mattermod_action.report import Report, annotate
+
+    report = Report(given.fail_on)
+    try:
+        _work(given, event, report)
+    except Stopped as stop:
+        annotate("warning", str(stop))
+        report.finish()
+        return stop.exit_code
+    except Exception as error:  # noqa: BLE001  # the outermost boundary: everything becomes an exit code
+        report.problem(error)
+    return report.finish()
+
+
+def _work(given: Inputs, event: Event | None, report: Report) -> None:
+    from mattermod_action.adapters.database_url import database_from
+
+    database = database_from(given)  # a mistake in it is found before anything is asked of GitHub
+    _hide(given.token, given.database_url, database.password if database else "")
+    if event is None:
+        _migrate(given, database, report)
+    else:
+        _handle(given, event, database, report)
+
+
+def _handle(given: Inputs, event: Event, database: Database | None, report: Report) -> None:
+    from mattermod_action.bot import Bot
+    from mattermod_action.config import load
+    from mattermod_action.report import annotate, say
+    from mattermod_action.world import World
+
+    world = World(given, database)
+    say(f"{type(event).__name__} in {event.repository.full_name}")
+    loaded = load(world.config_text(event.repository.full_name), given.config)
+    for warning in loaded.warnings:
+        annotate("warning", warning)
+    bot = Bot(loaded.config, world, report)
+    try:
+        if given.dry_run:
+            bot.plan(event)
+        else:
+            bot.handle(event)
+    finally:
+        world.close()
+
+
+def _migrate(given: Inputs, database: Database | None, report: Report) -> None:
+    raise NotImplementedError
+
+
+def _hide(*secrets: str) -> None:
+    from mattermod_action.report import mask
+
+    mask(secrets)
+
+
+def _finish_with(error: Exception) -> int:
+    from mattermod_action.report import Report
+
+    report = Report()
+    report.problem(error)
+    return report.finish()
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise Stopped(number)

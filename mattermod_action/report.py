@@ -1,0 +1,162 @@
+"""What people get to see: log lines, annotations, the step summary, outputs, and the exit code.
+
+Everything that came from outside may try to speak to the runner (`::error::`, `##[command]`), so no text
+reaches standard output but through `safe`. https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import sys
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mattermod_action.errors import Down, Mistake, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
+SUMMARY_HEAD = "### mattermod\n\n| feature | because of | result |\n| --- | --- | --- |\n"
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")
+_PLACE = re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
+
+
+@dataclass
+class Report:
+    """Collects what a run did; `finish` publishes it and returns the exit code."""
+
+    fail_on: str = "never"
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    plan: object = None
+    codes: set[int] = field(default_factory=set)
+
+    def row(self, feature: str, because: str, result: str) -> None:
+        self.rows.append((feature, because, result))
+        say(f"{feature}: {because}: {result}")
+
+    def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
+        """Note what went wrong once; the same line of several effects is one problem."""
+        code = 0 if parked else _code(error, self.fail_on)
+        self.codes.add(code)
+        for line in _lines(error):
+            text = f"{where}: {line}" if where and code == BUG else line
+            if text not in self.failures:
+                self.failures.append(text)
+                annotate("error" if code else "warning", text)
+        if code == BUG:
+            _fold_trace(error)
+
+    def finish(self) -> int:
+        summary = _summary(self.rows, self.failures)
+        _append("GITHUB_STEP_SUMMARY", summary)
+        _output("comments", self.comments)
+        _output("failures", self.failures)
+        _output("plan", self.plan)
+        return min((code for code in self.codes if code), default=0)
+
+
+def say(text: str) -> None:
+    """Print one log line."""
+    print(safe(text), flush=True)  # noqa: T201  # the one way to standard output
+
+
+def annotate(level: str, text: str) -> None:
+    """Show `text` at the run (and at its file and line, when it starts with them); plain outside Actions."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        sys.stderr.write(f"{level}: {safe(text)}\n" if level != "error" else f"{safe(text)}\n")
+        return
+    place = _PLACE.fullmatch(text)
+    where = f" file={_property(place['file'])},line={place['line']}" if place else ""
+    print(f"::{level}{where}::{_data(safe(text))}", flush=True)  # noqa: T201
+
+
+def mask(values: Iterable[str]) -> None:
+    """Have the runner star out each value and the forms it may turn up in; before its first use."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for value in sorted({form for value in values if value for form in _forms(value)}):
+        print(f"::add-mask::{_data(value)}", flush=True)  # noqa: T201
+
+
+def safe(text: str) -> str:
+    """One line that no runner takes for a command: `::` starts one at a line's start, `##[` anywhere."""
+    flat = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", text.replace("\r", "").replace("\n", "\\n").replace("\t", " "))
+    flat = flat.replace("##[", "#\u200b#[")
+    return f"\u200b{flat}" if flat.lstrip().startswith("::") else flat
+
+
+def cell(text: str) -> str:
+    """Text from outside as a code span in a table: no mention, link, image or HTML comes out of it."""
+    flat = safe(text).replace("|", "\u2502").replace("`", "\u02cb")
+    return f"`{flat}`" if flat.strip() else ""
+
+
+def _summary(rows: list[tuple[str, str, str]], failures: list[str]) -> str:
+    lines = [f"| {feature} | {cell(because)} | {result} |\n" for feature, because, result in rows]
+    table = SUMMARY_HEAD + "".join(lines) if rows else "### mattermod\n\nNothing to do.\n"
+    return table + "".join(f"\n- \u26a0\ufe0f {cell(failure)}\n" for failure in failures)
+
+
+def _code(error: Exception, fail_on: str) -> int:
+    match error:
+        case Mistake():
+            return MISTAKE
+        case Down():
+            return DOWN
+        case Refused():
+            return REFUSED if fail_on == "refusal" else 0
+    return BUG
+
+
+def _lines(error: Exception) -> list[str]:
+    if isinstance(error, (Mistake, Down, Refused)):
+        return str(error).splitlines() or [type(error).__name__]
+    return [f"a bug: {type(error).__name__}: {error}"[:500]]
+
+
+def _fold_trace(error: Exception) -> None:
+    pause = secrets.token_hex(16)
+    print(f"::group::trace\n::stop-commands::{pause}", flush=True)  # noqa: T201
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        say(f"  {line}")
+    print(f"::{pause}::\n::endgroup::", flush=True)  # noqa: T201
+
+
+def _append(variable: str, text: str) -> None:
+    if path := os.environ.get(variable):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def _output(name: str, value: object) -> None:
+    """Outputs are JSON on one line between delimiters that nobody can guess."""
+    fence = f"mattermod-{secrets.token_hex(16)}"
+    text = json.dumps(value, ensure_ascii=True)
+    _append("GITHUB_OUTPUT", f"{name}<<{fence}\n{text}\n{fence}\n")
+
+
+def _forms(value: str) -> Iterable[str]:
+    import base64  # noqa: PLC0415  # only runs that have something to hide pay for it
+    from urllib.parse import quote  # noqa: PLC0415
+
+    yield from (line for line in value.splitlines() if line.strip())
+    yield quote(value, safe="")
+    yield json.dumps(value)[1:-1]
+    yield base64.b64encode(value.encode()).decode()
+    yield base64.b64encode(f"x-access-token:{value}".encode()).decode()
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
