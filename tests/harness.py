@@ -1,0 +1,88 @@
+"""`mattermod run` as the runner runs it: a process, an event file, inputs in the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PASSED_ON = ("PATH", "HOME", "SSL_CERT_FILE", "LANG")
+TIMEOUT = 90  # seconds; nothing here takes a tenth of it
+
+
+@dataclass
+class Run:
+    """What a run left behind."""
+
+    code: int
+    log: str
+    summary: str
+    outputs: dict[str, Any]
+
+
+@dataclass
+class Bot:
+    """Runs the bot against one GitHub and one store, both of which outlive each run."""
+
+    api_url: str
+    token: str
+    home: Path
+    database_url: str = ""
+    inputs: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def run(self, name: str, payload: Mapping[str, Any], **variables: str) -> Run:
+        return self.finish(self.start(name, payload, **variables))
+
+    def start(self, name: str, payload: Mapping[str, Any], **variables: str) -> subprocess.Popen[str]:
+        place = self.home / uuid.uuid4().hex
+        place.mkdir(parents=True)
+        (place / "event.json").write_text(json.dumps(payload))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mattermod_action", "run"],
+            env=self._environment(place, name) | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        process.place = place  # type: ignore[attr-defined]
+        return process
+
+    def finish(self, process: subprocess.Popen[str]) -> Run:
+        log, _ = process.communicate(timeout=TIMEOUT)
+        place: Path = process.place  # type: ignore[attr-defined]
+        outputs = _read(place / "output")
+        return Run(process.returncode, log, _read(place / "summary"), _outputs(outputs))
+
+    def _environment(self, place: Path, name: str) -> dict[str, str]:
+        inputs = {"github-token": self.token, "database-url": self.database_url} | self.inputs
+        return {
+            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
+            **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
+            "GITHUB_API_URL": self.api_url,
+            "GITHUB_EVENT_NAME": name,
+            "GITHUB_EVENT_PATH": str(place / "event.json"),
+            "GITHUB_OUTPUT": str(place / "output"),
+            "GITHUB_STEP_SUMMARY": str(place / "summary"),
+            "GITHUB_REPOSITORY": "octo-org/hello",
+            "GITHUB_RUN_ATTEMPT": "1",
+            "GITHUB_WORKSPACE": str(self.home),
+            **self.variables,
+        }
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _outputs(text: str) -> dict[str, Any]:
+    return {name: json.loads(value) for name, _, value in re.findall(r"(\w+)<<(.+)\n(.*)\n\2\n", text)}

@@ -1,0 +1,119 @@
+"""Payloads become events, or one line that says why not."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from mattermod_action import events
+from mattermod_action.events import CommandGiven, Ignored, IssueSeen, MergeGroupSeen, PullRequestSeen, Tick
+from tests.builders import REPOSITORY, item, payload
+
+PULL = payload("pull_request", "labeled", item("A"), "A")
+
+
+def comment(body: Any, action: str = "created", sender: str = "User", *, on_pull: bool = True) -> dict[str, Any]:
+    issue = {**item(), **({"pull_request": {"url": "x"}} if on_pull else {})}
+    data = {"id": 5, "body": body, "user": {"login": "carol"}}
+    return {"action": action, "comment": data, "issue": issue, "repository": REPOSITORY, "sender": {"login": "c", "type": sender}}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kind"),
+    [
+        ("pull_request", PULL, PullRequestSeen),
+        ("pull_request_target", PULL, PullRequestSeen),
+        ("issues", payload("issue", "opened", item("A")), IssueSeen),
+        ("issue_comment", comment("/cherry-pick release-1"), CommandGiven),
+        ("issue_comment", comment("hello\r\n  /update-branch\r\n"), CommandGiven),
+        ("merge_group", {"merge_group": {"head_sha": "b" * 40}, "repository": REPOSITORY}, MergeGroupSeen),
+        ("schedule", {}, Tick),
+        ("workflow_dispatch", {"repository": REPOSITORY}, Tick),
+    ],
+)
+def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> None:
+    event = events.parse(name, given, "octo-org/hello")
+    assert isinstance(event, kind)
+    assert not isinstance(event, Ignored)
+    assert event.repository.full_name == "octo-org/hello"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "reason"),
+    [
+        ("push", {}, "push: not an event that this action answers"),
+        ("pull_request", payload("pull_request", "assigned", item()), "pull_request assigned: nothing here depends on it"),
+        ("issues", payload("issue", "pinned", item()), "issues pinned: nothing here depends on it"),
+        ("issue_comment", comment("thanks"), "issue_comment: no command in it"),
+        ("issue_comment", comment("see a/b and 1/2"), "issue_comment: no command in it"),
+        ("issue_comment", comment(None), "issue_comment: no command in it"),
+        ("issue_comment", comment("/cherry-pick x", action="edited"), "issue_comment edited: only new comments are read"),
+        ("issue_comment", comment("/cherry-pick x", sender="Bot"), "issue_comment: written by a bot"),
+        ("issue_comment", comment("/cherry-pick x", on_pull=False), "issue_comment: commands are for pull requests"),
+    ],
+)
+def test_mm18_everything_else_is_a_clean_line(name: str, given: dict[str, Any], reason: str) -> None:
+    """MM-18, MM-28: a table of events and actions; the rest is a no-op that says so."""
+    assert events.parse(name, given) == Ignored(reason)
+
+
+def without(path: tuple[str, ...]) -> dict[str, Any]:
+    given = copy.deepcopy(PULL)
+    place = given
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = None
+    return given
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("pull_request", "user"), ("pull_request", "labels"), ("pull_request", "milestone"), ("pull_request", "head", "repo"),
+        ("pull_request", "html_url"), ("pull_request", "merged"), ("label",), ("sender",), ("installation",),
+    ],
+)  # fmt: skip
+def test_mm13_nulls_survive(path: tuple[str, ...]) -> None:
+    """MM-13: a deleted account, a deleted fork, no milestone."""
+    assert isinstance(events.parse("pull_request", without(path)), PullRequestSeen)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (("pull_request",), "no `pull_request`"),
+        (("repository",), "no `repository`"),
+        (("pull_request", "number"), "no `number`"),
+        (("pull_request", "updated_at"), "no `updated_at`"),
+    ],
+)
+def test_what_cannot_be_missing_is_named(path: tuple[str, ...], message: str) -> None:
+    with pytest.raises(events.BadPayloadError, match=message):
+        events.parse("pull_request", without(path))
+
+
+@pytest.mark.parametrize("name", ["a/b/c", "../x", "a/b?c", "a b/c", "/x", "x/", "a/b\n::error::"])
+def test_a_repository_is_owner_and_name(name: str) -> None:
+    """Names reach URL paths, so nothing but names may pass."""
+    given = {**PULL, "repository": {**REPOSITORY, "full_name": name}}
+    with pytest.raises(events.BadPayloadError, match="full_name"):
+        events.parse("pull_request", given)
+
+
+@pytest.mark.parametrize(
+    ("action", "label", "cause", "news"),
+    [
+        ("opened", None, "label a", True),
+        ("opened", None, "opened", True),
+        ("labeled", "A", "label a", True),
+        ("labeled", "A", "label b", False),
+        ("labeled", "A", "opened", False),
+        ("edited", None, "label a", False),
+    ],
+)
+def test_what_an_event_is_about(action: str, label: str | None, cause: str, *, news: bool) -> None:
+    seen = events.parse("pull_request", payload("pull_request", action, item("A", "B"), label))
+    assert isinstance(seen, PullRequestSeen)
+    assert seen.is_news(cause) is news

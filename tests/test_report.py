@@ -1,0 +1,111 @@
+"""What reaches the log, the summary and the outputs, when texts from outside try to speak to the runner."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mattermod_action.errors import Down, Mistake, Refused
+from mattermod_action.report import Report, annotate, cell, mask, safe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# How the runner recognises commands (actions/runner, ActionCommand.TryParseV2 and TryParse):
+V2 = re.compile(r"^\s*::[^\n]*?::")
+V1 = "##["
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::set-output name=x::y", "  ::add-mask::a", "::error::boom", "x ##[command]rm", "a\n::error::b", "a\r\n::error::b",
+        "a\u2028::error::b", "\x0b::error::b", "\x1b[31mred", "##[##[", "\t::debug::x",
+    ],
+)  # fmt: skip
+def test_s06_no_text_is_a_command(text: str) -> None:
+    """S-06: neither form of workflow command survives, and one text is one line."""
+    [line] = safe(text).splitlines()
+    assert not V2.match(line)
+    assert V1 not in line
+    assert "\x1b" not in line
+
+
+@given(st.text())
+def test_s06_any_text_is_one_harmless_line(text: str) -> None:
+    lines = safe(text).splitlines()
+    assert len(lines) <= 1
+    assert all(not V2.match(line) and V1 not in line for line in lines)
+
+
+@pytest.mark.parametrize("text", ["a|b", "`x`", "@org/team", "<img src=x>", "![](http://x)", "a\nb"])
+def test_s21_a_cell_stays_a_cell(text: str) -> None:
+    shown = cell(text)
+    assert shown.startswith("`")
+    assert shown.endswith("`")
+    assert not set(shown[1:-1]) & {"`", "|", "\n"}
+
+
+def test_s07_outputs_are_fenced_by_what_nobody_can_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S-07: a value that contains a delimiter of another run stays a value."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    report = Report()
+    report.problem(Refused("x\nmattermod-0\nfailures<<EOF"))
+    report.finish()
+    report.finish()
+    text = (tmp_path / "output").read_text()
+    fences = re.findall(r"<<(mattermod-[0-9a-f]{32})\n", text)
+    assert len(set(fences)) == len(fences) == 6
+    assert json.loads(text.split(f"failures<<{fences[1]}\n")[1].split("\n")[0]) == ["x", "mattermod-0", "failures<<EOF"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "fail_on", "code"),
+    [
+        ([], "never", 0),
+        ([Refused("locked")], "never", 0),
+        ([Refused("locked")], "refusal", 4),
+        ([Refused("locked"), Down("db")], "refusal", 3),
+        ([Down("db"), Mistake("config")], "never", 2),
+        ([Mistake("config"), KeyError("bug"), Down("db")], "never", 1),
+    ],
+)
+def test_exit_code_is_the_worst(errors: list[Exception], fail_on: str, code: int) -> None:
+    report = Report(fail_on)
+    for error in errors:
+        report.problem(error)
+    assert report.finish() == code
+
+
+def test_a_mistake_is_shown_at_its_file_and_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    annotate("error", "a.yml:3: label_messages: 100% wrong")
+    assert capsys.readouterr().out == "::error file=a.yml,line=3::a.yml:3: label_messages: 100%25 wrong\n"
+
+
+def test_a_bug_is_one_line_and_a_folded_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report()
+    try:
+        raise KeyError("::error::x")  # noqa: TRY301
+    except KeyError as bug:
+        report.problem(bug, "welcome")
+    out, err = capsys.readouterr()
+    assert err == "welcome: a bug: KeyError: '::error::x'\n"
+    first, stop, *trace, resume, last = out.splitlines()
+    assert (first, last) == ("::group::trace", "::endgroup::")
+    assert resume == f"::{stop.removeprefix('::stop-commands::')}::"
+    assert not any(V2.match(line) for line in trace)
+
+
+def test_s05_secrets_are_masked_in_every_form(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """S-05: as given, URL-quoted, in JSON, in base64, as basic auth, and line by line."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    mask(['p@s"s', "one\ntwo", ""])
+    hidden = {line.removeprefix("::add-mask::") for line in capsys.readouterr().out.splitlines()}
+    assert {'p@s"s', "p%2540s%2522s", 'p@s\\"s', "cEBzInM=", "one", "two"} <= hidden
+    assert "" not in hidden
