@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from mattermod_action import __version__, inputs, job
-from mattermod_action.errors import Mistake, MattermodError
+from mattermod_action.errors import MattermodError, Mistake
 from mattermod_action.features import FEATURES
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def plan(event: Path, name: str, config: Path, *, as_json: bool) -> None:
     except MattermodError as error:
         _fail(error)
     if isinstance(seen, Ignored):
-        click.echo(json.dumps({"event": None, "effects": [], "skipped": [], "ignored": seen.reason}) if as_json else seen.reason)
+        click.echo(
+            json.dumps({"event": None, "effects": [], "skipped": [], "ignored": seen.reason})
+            if as_json
+            else seen.reason
+        )
         return
     made = make_plan(seen, loaded.config, NoFacts())
     click.echo(json.dumps(made.as_json(seen), indent=2) if as_json else _shown(made, seen))
@@ -112,7 +116,9 @@ def _shown(made: Plan, event: Event) -> str:
 
     lines = [f"{type(event).__name__} in {event.repository.full_name}"]
     for effect in made.effects:
-        lines.append(f"  {effect.feature}: {type(effect).__name__} on #{effect.subject.number}, because of {effect.cause}")
+        lines.append(
+            f"  {effect.feature}: {type(effect).__name__} on #{effect.subject.number}, because of {effect.cause}"
+        )
         lines += [f"    | {line}" for line in effect.text.splitlines()]
     lines += [f"  {feature}: skipped, {reason}" for feature, reason in made.skipped]
     return "\n".join(map(safe, lines if made.effects or made.skipped else [*lines, "  nothing to do"]))

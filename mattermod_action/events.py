@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -179,27 +179,19 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "") -> Event 
     `repository` (GITHUB_REPOSITORY) is only used where the payload names none. Raises BadPayloadError.
     """
     action = payload.get("action") or ""
+    event: Event | Ignored = Ignored(f"{name}: not an event that this action answers")
     match name:
-        case "pull_request" | "pull_request_target":
-            if action not in PULL_REQUEST_ACTIONS:
-                return Ignored(f"{name} {action}: nothing here depends on it")
-            pull = pull_request(payload, _field(payload, "pull_request"))
-            return PullRequestSeen(action, _label(payload, action), pull.updated_at, pull)
-        case "issues":
-            if action not in ISSUE_ACTIONS:
-                return Ignored(f"{name} {action}: nothing here depends on it")
-            item = issue(payload, _field(payload, "issue"))
-            return IssueSeen(action, _label(payload, action), item.updated_at, item)
+        case "pull_request" | "pull_request_target" | "issues":
+            event = _seen(name, action, payload)
         case "issue_comment":
-            return _comment(payload, action)
+            event = _comment(payload, action)
         case "merge_group":
-            group = _field(payload, "merge_group")
-            return MergeGroupSeen(_repository(payload), str(_field(group, "head_sha")))
+            event = MergeGroupSeen(_repository(payload), str(_field(_field(payload, "merge_group"), "head_sha")))
         case "repository_dispatch":
-            return RepositoryDispatched(_repository(payload), action)
+            event = RepositoryDispatched(_repository(payload), action)
         case "schedule" | "workflow_dispatch":
-            return Tick(_repository_of_run(payload, repository))
-    return Ignored(f"{name}: not an event that this action answers")
+            event = Tick(_repository_of_run(payload, repository))
+    return event
 
 
 def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullRequest:
@@ -229,6 +221,18 @@ def with_subject(event: Seen, subject: Subject) -> Seen:
     return replace(event, subject=subject)  # type: ignore[arg-type]  # each kind is only given its own kind
 
 
+def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
+    is_issue = name == "issues"
+    if action not in (ISSUE_ACTIONS if is_issue else PULL_REQUEST_ACTIONS):
+        return Ignored(f"{name} {action}: nothing here depends on it")
+    label = (payload.get("label") or {}).get("name") if action == "labeled" else None
+    if is_issue:
+        item = issue(payload, _field(payload, "issue"))
+        return IssueSeen(action, label, item.updated_at, item)
+    pull = pull_request(payload, _field(payload, "pull_request"))
+    return PullRequestSeen(action, label, pull.updated_at, pull)
+
+
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     comment = _field(payload, "comment")
     subject = _field(payload, "issue")
@@ -242,7 +246,11 @@ def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     if not _COMMAND.search(body):
         return Ignored("issue_comment: no command in it")
     return CommandGiven(
-        _repository(payload), int(_field(subject, "number")), int(_field(comment, "id")), _login(comment), body
+        _repository(payload),
+        int(_field(subject, "number")),
+        int(_field(comment, "id")),
+        _login(comment),
+        body,
     )
 
 
@@ -256,10 +264,6 @@ def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, An
         "url": str(data.get("html_url") or ""),
         "updated_at": _time(data, "updated_at"),
     }
-
-
-def _label(payload: Mapping[str, Any], action: str) -> str | None:
-    return (payload.get("label") or {}).get("name") if action == "labeled" else None
 
 
 def _login(data: Mapping[str, Any]) -> str:
@@ -301,4 +305,4 @@ def _time(data: Mapping[str, Any], name: str) -> datetime:
         moment = datetime.fromisoformat(str(_field(data, name)))
     except ValueError as error:
         raise BadPayloadError(f"`{name}` is not a time: {data.get(name)!r}") from error
-    return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

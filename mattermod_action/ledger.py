@@ -22,16 +22,16 @@ SKEW = timedelta(hours=1)  # how far the database's clock may be off GitHub's wh
 PATIENCE = 60.0  # seconds a run may spend on waiting, for a lease of another run or for GitHub's rate limit
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0  # seconds between two looks at a lease that another run holds
 
-E = TypeVar("E", bound="Once", contravariant=True)
+E_contra = TypeVar("E_contra", bound="Once", contravariant=True)
 
 
-class Hands(Protocol[E]):
+class Hands(Protocol[E_contra]):
     """How one kind of effect is carried out, in a single attempt, and found again."""
 
-    def do(self, effect: E) -> str:
+    def do(self, effect: E_contra) -> str:
         """Carry it out and return the URL of what was made. Raises Refused, Mistake, Limited, Unsure, Down."""
 
-    def find(self, effect: E, since: datetime) -> str | None:
+    def find(self, effect: E_contra, since: datetime) -> str | None:
         """Return the URL of what an earlier attempt made, looking back to `since`."""
 
 
@@ -49,14 +49,14 @@ class _Claim:
     sent_at: datetime | None = None
 
 
-class Ledger(Generic[E]):
+class Ledger(Generic[E_contra]):
     """Carries out effects for one run, named `owner`, which no two runs may share."""
 
-    def __init__(self, store: Store, clock: Clock, owner: str, hands: Hands[E]) -> None:
+    def __init__(self, store: Store, clock: Clock, owner: str, hands: Hands[E_contra]) -> None:
         self._store, self._clock, self._owner, self._hands = store, clock, owner, hands
         self._patience = PATIENCE
 
-    def carry_out(self, effect: E, entry: Entry | None, asked_at: datetime | None = None) -> Outcome:
+    def carry_out(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None = None) -> Outcome:
         """Make `effect` happen unless it has; `entry` is its row as last read.
 
         A baseline row is answered only when its snapshot is not older than `asked_at` (a late run).
@@ -69,7 +69,7 @@ class Ledger(Generic[E]):
             return self._confirm(effect, claim, Outcome("found", url))
         return self._send(effect, claim)
 
-    def _claim(self, effect: E, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:
+    def _claim(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:
         wait = FIRST_WAIT
         while True:
             if entry is None:
@@ -90,7 +90,7 @@ class Ledger(Generic[E]):
         self._clock.sleep(seconds)
         return min(2 * seconds, LONGEST_WAIT)
 
-    def _send(self, effect: E, claim: _Claim) -> Outcome:
+    def _send(self, effect: E_contra, claim: _Claim) -> Outcome:
         """Two attempts at the most, the second only when looking twice found nothing of the first."""
         for _ in range(2):
             try:
@@ -102,7 +102,7 @@ class Ledger(Generic[E]):
                 return self._confirm(effect, claim, Outcome("posted", url))
         raise Unsure("GitHub does not say whether it carried out the request; the next run looks again")
 
-    def _attempt(self, effect: E, claim: _Claim) -> str:
+    def _attempt(self, effect: E_contra, claim: _Claim) -> str:
         while True:
             if not self._store.send(effect.key, self._owner, claim.fence):
                 raise Down("another run took over, because this one was paused for too long")
@@ -121,13 +121,13 @@ class Ledger(Generic[E]):
         self._patience -= error.retry_after
         self._clock.sleep(error.retry_after)
 
-    def _look_twice(self, effect: E, since: datetime) -> str | None:
+    def _look_twice(self, effect: E_contra, since: datetime) -> str | None:
         if url := self._hands.find(effect, since - SKEW):
             return url
         self._clock.sleep(LIST_LAG)
         return self._hands.find(effect, since - SKEW)
 
-    def _confirm(self, effect: E, claim: _Claim, outcome: Outcome) -> Outcome:
+    def _confirm(self, effect: E_contra, claim: _Claim, outcome: Outcome) -> Outcome:
         # Row count 0 means that another run took over meanwhile; it finds the marker and confirms for us.
         self._store.confirm(effect.key, self._owner, claim.fence, outcome.url)
         return outcome

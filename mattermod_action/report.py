@@ -82,13 +82,16 @@ def mask(values: Iterable[str]) -> None:
     """Have the runner star out each value and the forms it may turn up in; before its first use."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    for value in sorted({form for value in values if value for form in _forms(value)}):
-        print(f"::add-mask::{_data(value)}", flush=True)  # noqa: T201
+    for form in sorted({form for value in values if value for form in _forms(value)}):
+        print(f"::add-mask::{_data(form)}", flush=True)  # noqa: T201
 
 
 def safe(text: str) -> str:
     """One line that no runner takes for a command: `::` starts one at a line's start, `##[` anywhere."""
-    flat = _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", text.replace("\r", "").replace("\n", "\\n").replace("\t", " "))
+    flat = _UNSAFE.sub(
+        lambda found: f"\\x{ord(found[0]):02x}",
+        text.replace("\r", "").replace("\n", "\\n").replace("\t", " "),
+    )
     flat = flat.replace("##[", "#\u200b#[")
     return f"\u200b{flat}" if flat.lstrip().startswith("::") else flat
 
@@ -144,8 +147,8 @@ def _output(name: str, value: object) -> None:
 
 
 def _forms(value: str) -> Iterable[str]:
-    import base64  # noqa: PLC0415  # only runs that have something to hide pay for it
-    from urllib.parse import quote  # noqa: PLC0415
+    import base64  # only runs that have something to hide pay for it
+    from urllib.parse import quote
 
     yield from (line for line in value.splitlines() if line.strip())
     yield quote(value, safe="")

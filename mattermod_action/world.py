@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -135,7 +135,7 @@ class RealClock:
     offset: timedelta = field(default_factory=timedelta)
 
     def now(self) -> datetime:
-        return datetime.now(timezone.utc).replace(tzinfo=None)
+        return datetime.now(UTC).replace(tzinfo=None)
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -148,7 +148,7 @@ class SimulatedClock:
     offset: timedelta
 
     def now(self) -> datetime:
-        return datetime.now(timezone.utc).replace(tzinfo=None) + self.offset
+        return datetime.now(UTC).replace(tzinfo=None) + self.offset
 
     def sleep(self, seconds: float) -> None:
         self.offset += timedelta(seconds=seconds)

@@ -28,7 +28,13 @@ def payload(kind: str, action: str, data: dict[str, Any], label: str | None = No
     extra: dict[str, Any] = {"label": {"name": label}} if label else {}
     head = {"head": {"ref": "topic", "sha": "a" * 40, "repo": {"full_name": "alice/hello"}}}
     body = {**data, **head} if kind == "pull_request" else data
-    return {"action": action, kind: body, "repository": REPOSITORY, "sender": {"login": "carol", "type": "User"}, **extra}
+    return {
+        "action": action,
+        kind: body,
+        "repository": REPOSITORY,
+        "sender": {"login": "carol", "type": "User"},
+        **extra,
+    }
 
 
 def pull_seen(*labels: str, action: str = "labeled", label: str | None = None, **more: Any) -> PullRequestSeen:

@@ -9,11 +9,11 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 PASSED_ON = ("PATH", "HOME", "SSL_CERT_FILE", "LANG")
 TIMEOUT = 90  # seconds; nothing here takes a tenth of it

@@ -17,7 +17,13 @@ PULL = payload("pull_request", "labeled", item("A"), "A")
 def comment(body: Any, action: str = "created", sender: str = "User", *, on_pull: bool = True) -> dict[str, Any]:
     issue = {**item(), **({"pull_request": {"url": "x"}} if on_pull else {})}
     data = {"id": 5, "body": body, "user": {"login": "carol"}}
-    return {"action": action, "comment": data, "issue": issue, "repository": REPOSITORY, "sender": {"login": "c", "type": sender}}
+    return {
+        "action": action,
+        "comment": data,
+        "issue": issue,
+        "repository": REPOSITORY,
+        "sender": {"login": "c", "type": sender},
+    }
 
 
 @pytest.mark.parametrize(
@@ -44,14 +50,26 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
     ("name", "given", "reason"),
     [
         ("push", {}, "push: not an event that this action answers"),
-        ("pull_request", payload("pull_request", "assigned", item()), "pull_request assigned: nothing here depends on it"),
+        (
+            "pull_request",
+            payload("pull_request", "assigned", item()),
+            "pull_request assigned: nothing here depends on it",
+        ),
         ("issues", payload("issue", "pinned", item()), "issues pinned: nothing here depends on it"),
         ("issue_comment", comment("thanks"), "issue_comment: no command in it"),
         ("issue_comment", comment("see a/b and 1/2"), "issue_comment: no command in it"),
         ("issue_comment", comment(None), "issue_comment: no command in it"),
-        ("issue_comment", comment("/cherry-pick x", action="edited"), "issue_comment edited: only new comments are read"),
+        (
+            "issue_comment",
+            comment("/cherry-pick x", action="edited"),
+            "issue_comment edited: only new comments are read",
+        ),
         ("issue_comment", comment("/cherry-pick x", sender="Bot"), "issue_comment: written by a bot"),
-        ("issue_comment", comment("/cherry-pick x", on_pull=False), "issue_comment: commands are for pull requests"),
+        (
+            "issue_comment",
+            comment("/cherry-pick x", on_pull=False),
+            "issue_comment: commands are for pull requests",
+        ),
     ],
 )
 def test_mm18_everything_else_is_a_clean_line(name: str, given: dict[str, Any], reason: str) -> None:
@@ -71,8 +89,8 @@ def without(path: tuple[str, ...]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "path",
     [
-        ("pull_request", "user"), ("pull_request", "labels"), ("pull_request", "milestone"), ("pull_request", "head", "repo"),
-        ("pull_request", "html_url"), ("pull_request", "merged"), ("label",), ("sender",), ("installation",),
+        ("pull_request", "user"), ("pull_request", "labels"), ("pull_request", "milestone"),
+        ("pull_request", "head", "repo"), ("pull_request", "html_url"), ("pull_request", "merged"), ("label",), ("sender",), ("installation",),
     ],
 )  # fmt: skip
 def test_mm13_nulls_survive(path: tuple[str, ...]) -> None:

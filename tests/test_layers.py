@@ -54,6 +54,8 @@ def test_only_adapters_import_libraries_of_the_outside(layer: str, path: Path) -
 
 def test_deciding_that_an_event_is_not_ours_imports_nothing_heavy() -> None:
     code = "import sys, mattermod_action.job; print(*sys.modules)"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     assert not loaded & (HEAVY | {"pydantic", "ruamel.yaml", "click", "http.client", "ssl", "sqlite3"})
     assert not loaded & {"mattermod_action.config", "mattermod_action.bot", "mattermod_action.world"}

@@ -24,8 +24,8 @@ V1 = "##["
 @pytest.mark.parametrize(
     "text",
     [
-        "::set-output name=x::y", "  ::add-mask::a", "::error::boom", "x ##[command]rm", "a\n::error::b", "a\r\n::error::b",
-        "a\u2028::error::b", "\x0b::error::b", "\x1b[31mred", "##[##[", "\t::debug::x",
+        "::set-output name=x::y", "  ::add-mask::a", "::error::boom", "x ##[command]rm", "a\n::error::b",
+        "a\r\n::error::b", "a\u2028::error::b", "\x0b::error::b", "\x1b[31mred", "##[##[", "\t::debug::x",
     ],
 )  # fmt: skip
 def test_s06_no_text_is_a_command(text: str) -> None:
@@ -61,7 +61,11 @@ def test_s07_outputs_are_fenced_by_what_nobody_can_guess(tmp_path: Path, monkeyp
     text = (tmp_path / "output").read_text()
     fences = re.findall(r"<<(mattermod-[0-9a-f]{32})\n", text)
     assert len(set(fences)) == len(fences) == 6
-    assert json.loads(text.split(f"failures<<{fences[1]}\n")[1].split("\n")[0]) == ["x", "mattermod-0", "failures<<EOF"]
+    assert json.loads(text.split(f"failures<<{fences[1]}\n")[1].split("\n")[0]) == [
+        "x",
+        "mattermod-0",
+        "failures<<EOF",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +86,9 @@ def test_exit_code_is_the_worst(errors: list[Exception], fail_on: str, code: int
     assert report.finish() == code
 
 
-def test_a_mistake_is_shown_at_its_file_and_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_shown_at_its_file_and_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     annotate("error", "a.yml:3: label_messages: 100% wrong")
     assert capsys.readouterr().out == "::error file=a.yml,line=3::a.yml:3: label_messages: 100%25 wrong\n"
@@ -102,7 +108,9 @@ def test_a_bug_is_one_line_and_a_folded_trace(capsys: pytest.CaptureFixture[str]
     assert not any(V2.match(line) for line in trace)
 
 
-def test_s05_secrets_are_masked_in_every_form(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_s05_secrets_are_masked_in_every_form(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """S-05: as given, URL-quoted, in JSON, in base64, as basic auth, and line by line."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     mask(['p@s"s', "one\ntwo", ""])

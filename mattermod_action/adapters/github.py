@@ -147,12 +147,17 @@ class PyGithubGitHub:
             if _never_sent(error):
                 raise Down("GitHub cannot be reached") from error
             raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
-        except (ValueError, KeyError, TypeError) as error:  # truncated JSON, HTML, a null where data should be
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+        ) as error:  # truncated JSON, HTML, a null where data should be
             raise Unsure("GitHub's answer cannot be read") from error
 
 
 def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
-    status, message = error.status, str((error.data or {}).get("message", "") if isinstance(error.data, dict) else "")
+    status = error.status or 0
+    message = str(error.data.get("message", "")) if isinstance(error.data, dict) else ""
     if status == requests.codes.unauthorized:
         raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
     if wait := _retry_after(error, message):
@@ -197,4 +202,8 @@ def _path(repository: Repository) -> str:
 
 
 def _as_payload(repository: Repository) -> dict[str, object]:
-    return {"id": repository.id, "full_name": repository.full_name, "default_branch": repository.default_branch}
+    return {
+        "id": repository.id,
+        "full_name": repository.full_name,
+        "default_branch": repository.default_branch,
+    }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from mattermod_action.config import load
 
 from mattermod_action.bot import make_plan
-from mattermod_action.config import load
 from mattermod_action.world import NoFacts
 from tests.builders import issue_seen, pull_seen
 
@@ -38,15 +38,27 @@ def texts(event: Event, config: str = CONFIG) -> list[str]:
         pytest.param(pull_seen("2: dev review"), ["Thanks @alice"], id="without case, as on GitHub"),
         pytest.param(pull_seen(), [], id="no label"),
         pytest.param(pull_seen("Other"), [], id="a label without a message"),
-        pytest.param(pull_seen("Docs", "2: Dev Review"), ["Thanks @alice", "one", "two"], id="MM-05 every label, in order of the rules"),
+        pytest.param(
+            pull_seen("Docs", "2: Dev Review"),
+            ["Thanks @alice", "one", "two"],
+            id="MM-05 every label, in order of the rules",
+        ),
         pytest.param(pull_seen("Docs", action="opened"), ["one", "two"], id="present at opened"),
         pytest.param(pull_seen("Docs", action="synchronize"), ["one", "two"], id="level, not edge"),
         pytest.param(pull_seen("Help Wanted"), [], id="a rule for issues is none for pull requests"),
-        pytest.param(issue_seen("Help Wanted", action="opened"), ["Say so, alice."], id="MM-10 an issue from a template"),
+        pytest.param(
+            issue_seen("Help Wanted", action="opened"),
+            ["Say so, alice."],
+            id="MM-10 an issue from a template",
+        ),
         pytest.param(issue_seen("Docs"), [], id="a rule for pull requests is none for issues"),
         pytest.param(pull_seen("2: Dev Review", author=None), ["Thanks @ghost"], id="MM-13 a deleted account"),
         pytest.param(pull_seen("2: Dev Review", author="app[bot]"), ["Thanks @app[bot]"], id="a bot's login"),
-        pytest.param(pull_seen("2: Dev Review", author="a/../@org"), ["Thanks @ghost"], id="S-21 no login looks like this"),
+        pytest.param(
+            pull_seen("2: Dev Review", author="a/../@org"),
+            ["Thanks @ghost"],
+            id="S-21 no login looks like this",
+        ),
     ],
 )
 def test_plan(event: Event, expected: list[str]) -> None:
@@ -58,7 +70,10 @@ def test_plan(event: Event, expected: list[str]) -> None:
     [
         ("USERNAME", "alice"),
         ("@USERNAME, USERNAME!", "@alice, alice!"),
-        ("USERNAMES MYUSERNAME USERNAME_ _USERNAME USERNAME1", "USERNAMES MYUSERNAME USERNAME_ _USERNAME USERNAME1"),
+        (
+            "USERNAMES MYUSERNAME USERNAME_ _USERNAME USERNAME1",
+            "USERNAMES MYUSERNAME USERNAME_ _USERNAME USERNAME1",
+        ),
         ("username", "username"),
         ("**USERNAME**", "**alice**"),
     ],
