@@ -24,7 +24,7 @@ PULL_REQUEST_ACTIONS = frozenset(
 ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled", "closed"})
 
 _COMMAND = re.compile(r"^[ \t]*/[a-z]", re.MULTILINE)
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_FULL_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +287,7 @@ def _repository_of_run(payload: Mapping[str, Any], full_name: str) -> Repository
 
 def _names(data: Mapping[str, Any] | None) -> str:
     full_name = str((data or {}).get("full_name") or "")
-    if full_name and not (len(parts := full_name.split("/")) == 2 and all(map(_NAME.fullmatch, parts))):  # noqa: PLR2004
+    if full_name and not _FULL_NAME.fullmatch(full_name):
         raise BadPayloadError(f"repository.full_name is not OWNER/NAME: {full_name[:80]!r}")
     return full_name
 
@@ -301,8 +301,9 @@ def _field(data: Mapping[str, Any], name: str) -> Any:
 
 def _time(data: Mapping[str, Any], name: str) -> datetime:
     """GitHub writes ISO 8601 in UTC; kept naive, as the database keeps it."""
+    text = str(_field(data, name))
     try:
-        moment = datetime.fromisoformat(str(_field(data, name)))
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise BadPayloadError(f"`{name}` is not a time: {data.get(name)!r}") from error
+        raise BadPayloadError(f"`{name}` is not a time: {text!r}") from error
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

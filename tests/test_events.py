@@ -90,7 +90,8 @@ def without(path: tuple[str, ...]) -> dict[str, Any]:
     "path",
     [
         ("pull_request", "user"), ("pull_request", "labels"), ("pull_request", "milestone"),
-        ("pull_request", "head", "repo"), ("pull_request", "html_url"), ("pull_request", "merged"), ("label",), ("sender",), ("installation",),
+        ("pull_request", "head", "repo"), ("pull_request", "html_url"), ("pull_request", "merged"), ("label",),
+        ("sender",), ("installation",),
     ],
 )  # fmt: skip
 def test_mm13_nulls_survive(path: tuple[str, ...]) -> None:
