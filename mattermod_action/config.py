@@ -1,0 +1,201 @@
+"""The configuration: one section a feature, a section that is absent turns its feature off.
+
+Whatever is wrong is said at once, a line each: `file:line: section.key: what, did you mean`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+# Plugins of pydantic are looked for in every installed distribution, which costs more than all of our own code.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
+
+from mattermod_action.effects import COMMENT_LIMIT
+from mattermod_action.errors import Mistake
+from mattermod_action.features import FEATURES
+from mattermod_action.source import Unreadable, read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_core import ErrorDetails
+
+    from mattermod_action.source import Path, Source
+
+LABEL_LIMIT = 50  # characters; GitHub refuses longer label names
+MARKER_ROOM = 200  # characters kept free at the end of a comment
+LOGIN_GROWTH = 100  # characters by which replacing one placeholder may lengthen a message
+WANTED = {
+    "tuple_type": "a list",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a number",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+}
+JSON_NAMES = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, no unknown keys, nothing guessed (`yes` is text, `1` a number)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _label(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if len(text) > LABEL_LIMIT or "\n" in text:
+        raise ValueError(f"is no label: GitHub's have one line of up to {LABEL_LIMIT} characters")
+    return text.strip()
+
+
+def _message(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    room = COMMENT_LIMIT - MARKER_ROOM - LOGIN_GROWTH * text.count("USERNAME")
+    if len(text) > room:
+        raise ValueError(f"is too long: {len(text)} characters, and a comment has room for {room}")
+    return text.replace("\r\n", "\n")
+
+
+Label = Annotated[str, AfterValidator(_label)]
+Message = Annotated[str, AfterValidator(_message)]
+
+
+class Config(Section):
+    """The whole file. `model()` adds one optional section for each feature."""
+
+    backfill: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid configuration and what else its file had to say.
+
+    `bot_logins` and `database_url` only come from a legacy file; inputs win over them.
+    """
+
+    config: Any
+    warnings: tuple[str, ...] = ()
+    bot_logins: tuple[str, ...] = ()
+    database_url: str = ""
+
+
+class ConfigErrors(Mistake):
+    """All mistakes of a file, a line each."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@cache
+def model() -> type[Config]:
+    sections: dict[str, Any] = {
+        name: (importlib.import_module(f"mattermod_action.features.{name}").Config | None, None) for name in FEATURES
+    }
+    return create_model("Configuration", __base__=Config, **sections)
+
+
+def load(text: str, name: str) -> Loaded:
+    """Check the text of the file `name`, in the native or the original's form. Raises ConfigErrors."""
+    try:
+        source = read(text)
+    except Unreadable as error:
+        raise ConfigErrors((f"{name}:{error.line}: {error}",)) from error
+    if source.is_json:
+        from mattermod_action import legacy
+
+        return legacy.load(source, name)
+    return Loaded(check(source, name, source.data))
+
+
+def check(source: Source, name: str, data: Any, origin: dict[Path, Path] | None = None) -> Config:
+    """Build the model from `data`, whose paths stand in the file where `origin` says. Raises ConfigErrors."""
+    found = list(source.mistakes)
+    config = None
+    try:
+        config = model().model_validate(_as_model_input(data))
+    except ValidationError as error:
+        found += [_mistake(detail, source, origin or {}) for detail in error.errors()]
+    if found or config is None:
+        raise ConfigErrors(tuple(f"{name}:{line}: {_dotted(path)}{text}" for line, path, text in sorted(found)))
+    return config
+
+
+def _dotted_path(path: Path) -> str:
+    """`label_messages.issues[1].label`, as a person would point at it."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+
+
+def suggestion(word: str, known: Iterator[str] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f', did you mean "{close[0]}"?' if close else ""
+
+
+def _dotted(path: Path) -> str:
+    return f"{_dotted_path(path)}: " if path else ""
+
+
+def _as_model_input(data: Any) -> Any:
+    """Strict models want tuples where the file has lists."""
+    if isinstance(data, list):
+        return tuple(_as_model_input(item) for item in data)
+    if isinstance(data, dict):
+        return {key: _as_model_input(value) for key, value in data.items()}
+    return data
+
+
+def _mistake(detail: ErrorDetails, source: Source, origin: dict[Path, Path]) -> tuple[int, Path, str]:
+    path = _in_file(tuple(part for part in detail["loc"] if isinstance(part, (int, str))), origin)
+    return source.line(path), path, _explained(detail)
+
+
+def _in_file(path: Path, origin: dict[Path, Path]) -> Path:
+    for cut in range(len(path), 0, -1):
+        if (start := origin.get(path[:cut])) is not None:
+            return (*start, *path[cut:])
+    return path
+
+
+def _explained(detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key{suggestion(str(detail['loc'][-1]), _known_keys(detail['loc'][:-1]))}"
+        case "missing":
+            return "is missing"
+        case "value_error":
+            return str(detail["ctx"]["error"])
+    wanted = WANTED.get(detail["type"])
+    return f"must be {wanted}, found {_kind(detail['input'])}" if wanted else detail["msg"]
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    kind = list if isinstance(value, tuple) else type(value)
+    return JSON_NAMES.get(kind, kind.__name__)
+
+
+def _known_keys(path: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys that may stand at `path`."""
+    here: Any = model()
+    for part in path:
+        if isinstance(part, str) and part in here.model_fields:
+            here = _model_in(here.model_fields[part].annotation)
+    return tuple(here.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    """The model inside `tuple[Rule, ...]` or `Config | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, getattr(annotation, "__args__", ()))), None)

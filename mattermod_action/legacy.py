@@ -1,0 +1,139 @@
+"""The original's `config-mattermod.json`, unchanged: what each of its keys becomes.
+
+A key of the original that this version does not use yet is accepted and named, so that one file can serve both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.config import ConfigErrors, Loaded, check, suggestion
+
+if TYPE_CHECKING:
+    from mattermod_action.source import Path, Source
+
+RULES = {"PrLabels": "pull_requests", "IssueLabels": "issues"}
+RULE_KEYS = {"Label": "label", "Message": "message"}
+
+NOT_NEEDED = frozenset(
+    """
+    ListenAddress MattermodURL GithubWebhookSecret GitHubWebhookSecret TickRateMinutes MetricsServerPort
+    LogSettings RepoFolder ScriptsFolder DriverName
+    """.split()
+)
+# Each with the input that takes it; the value is never shown.
+SECRETS = {
+    "GithubAccessToken": "github-token",
+    "GithubAccessTokenCherryPick": "cherry-pick-token",
+    "DataSource": "database-url",
+    "JenkinsCredentials": "jenkins-credentials",
+    "MattermostWebhookURL": "mattermost-webhook-url",
+    "TranslationsMattermostWebhookURL": "mattermost-webhook-url",
+    "GithubWebhookSecret": "",
+    "GitHubWebhookSecret": "",
+    "AWSCredentials": "",
+    "CircleCIToken": "",
+    "DockerPassword": "",
+}
+OUR_LOGINS = ("Username", "GithubUsername")
+NOT_USED_YET = frozenset(
+    """
+    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
+    BlockPRMergeLabels AutoPRMergeLabel DaysUntilStale ExemptStaleLabels StaleLabel StaleComment
+    AutoAssignerTeam AutoAssignerTeamID BuildAppTag BuildAppInitMessage BuildAppDoneMessage
+    BuildAppFailedMessage BuildAppJobs BuildMobileAppTag BuildMobileAppInitMessage BuildMobileAppDoneMessage
+    BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs EnterpriseReponame
+    EnterpriseTriggerReponame EnterpriseWebappReponame EnterpriseTriggerLabel EnterpriseGithubStatusContext
+    EnterpriseGithubStatusEETests EnterpriseGithubStatusTETests EnterpriseWorkflowName
+    TranslationsMattermostMessage TranslationsBot TranslationsDoNotMergeLabel TranslationsMergedMessage
+    TranslationsMergeFailureMessage TranslationsMergePolicy StartLoadtestTag StartLoadtestMessage
+    CLAExclusionsList CLAGithubStatusContext SignedCLAURL NeedsToSignCLAMessage PRWelcomeMessage
+    BlockListPathsGlobal BlockListPathsPerRepo BlacklistPaths BlockListBots IssueLabelsToCleanUp Integrations
+    MattermostWebhookFooter DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
+    AWSHostedZoneId AWSSecurityGroup AWSSubNetId AWSDnsSuffix SetupSpinmintTag SetupSpinmintMessage
+    SetupSpinmintDoneMessage SetupSpinmintFailedMessage SetupSpinmintUpgradeTag SetupSpinmintUpgradeMessage
+    SetupSpinmintUpgradeDoneMessage DestroyedSpinmintMessage DestroyedExpirationSpinmintMessage
+    SpinmintExpirationHour SpinmintsUseHttps InstanceSetupScript InstanceSetupUpgradeScript BuildStatusContext
+    GreetingTeam GreeterTeam GreetingLabels
+    """.split()
+)
+KNOWN = frozenset({*RULES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET})
+
+
+def load(source: Source, name: str) -> Loaded:
+    """Raises ConfigErrors, whose lines name the original's keys."""
+    if not isinstance(source.data, dict):
+        raise ConfigErrors((f"{name}:1: must be a mapping of keys",))
+    data, origin = translate(source)
+    config = check(source, name, data, origin)
+    return Loaded(config, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))
+
+
+def translate(source: Source) -> tuple[dict[str, Any], dict[Path, Path]]:
+    """Return native data and, for each native path, where it stands in the file; mistakes go to `source`."""
+    for key in source.data:
+        if key not in KNOWN:
+            source.mistakes.append((source.line((key,)), (key,), f"unknown key{suggestion(key, tuple(KNOWN))}"))
+    native: dict[str, Any] = {}
+    origin: dict[Path, Path] = {}
+    for key, ours in RULES.items():
+        if source.data.get(key) is not None:
+            native[ours] = _rules(source, key, ("label_messages", ours), origin)
+    return ({"label_messages": native} if native else {}), origin
+
+
+def _rules(source: Source, key: str, target: Path, origin: dict[Path, Path]) -> Any:
+    origin[target] = (key,)
+    rules = source.data[key]
+    if not isinstance(rules, list):
+        return rules  # the model says what it must be
+    kept = [(index, rule) for index, rule in enumerate(rules) if not _is_placeholder(rule)]
+    for position, (index, _) in enumerate(kept):
+        origin[(*target, position)] = (key, index)
+        origin.update({(*target, position, ours): (key, index, theirs) for theirs, ours in RULE_KEYS.items()})
+    return [_rule(source, (key, index), rule) for index, rule in kept]
+
+
+def _rule(source: Source, path: Path, rule: Any) -> Any:
+    if not isinstance(rule, dict):
+        return rule
+    for name in rule.keys() - RULE_KEYS.keys():
+        here = (*path, name)
+        source.mistakes.append((source.line(here), here, f"unknown key{suggestion(name, tuple(RULE_KEYS))}"))
+    return {RULE_KEYS[name]: value for name, value in rule.items() if name in RULE_KEYS}
+
+
+def _is_placeholder(rule: Any) -> bool:
+    """The original's sample file has a rule whose label and message are both empty."""
+    return isinstance(rule, dict) and not rule.get("Label") and not rule.get("Message")
+
+
+def _warnings(data: dict[str, Any]) -> tuple[str, ...]:
+    given = [key for key in data if _is_set(data[key])]
+    secrets = [_secret_warning(key) for key in given if key in SECRETS]
+    unneeded = [key for key in given if key in NOT_NEEDED - SECRETS.keys()]
+    unused = [key for key in given if key in NOT_USED_YET]
+    lines = [("not needed here", unneeded), ("not used by this version", unused)]
+    return (*secrets, *(f"{what}: {', '.join(keys)}" for what, keys in lines if keys))
+
+
+def _secret_warning(key: str) -> str:
+    cure = f"make it a secret and give it as the input `{SECRETS[key]}`" if SECRETS[key] else "it is not needed here"
+    return f"{key} is a secret and stands in the configuration file: {cure}"
+
+
+def _is_set(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_set, value.values()))
+    if isinstance(value, list):
+        return any(map(_is_set, value))
+    return bool(value)
+
+
+def _logins(data: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(login for key in OUR_LOGINS if (login := _text(data, key)))
+
+
+def _text(data: dict[str, Any], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
