@@ -155,7 +155,7 @@ def _as_model_input(data: Any) -> Any:
 
 
 def _mistake(detail: ErrorDetails, source: Source, origin: dict[Path, Path]) -> tuple[int, Path, str]:
-    path = _in_file(tuple(part for part in detail["loc"] if isinstance(part, (int, str))), origin)
+    path = _in_file(detail["loc"], origin)
     return source.line(path), path, _explained(detail)
 
 

@@ -88,9 +88,12 @@ def _report(given: Inputs, event: Event | None) -> int:
 
 def _work(given: Inputs, event: Event | None, report: Report) -> None:
     from mattermod_action.adapters.database_url import database_from
+    from mattermod_action.report import annotate, mask
 
-    database = database_from(given)  # a mistake in it is found before anything is asked of GitHub
-    _hide(given.token, given.database_url, database.password if database else "")
+    database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
+    mask([given.token, given.database_url, database.password if database else ""])
+    for warning in warnings:
+        annotate("warning", warning)
     if event is None:
         _migrate(given, database, report)
     else:
@@ -119,13 +122,29 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:
-    raise NotImplementedError
+    from mattermod_action.adapters import migrate
+    from mattermod_action.report import say
 
-
-def _hide(*secrets: str) -> None:
-    from mattermod_action.report import mask
-
-    mask(secrets)
+    if database is None:
+        raise Mistake(
+            "there is nothing to migrate without the input `database-url`; the embedded store needs no migration"
+        )
+    match given.operation:
+        case "up":
+            for name in migrate.up(database, given.run_url):
+                report.row("migrate", name, "applied")
+        case "status":
+            for row in migrate.status(database):
+                state = (
+                    "did not finish"
+                    if row["dirty"]
+                    else f"applied {row['applied_at']}"
+                    if row["applied_at"]
+                    else "to do"
+                )
+                report.row("migrate", row["name"], " ".join(filter(None, [state, row["run_url"]])))
+    number, dirty = migrate.version(database)
+    say(f"The database has schema {number}{', dirty' if dirty else ''}.")
 
 
 def _finish_with(error: Exception) -> int:

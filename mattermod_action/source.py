@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Path = tuple[str | int, ...]
 
@@ -111,7 +114,8 @@ class _Walk:
                 return self._mapping(node, path)
             case SequenceNode():
                 return [self._value(child, (*path, index)) for index, child in enumerate(node.value)]
-        return self._scalar(node, path)
+            case _:
+                return self._scalar(node, path)
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -130,18 +134,19 @@ class _Walk:
             found[key.value] = self._value(value, here)
         return found
 
-    def _scalar(self, node: ScalarNode, path: Path) -> Any:
-        kind = node.tag.rpartition(":")[2] if node.tag.startswith("tag:yaml.org,2002:") else ""
+    def _scalar(self, node: Node, path: Path) -> Any:
+        tag = node.tag or ""
+        kind = tag.rpartition(":")[2] if tag.startswith("tag:yaml.org,2002:") else ""
         try:
             return SCALARS[kind](node.value)
         except (KeyError, ValueError):
             line = node.start_mark.line + 1
-            shown = f"{node.value[:40]!r} is a {kind}" if kind else f"the tag {node.tag[:40]!r} is"
+            shown = f"{node.value[:40]!r} is a {kind}" if kind else f"the tag {tag[:40]!r} is"
             self._source.mistakes.append((line, path, f"{shown} not understood here; put text in quotes"))
             return ""
 
 
-SCALARS = {
+SCALARS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "null": lambda _: None,
     "bool": lambda text: text.casefold() == "true",

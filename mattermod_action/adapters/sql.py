@@ -1,0 +1,229 @@
+"""The statements of the store, once for both dialects. What differs is `Dialect`, and nothing else is.
+
+Every method is one statement that commits at once: insert-then-update inside a transaction deadlocks under load.
+A row count says whether a claim is ours, so each UPDATE must change a column (PyMySQL counts changed rows).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.errors import Mistake
+from mattermod_action.events import PullRequest
+from mattermod_action.world import SCHEMA, Entry, Known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mattermod_action.effects import Once
+    from mattermod_action.events import Subject
+    from mattermod_action.world import Clock
+
+LEASE = 30.0  # seconds; longer than one request may take (adapters/github.py), so a live holder does not lose it
+RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest version of the action that you use"
+
+IDENTITY = ("RepoOwner", "RepoName", "Number")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`now` is the database's clock, moved by the parameter `shift_NAME`; `ignore` and `upsert` end an INSERT."""
+
+    now: str
+    ignore: str
+    upsert: str
+
+
+class SqlStore:
+    """The `Store` port of world.py; a subclass connects and runs statements."""
+
+    durable: bool
+    dialect: Dialect
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @abstractmethod
+    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
+        """Run one statement with named parameters (`:name`); return row count and rows. Raises Mistake, Down."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def look(self, subject: Subject, keys: Sequence[str]) -> Known:
+        names = [f"k{index}" for index in range(len(keys))]
+        sql = f"""
+            SELECT s.version, s.dirty, p.UpdatedAt, l.k, l.state, l.owner, l.fence, l.lease_until > {self._now("now")},
+                   l.seen_at, l.sent_at, l.result
+            FROM (SELECT MAX(version) AS version, MAX(dirty) AS dirty FROM mm_schema) s
+            LEFT JOIN {_table(subject)} p ON p.RepoOwner = :RepoOwner AND p.RepoName = :RepoName AND p.Number = :Number
+            LEFT JOIN mm_ledger l ON l.k IN ({", ".join(f":{name}" for name in names)})
+            """  # noqa: S608  # every part is a constant of this file
+        values = {**_identity(subject), **dict(zip(names, keys, strict=True)), **self._shift(now=0)}
+        _, rows = self.execute(sql, values)
+        version, dirty, seen_at = rows[0][:3]
+        check_schema(version, dirty=bool(dirty))
+        entries = {row[3]: _entry(row[4:]) for row in rows if row[3] is not None}
+        return Known(version, bool(dirty), _moment(seen_at), entries)
+
+    def remember(self, subject: Subject) -> None:
+        row = _row(subject)
+        newer = "UpdatedAt IS NULL OR UpdatedAt <= :UpdatedAt"
+        columns = [name for name in row if name not in (*IDENTITY, "UpdatedAt")]
+        # MySQL assigns from left to right, so the column that decides comes last.
+        assigned = ", ".join(
+            f"{name} = CASE WHEN {newer} THEN :{name} ELSE {name} END" for name in [*columns, "UpdatedAt"]
+        )
+        sql = f"""
+            INSERT INTO {_table(subject)} ({", ".join(row)}) VALUES ({", ".join(f":{name}" for name in row)})
+            {self.dialect.upsert.format(key=", ".join(IDENTITY))} {assigned}
+            """  # noqa: S608  # names are constants of this file
+        self.execute(sql, row)
+
+    def note(self, effects: Sequence[Once], state: str, seen_at: datetime, result: str = "") -> None:
+        rows = [{**_ledger_row(effect), "state": state, "seen_at": seen_at, "result": result} for effect in effects]
+        self._insert(rows)
+
+    def claim(self, effect: Once, owner: str) -> bool:
+        row = {**_ledger_row(effect), "state": "intent", "owner": owner, "fence": 1}
+        return self._insert([row], leased=True) == 1
+
+    def take(self, key: str, owner: str, fence: int) -> bool:
+        return self._change(
+            "owner = :owner, fence = fence + 1, state = CASE state WHEN 'baseline' THEN 'intent' ELSE state END",
+            f"fence = :fence AND state <> 'confirmed' AND (lease_until IS NULL OR lease_until <= {self._now('now')})",
+            {"k": key, "owner": owner, "fence": fence, **self._shift(now=0)},
+            lease=LEASE,
+        )
+
+    def send(self, key: str, owner: str, fence: int) -> bool:
+        return self._held(f"state = 'sent', sent_at = {self._now('now')}", key, owner, fence, lease=LEASE)
+
+    def confirm(self, key: str, owner: str, fence: int, result: str) -> bool:
+        return self._held("state = 'confirmed', result = :result", key, owner, fence, lease=0, result=result)
+
+    def release(self, key: str, owner: str, fence: int) -> bool:
+        return self._held("state = 'intent'", key, owner, fence, lease=0)
+
+    def _held(self, changes: str, key: str, owner: str, fence: int, *, lease: float, **values: Any) -> bool:
+        """Change a row only while it is still ours."""
+        given = {"k": key, "owner": owner, "fence": fence, **values, **self._shift(now=0)}
+        return self._change(changes, "owner = :owner AND fence = :fence AND state <> 'confirmed'", given, lease=lease)
+
+    def _change(self, changes: str, condition: str, values: Mapping[str, Any], *, lease: float) -> bool:
+        sql = f"""
+            UPDATE mm_ledger SET {changes}, lease_until = {self._now("lease")}, updated_at = {self._now("now")}
+            WHERE k = :k AND {condition}
+            """  # noqa: S608  # every part is a constant of this file
+        count, _ = self.execute(sql, {**self._shift(now=0, lease=lease), **values})
+        return count == 1
+
+    def _insert(self, rows: Iterable[Mapping[str, Any]], *, leased: bool = False) -> int:
+        """Insert ledger rows in one statement; rows that exist stay as they are. Return how many are new."""
+        groups, values = [], self._shift(now=0, lease=LEASE if leased else 0)
+        for index, row in enumerate(rows):
+            values |= {f"{name}_{index}": row.get(name, default) for name, default in LEDGER.items()}
+            names = ", ".join(f":{name}_{index}" for name in LEDGER)
+            groups.append(f"({names}, {self._now('lease')}, {self._now('now')}, {self._now('now')})")
+        sql = f"""
+            INSERT INTO mm_ledger ({", ".join(LEDGER)}, lease_until, created_at, updated_at) VALUES {", ".join(groups)}
+            {self.dialect.ignore.format(key="k")}
+            """  # noqa: S608  # every part is a constant of this file
+        return self.execute(sql, values)[0]
+
+    def _now(self, name: str) -> str:
+        return self.dialect.now.format(shift=f":shift_{name}")
+
+    def _shift(self, **seconds: float) -> dict[str, Any]:
+        """Parameters for `_now`: seconds from the database's clock, the simulated offset included."""
+        offset = self._clock.offset.total_seconds()
+        return {f"shift_{name}": offset + value for name, value in seconds.items()}
+
+
+# The columns of a ledger row that a caller gives, with what they are when it does not.
+LEDGER: dict[str, Any] = {
+    "k": None, "repository_id": 0, "repository": "", "number": 0, "feature": "", "kind": "", "cause": "",
+    "state": "", "owner": "", "fence": 0, "seen_at": None, "result": "",
+}  # fmt: skip
+
+
+def check_schema(version: int | None, *, dirty: bool) -> None:
+    """Refuse a database that this version cannot work with; one step older or newer will do. Raises Mistake."""
+    if version is None:
+        raise Mistake(f"the database has no tables of this action yet: {RUN_MIGRATE}")
+    if dirty:
+        raise Mistake(
+            "a migration of the database did not finish: see `mattermod migrate status`, nothing is done till then"
+        )
+    if version < SCHEMA - 1:
+        raise Mistake(f"the database has schema {version}, this version needs {SCHEMA}: {RUN_MIGRATE}")
+    if version > SCHEMA + 1:
+        raise Mistake(
+            f"the database has schema {version}, this version knows {SCHEMA}: use a newer version of the action"
+        )
+
+
+def _table(subject: Subject) -> str:
+    return "PullRequests" if isinstance(subject, PullRequest) else "Issues"
+
+
+def _identity(subject: Subject) -> dict[str, Any]:
+    return {"RepoOwner": subject.repository.owner, "RepoName": subject.repository.name, "Number": subject.number}
+
+
+def _row(subject: Subject) -> dict[str, Any]:
+    """The columns that we write, in the original's names."""
+    row = {
+        **_identity(subject),
+        "Username": subject.author,
+        "State": subject.state,
+        "Labels": _json(subject.labels),
+        "UpdatedAt": subject.updated_at,
+    }
+    return row | _pull_columns(subject) if isinstance(subject, PullRequest) else row
+
+
+def _pull_columns(pull: PullRequest) -> dict[str, Any]:
+    return {
+        "FullName": pull.head,
+        "Ref": pull.ref,
+        "Sha": pull.sha,
+        "URL": pull.url,
+        "CreatedAt": pull.created_at,
+        "MaintainerCanModify": int(pull.maintainer_can_modify),
+        "Merged": int(pull.merged),
+        "MilestoneNumber": pull.milestone_number,
+        "MilestoneTitle": pull.milestone_title,
+    }
+
+
+def _ledger_row(effect: Once) -> dict[str, Any]:
+    repository = effect.subject.repository
+    return {
+        "k": effect.key,
+        "repository_id": repository.id,
+        "repository": repository.full_name,
+        "number": effect.subject.number,
+        "feature": effect.feature,
+        "kind": type(effect).__name__,
+        "cause": effect.cause[:255],  # for people who read the table; the key decides
+    }
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    state, owner, fence, held, seen_at, sent_at, result = row
+    is_held = bool(held) and state in ("intent", "sent")
+    return Entry(state, owner, int(fence), is_held, _moment(seen_at), _moment(sent_at), result)
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _json(labels: tuple[str, ...]) -> str:
+    import json
+
+    return json.dumps(labels, ensure_ascii=False)

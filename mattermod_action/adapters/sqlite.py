@@ -1,0 +1,88 @@
+"""The embedded store: the same tables in a SQLite file, made by the same migrations.
+
+https://www.sqlite.org/lang_upsert.html (3.24 or newer), https://www.sqlite.org/wal.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.adapters.schema import create_book, steps_of_all
+from mattermod_action.adapters.sql import Dialect, SqlStore
+from mattermod_action.errors import Down, Mistake
+from mattermod_action.world import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mattermod_action.world import Clock
+
+PATIENCE = 30.0  # seconds to wait for another process that writes
+
+
+class SQLiteStore(SqlStore):
+    """Connects, and makes the file and its tables, when the first statement runs."""
+
+    durable = False
+    dialect = Dialect(
+        now="strftime('%Y-%m-%d %H:%M:%f', 'now', {shift} || ' seconds')",
+        ignore="ON CONFLICT ({key}) DO NOTHING",
+        upsert="ON CONFLICT ({key}) DO UPDATE SET",
+    )
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(clock)
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            cursor = self._connection.execute(sql, {name: _plain(value) for name, value in values.items()})
+            return cursor.rowcount, cursor.fetchall()
+        except OSError as error:
+            raise Down(f"the state file {self._path} cannot be used: {error.strerror}") from error
+        except sqlite3.OperationalError as error:  # locked, read-only, disk full, unable to open
+            raise Down(f"the state file {self._path} cannot be used: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise Mistake(f"input `state`: {self._path} is not a state file of this action: {error}") from error
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
+        if _version(connection) < SCHEMA:
+            _create(connection)
+        return connection
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Run the migrations that are missing; who comes second waits and finds nothing to do."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    create_book(connection)
+    for number, steps in steps_of_all():
+        if number > _version(connection):
+            for apply, _ in steps:
+                apply(connection)
+            connection.execute(
+                "INSERT INTO mm_schema (version, name, dirty) VALUES (?, ?, 0)", (number, f"{number:04}")
+            )
+            connection.execute(f"PRAGMA user_version = {number:d}")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat(" ", "microseconds") if isinstance(value, datetime) else value
