@@ -1,0 +1,98 @@
+"""Who asks, what the token may, and how much of its hour is left.
+
+https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api
+https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
+https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from typing import TYPE_CHECKING
+
+from sandbox.answers import refuse
+from sandbox.state import Pull
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.state import Item, Repository, State, Token
+
+HOUR = 3_600
+PUBLIC = {"metadata": "read", "contents": "read", "issues": "read", "pull_requests": "read"}
+LIMITS = "rest/using-the-rest-api/rate-limits-for-the-rest-api"
+
+
+def authenticate(state: State, header: str) -> Token:
+    """Find the token in `Authorization: Bearer T`, `token T` or Basic. Raises 401."""
+    scheme, _, value = header.partition(" ")
+    if not value:
+        raise refuse(401, "Requires authentication")
+    secret = _password(value) if scheme.casefold() == "basic" else value.strip()
+    for token in state.tokens.values():
+        if token.value == secret:
+            return token
+    raise refuse(401, "Bad credentials")
+
+
+def _password(value: str) -> str:
+    try:
+        return base64.b64decode(value).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def permissions(token: Token, repo: Repository) -> dict[str, str]:
+    """Return what the token may in this repository; {} is that it must not even know of it."""
+    mine = not token.repositories or repo.full_name.casefold() in {name.casefold() for name in token.repositories}
+    if mine:
+        return token.permissions
+    return {} if repo.private else PUBLIC
+
+
+def of_item(item: Item, level: str) -> list[str]:
+    """Return the permissions of which one is enough: a pull request is also an issue, but not the reverse."""
+    return [f"issues={level}", f"pull_requests={level}"] if isinstance(item, Pull) else [f"issues={level}"]
+
+
+def allowed(token: Token, repo: Repository, needs: Sequence[str]) -> bool:
+    mine = permissions(token, repo)
+    return any(_holds(mine, *need.split("=")) for need in needs)
+
+
+def require(token: Token, repo: Repository, needs: Sequence[str], docs: str) -> None:
+    """Raise GitHub's 403, which names in a header what would have been enough (any one of `needs`)."""
+    if not allowed(token, repo, needs):
+        message = f"Resource not accessible by {token.kind}"
+        raise refuse(403, message, docs, X_Accepted_GitHub_Permissions="; ".join(needs))
+
+
+def _holds(mine: dict[str, str], name: str, level: str) -> bool:
+    return mine.get(name) in (("write", "admin") if level == "write" else ("read", "write", "admin"))
+
+
+def spend(token: Token, resource: str) -> None:
+    """Count one request (REST) or point (GraphQL). Raises 403 when the hour's allowance is used up."""
+    if token.resets_at <= time.time():
+        token.used, token.resets_at = {}, time.time() + HOUR
+    if token.used.get(resource, 0) >= token.limit:
+        raise refuse(403, f"API rate limit exceeded for {token.login}.", f"{LIMITS}#about-primary-rate-limits")
+    token.used[resource] = token.used.get(resource, 0) + 1
+
+
+def rate(token: Token, resource: str) -> dict[str, int]:
+    used = token.used.get(resource, 0)
+    reset = int(token.resets_at or time.time() + HOUR)
+    return {"limit": token.limit, "used": used, "remaining": token.limit - used, "reset": reset}
+
+
+def rate_headers(token: Token | None, resource: str) -> dict[str, str]:
+    """Return the headers that every answer carries; nobody in particular has the 60 of an unknown caller."""
+    unknown = {"limit": 60, "used": 1, "remaining": 59, "reset": int(time.time() + HOUR)}
+    values = rate(token, resource) if token else unknown
+    return {
+        **{f"X-RateLimit-{name.title()}": str(value) for name, value in values.items()},
+        "X-RateLimit-Resource": resource,
+    }

@@ -1,0 +1,399 @@
+"""GraphQL: the part of GitHub's schema that we query, by its real names, executed by graphql-core.
+
+https://docs.github.com/en/graphql/reference and, for pages and limits,
+https://docs.github.com/en/graphql/guides/using-pagination-in-the-graphql-api
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+from graphql import GraphQLError, build_schema, execute_sync, parse, validate
+
+from sandbox import access, shapes
+from sandbox.answers import Answer, answer, refuse
+from sandbox.state import BOT, Pull
+
+if TYPE_CHECKING:
+    from graphql import DocumentNode, GraphQLResolveInfo
+
+    from sandbox.state import Comment, Issue, Person, Repository, State, Token
+
+    Info = GraphQLResolveInfo[Any]
+
+Json = dict[str, Any]
+PAGE = 100  # the most that `first` or `last` may ask for
+
+SCHEMA = build_schema("""
+scalar DateTime
+scalar URI
+
+type Query {
+  rateLimit(dryRun: Boolean = false): RateLimit
+  repository(followRenames: Boolean = true, name: String!, owner: String!): Repository
+  viewer: User!
+}
+
+type RateLimit {
+  cost: Int!
+  limit: Int!
+  nodeCount: Int!
+  remaining: Int!
+  resetAt: DateTime!
+  used: Int!
+}
+
+interface Node { id: ID! }
+interface Actor { login: String! url: URI! }
+type Bot implements Actor & Node { databaseId: Int id: ID! login: String! url: URI! }
+type User implements Actor & Node { databaseId: Int id: ID! login: String! url: URI! }
+
+type Repository implements Node {
+  databaseId: Int
+  id: ID!
+  isPrivate: Boolean!
+  issue(number: Int!): Issue
+  issueOrPullRequest(number: Int!): IssueOrPullRequest
+  name: String!
+  nameWithOwner: String!
+  pullRequest(number: Int!): PullRequest
+  url: URI!
+}
+
+union IssueOrPullRequest = Issue | PullRequest
+enum IssueState { CLOSED OPEN }
+enum PullRequestState { CLOSED MERGED OPEN }
+
+type Issue implements Node {
+  author: Actor
+  body: String!
+  comments(after: String, before: String, first: Int, last: Int): IssueCommentConnection!
+  createdAt: DateTime!
+  databaseId: Int
+  id: ID!
+  labels(after: String, before: String, first: Int, last: Int): LabelConnection
+  locked: Boolean!
+  number: Int!
+  state: IssueState!
+  title: String!
+  updatedAt: DateTime!
+  url: URI!
+  viewerDidAuthor: Boolean!
+}
+
+type PullRequest implements Node {
+  author: Actor
+  baseRefName: String!
+  body: String!
+  comments(after: String, before: String, first: Int, last: Int): IssueCommentConnection!
+  createdAt: DateTime!
+  databaseId: Int
+  headRefName: String!
+  headRefOid: String!
+  id: ID!
+  isDraft: Boolean!
+  labels(after: String, before: String, first: Int, last: Int): LabelConnection
+  locked: Boolean!
+  merged: Boolean!
+  number: Int!
+  state: PullRequestState!
+  title: String!
+  updatedAt: DateTime!
+  url: URI!
+  viewerDidAuthor: Boolean!
+}
+
+type IssueCommentConnection {
+  edges: [IssueCommentEdge]
+  nodes: [IssueComment]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
+type IssueCommentEdge { cursor: String! node: IssueComment }
+type IssueComment implements Node {
+  author: Actor
+  body: String!
+  createdAt: DateTime!
+  databaseId: Int
+  id: ID!
+  isMinimized: Boolean!
+  updatedAt: DateTime!
+  url: URI!
+  viewerDidAuthor: Boolean!
+}
+
+type LabelConnection { edges: [LabelEdge] nodes: [Label] pageInfo: PageInfo! totalCount: Int! }
+type LabelEdge { cursor: String! node: Label }
+type Label implements Node { color: String! description: String id: ID! name: String! }
+
+type PageInfo {
+  endCursor: String
+  hasNextPage: Boolean!
+  hasPreviousPage: Boolean!
+  startCursor: String
+}
+""")
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks, and of what."""
+
+    state: State
+    token: Token
+
+
+def handle(state: State, token: Token, raw: bytes) -> Answer:
+    """Answer a query; what is wrong with one is said under `errors`, with status 200, as GitHub does."""
+    query, variables, operation = _asked(raw)
+    try:
+        document = _checked(query)
+    except RefusedQueryError as refused:
+        return answer(200, {"errors": refused.errors})
+    viewer = Viewer(state, token)
+    result = execute_sync(SCHEMA, document, _root(viewer), variable_values=variables, operation_name=operation)
+    found = {} if result.data is None and result.errors else {"data": result.data}
+    return answer(200, {**found, **({"errors": [_error(each) for each in result.errors]} if result.errors else {})})
+
+
+def is_write(raw: bytes) -> bool:
+    return bool(re.search(rb'"query"\s*:\s*"\s*mutation\b', raw))
+
+
+def _asked(raw: bytes) -> tuple[str, Json, str | None]:
+    try:
+        data = json.loads(raw)
+    except ValueError:
+        raise refuse(400, "Problems parsing JSON", "graphql") from None
+    data = data if isinstance(data, dict) else {}
+    return str(data.get("query") or ""), data.get("variables") or {}, data.get("operationName")
+
+
+class RefusedQueryError(Exception):
+    def __init__(self, errors: list[Json]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+@lru_cache(maxsize=64)
+def _checked(query: str) -> DocumentNode:
+    """Parse and validate; a client sends the same few texts again and again."""
+    if not query:
+        raise RefusedQueryError([{"message": "A query attribute must be specified and must be a string."}])
+    try:
+        document = parse(query, no_location=False)
+    except GraphQLError as error:
+        raise RefusedQueryError([_error(error)]) from error
+    if errors := validate(SCHEMA, document):
+        raise RefusedQueryError([_error(each) for each in errors])
+    return document
+
+
+_UNKNOWN_FIELD = re.compile(r"Cannot query field '(\w+)' on type '(\w+)'")
+
+
+def _error(error: GraphQLError) -> Json:
+    """Write an error as GitHub does: `type` at the top, and its own words for a field that does not exist."""
+    written: Json = {"message": error.message}
+    if unknown := _UNKNOWN_FIELD.match(error.message):
+        name, kind = unknown.groups()
+        written = {"message": f"Field '{name}' doesn't exist on type '{kind}'"}
+        written["extensions"] = {"code": "undefinedField", "typeName": kind, "fieldName": name}
+    written["locations"] = [{"line": place.line, "column": place.column} for place in error.locations or ()]
+    typed = {"type": error.extensions["type"]} if error.extensions and "type" in error.extensions else {}
+    return {**typed, **({"path": error.path} if error.path else {}), **written}
+
+
+def _typed(kind: str, message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"type": kind})
+
+
+def _root(viewer: Viewer) -> Json:
+    """Values that are callables are resolved with the field's arguments by graphql-core."""
+    return {
+        "viewer": partial(_viewer, viewer),
+        "rateLimit": partial(_rate, viewer),
+        "repository": partial(_repository, viewer),
+    }
+
+
+def _viewer(viewer: Viewer, _info: Info) -> Json:
+    """`viewer` is a User even for an App, and only here a bot's login keeps its suffix."""
+    person = viewer.state.person(viewer.token.login)
+    return {**_account(viewer, person), "__typename": "User", "login": person.login}
+
+
+def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json:
+    rate = access.rate(viewer.token, "graphql")
+    return {**rate, "cost": 1, "nodeCount": 0, "resetAt": str(rate["reset"])}
+
+
+def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -> Json:
+    state, full_name = viewer.state, f"{owner}/{name}"
+    repo = state.repository(full_name) or state.moved(full_name)
+    if repo is None or not access.permissions(viewer.token, repo):
+        raise _typed("NOT_FOUND", f"Could not resolve to a Repository with the name '{full_name}'.")
+    return {
+        "databaseId": repo.id,
+        "id": shapes.node_id("R", repo.id),
+        "isPrivate": repo.private,
+        "name": repo.name,
+        "nameWithOwner": repo.full_name,
+        "url": f"{state.url}/{repo.full_name}",
+        "issueOrPullRequest": partial(_item, viewer, repo, "issue or pull request"),
+        "issue": partial(_item, viewer, repo, "Issue"),
+        "pullRequest": partial(_item, viewer, repo, "PullRequest"),
+    }
+
+
+def _item(viewer: Viewer, repo: Repository, kind: str, _info: Info, number: int) -> Json:
+    item = repo.items.get(number)
+    if item is None or (kind != "issue or pull request" and kind != _kind(item)):
+        article = "an" if kind.startswith("i") else "a"
+        raise _typed("NOT_FOUND", f"Could not resolve to {article} {kind} with the number of {number}.")
+    if not access.allowed(viewer.token, repo, access.of_item(item, "read")):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    return _written(viewer, repo, item)
+
+
+def _kind(item: Issue | Pull) -> str:
+    return "PullRequest" if isinstance(item, Pull) else "Issue"
+
+
+def _written(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json:
+    written: Json = {
+        "__typename": _kind(item),
+        "author": _actor(viewer, item.author),
+        "body": item.body,
+        "comments": partial(_comments, viewer, repo, item),
+        "createdAt": shapes.moment(item.created_at),
+        "databaseId": item.id,
+        "id": shapes.node_id("PR" if isinstance(item, Pull) else "I", item.id),
+        "labels": partial(_labels, item),
+        "locked": item.locked,
+        "number": item.number,
+        "state": item.state.upper(),
+        "title": item.title,
+        "updatedAt": shapes.moment(item.updated_at),
+        "url": shapes.item_page(viewer.state, repo, item),
+        "viewerDidAuthor": _is_viewer(viewer, item.author),
+    }
+    return {**written, **_branches(item)} if isinstance(item, Pull) else written
+
+
+def _branches(item: Pull) -> Json:
+    merged = item.merged_at is not None
+    names = {"baseRefName": item.base_ref, "headRefName": item.head_ref, "headRefOid": item.head_sha}
+    state = {"state": "MERGED"} if merged else {}
+    return {**names, **state, "isDraft": item.draft, "merged": merged}
+
+
+def _account(viewer: Viewer, person: Person) -> Json:
+    login = person.login.removesuffix(BOT)
+    path = f"apps/{login}" if person.kind == "Bot" else login
+    return {
+        "__typename": person.kind,
+        "databaseId": person.id,
+        "id": shapes.node_id("BOT" if person.kind == "Bot" else "U", person.id),
+        "login": login,
+        "url": f"{viewer.state.url}/{path}",
+    }
+
+
+def _actor(viewer: Viewer, person: Person | None) -> Json | None:
+    """An actor's login has no `[bot]`, unlike in REST; an account that was deleted is null."""
+    return _account(viewer, person) if person else None
+
+
+def _is_viewer(viewer: Viewer, person: Person | None) -> bool:
+    return person is not None and person.login.casefold() == viewer.token.login.casefold()
+
+
+def _comments(viewer: Viewer, repo: Repository, item: Issue | Pull, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    return _connection(viewer.state.list_comments(item), partial(_comment, viewer, repo, item), page)
+
+
+def _comment(viewer: Viewer, repo: Repository, item: Issue | Pull, each: Comment) -> Json:
+    return {
+        "author": _actor(viewer, each.author),
+        "body": each.body,
+        "createdAt": shapes.moment(each.created_at),
+        "databaseId": None if each.id >= 2**31 else each.id,
+        "id": shapes.node_id("IC", each.id),
+        "isMinimized": False,
+        "updatedAt": shapes.moment(each.updated_at),
+        "url": f"{shapes.item_page(viewer.state, repo, item)}#issuecomment-{each.id}",
+        "viewerDidAuthor": _is_viewer(viewer, each.author),
+    }
+
+
+def _labels(item: Issue | Pull, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    written = {each.id: each for each in item.labels}
+    ordered = [written[number] for number in sorted(written)]
+    return _connection(ordered, _label, page)
+
+
+def _label(each: Any) -> Json:
+    return {
+        "color": each.color,
+        "description": each.description,
+        "id": shapes.node_id("LA", each.id),
+        "name": each.name,
+    }
+
+
+def _check(info: Info, page: Json) -> None:
+    """https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit."""
+    name = f"`{info.field_name}` connection"
+    asked = {way: page[way] for way in ("first", "last") if page.get(way) is not None}
+    if not asked:
+        message = f"You must provide a `first` or `last` value to properly paginate the {name}."
+        raise _typed("MISSING_PAGINATION_BOUNDARIES", message)
+    for way, count in asked.items():
+        if count > PAGE:
+            message = f"Requesting {count} records on the {name} exceeds the `{way}` limit of {PAGE} records."
+            raise _typed("EXCESSIVE_PAGINATION", message)
+        if count < 0:
+            raise _typed("INVALID_PAGINATION", f"`{way}` on the {name} cannot be less than zero.")
+
+
+def _connection(things: list[Any], write: Any, page: Json) -> Json:
+    """Cut the page out of things that are sorted by id; cursors are made of ids, so growth does not shift them."""
+    low = bisect_right(things, _decode(page["after"]), key=_id) if page.get("after") else 0
+    high = bisect_left(things, _decode(page["before"]), key=_id) if page.get("before") else len(things)
+    first, last = page.get("first"), page.get("last")
+    end = min(high, low + first) if first is not None else high
+    start = max(low, end - last) if last is not None else low
+    shown = things[start:end]
+    edges = [{"cursor": _encode(each.id), "node": write(each)} for each in shown]
+    info = {
+        "startCursor": edges[0]["cursor"] if edges else None,
+        "endCursor": edges[-1]["cursor"] if edges else None,
+        "hasPreviousPage": start > 0,
+        "hasNextPage": end < len(things),
+    }
+    return {"edges": edges, "nodes": [edge["node"] for edge in edges], "pageInfo": info, "totalCount": len(things)}
+
+
+def _id(thing: Any) -> int:
+    return int(thing.id)
+
+
+def _encode(number: int) -> str:
+    return base64.b64encode(f"cursor:v2:{number}".encode()).decode()
+
+
+def _decode(cursor: str) -> int:
+    try:
+        return int(base64.b64decode(cursor, validate=True).decode().removeprefix("cursor:v2:"))
+    except (binascii.Error, ValueError):
+        raise _typed("INVALID_CURSOR_ARGUMENTS", f"`{cursor}` does not appear to be a valid cursor.") from None

@@ -1,0 +1,271 @@
+"""The REST calls that are imitated: a table of them at the end, and a function for each."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlencode
+
+from starlette.routing import compile_path
+
+from sandbox import access, shapes
+from sandbox.answers import Answer, RefusedError, answer, invalid, not_found, refuse
+from sandbox.state import COMMENT_LIMIT, Pull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.state import Issue, Repository, Request, State, Token
+
+READS = ("GET", "HEAD", "OPTIONS")
+MOVED = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
+RAW = ("application/vnd.github.raw", "application/vnd.github.v3.raw")
+
+
+@dataclass
+class Call:
+    """One request, with what its path means already looked up."""
+
+    state: State
+    token: Token
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    raw: bytes
+    docs: str
+    values: dict[str, Any]
+
+    @property
+    def repo(self) -> Repository:
+        """Raise 404 for a repository that is not there, or that this token must not know of."""
+        full_name = f"{self.values['owner']}/{self.values['name']}"
+        found = self.state.repository(full_name)
+        if found is None or not access.permissions(self.token, found):
+            raise not_found(self.docs)
+        return found
+
+    @property
+    def item(self) -> Issue | Pull:
+        """Raise 404, or 410 for an issue that was deleted."""
+        repo, number = self.repo, self.values["number"]
+        if number in repo.gone:
+            raise refuse(410, "This issue was deleted", self.docs)
+        if number not in repo.items:
+            raise not_found(self.docs)
+        return repo.items[number]
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.raw or b"null")
+        except ValueError:
+            raise refuse(400, "Problems parsing JSON", self.docs) from None
+
+    def field(self, name: str, kind: type) -> Any:
+        data = self.json()
+        if not isinstance(data, dict) or name not in data:
+            raise refuse(422, f'Invalid request.\n\n"{name}" wasn\'t supplied.', self.docs)
+        if not isinstance(data[name], kind):
+            raise refuse(
+                422, f"Invalid request.\n\nFor 'properties/{name}', {json.dumps(data[name])} is not valid.", self.docs
+            )
+        return data[name]
+
+    def need(self, *needs: str) -> None:
+        access.require(self.token, self.repo, needs, self.docs)
+
+
+def get_repository(call: Call) -> Answer:
+    call.need("metadata=read")
+    mine = access.permissions(call.token, call.repo)
+    rights = {"admin": False, "push": mine.get("contents") == "write", "pull": True}
+    return answer(200, {**shapes.repository(call.state, call.repo), "permissions": rights})
+
+
+def get_contents(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/repos/contents#get-repository-content."""
+    call.need("contents=read")
+    ref, path = call.query.get("ref", ""), call.values["path"].strip("/")
+    files = call.repo.files(ref)
+    if files is None:
+        raise refuse(404, f"No commit found for the ref {ref}", call.docs)
+    if path in files:
+        return _file(call, path, files[path])
+    inside = [name for name in files if not path or name.startswith(f"{path}/")]
+    if not inside:
+        raise not_found(call.docs)
+    return answer(200, _folder(call, path, inside, files))
+
+
+def _file(call: Call, path: str, content: bytes) -> Answer:
+    if call.headers.get("accept", "").partition("+")[0] in RAW:
+        return Answer(200, content, {"Content-Type": "application/vnd.github.raw+json; charset=utf-8"})
+    encoded = {"content": base64.encodebytes(content).decode(), "encoding": "base64"}
+    return answer(200, {**_entry(call, path, "file", content), **encoded})
+
+
+def _folder(call: Call, path: str, inside: list[str], files: dict[str, bytes]) -> list[Any]:
+    start = f"{path}/" if path else ""
+    names = dict.fromkeys(start + name.removeprefix(start).partition("/")[0] for name in inside)
+    return [_entry(call, name, "file" if name in files else "dir", files.get(name, b"")) for name in names]
+
+
+def _entry(call: Call, path: str, kind: str, content: bytes) -> dict[str, Any]:
+    repo, branch = call.repo, call.query.get("ref") or call.repo.default_branch
+    url = f"{call.state.url}/repos/{repo.full_name}/contents/{quote(path)}?ref={quote(branch)}"
+    page = f"{call.state.url}/{repo.full_name}/{'blob' if kind == 'file' else 'tree'}/{branch}/{quote(path)}"
+    sha = shapes.blob_sha(content)
+    git_url = f"{call.state.url}/repos/{repo.full_name}/git/blobs/{sha}"
+    return {
+        "type": kind,
+        "size": len(content),
+        "name": path.rpartition("/")[2],
+        "path": path,
+        "sha": sha,
+        "url": url,
+        "git_url": git_url,
+        "html_url": page,
+        "download_url": None,
+        "_links": {"self": url, "git": git_url, "html": page},
+    }
+
+
+def get_pull(call: Call) -> Answer:
+    if not isinstance(call.item, Pull):
+        raise not_found(call.docs)
+    call.need("pull_requests=read")
+    return answer(200, shapes.pull(call.state, call.repo, call.item))
+
+
+def get_issue(call: Call) -> Answer:
+    call.need(*access.of_item(call.item, "read"))
+    return answer(200, shapes.issue(call.state, call.repo, call.item))
+
+
+def list_comments(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/comments#list-issue-comments."""
+    call.need(*access.of_item(call.item, "read"))
+    write = partial(shapes.comment, call.state, call.repo, call.item)
+    return _page(call, call.state.list_comments(call.item), write)
+
+
+def create_comment(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/comments#create-an-issue-comment."""
+    call.need(*access.of_item(call.item, "write"))
+    body = call.field("body", str)
+    if not body.strip():
+        raise invalid(call.docs, "IssueComment", "Body can't be blank")
+    if len(body) > COMMENT_LIMIT:
+        raise invalid(call.docs, "IssueComment", f"Body is too long (maximum is {COMMENT_LIMIT} characters)")
+    if call.item.locked and call.repo.permissions.get(call.token.login) not in shapes.WRITERS:
+        raise refuse(403, "Unable to create comment because issue is locked.", "articles/locking-conversations/")
+    made = call.state.add_comment(call.repo.full_name, call.item.number, call.token.login, body)
+    written = shapes.comment(call.state, call.repo, call.item, made)
+    return answer(201, written, Location=written["url"])
+
+
+def list_labels(call: Call) -> Answer:
+    call.need(*access.of_item(call.item, "read"))
+    return _page(call, call.item.labels, partial(shapes.label, call.state, call.repo))
+
+
+def add_labels(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/labels#add-labels-to-an-issue (an object, or the list itself)."""
+    call.need(*access.of_item(call.item, "write"))
+    data = call.json()
+    names = data if isinstance(data, list) else call.field("labels", list)
+    names = [name.get("name") if isinstance(name, dict) else name for name in names]
+    if not all(isinstance(name, str) and name.strip() for name in names):
+        raise invalid(call.docs, "Label", "Name can't be blank")
+    call.state.add_labels(call.repo.full_name, call.item.number, names)
+    return answer(200, [shapes.label(call.state, call.repo, each) for each in call.item.labels])
+
+
+def remove_label(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/labels#remove-a-label-from-an-issue."""
+    call.need(*access.of_item(call.item, "write"))
+    if call.state.remove_label(call.repo.full_name, call.item.number, call.values["label"]) is None:
+        raise refuse(404, "Label does not exist", call.docs)
+    return answer(200, [shapes.label(call.state, call.repo, each) for each in call.item.labels])
+
+
+def get_rate_limit(call: Call) -> Answer:
+    rates = {resource: access.rate(call.token, resource) for resource in ("core", "graphql")}
+    return answer(200, {"resources": rates, "rate": rates["core"]})
+
+
+def _page(call: Call, things: list[Any], write: Callable[[Any], Any]) -> Answer:
+    """https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api."""
+    size = min(100, max(1, _number(call, "per_page", 30)))
+    page, last = max(1, _number(call, "page", 1)), max(1, -(-len(things) // size))
+    steps = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
+    wanted = [*(("prev", "first") if page > 1 else ()), *(("next", "last") if page < last else ())]
+    links = [f'<{_address(call, steps[name])}>; rel="{name}"' for name in wanted]
+    headers = {"Link": ", ".join(links)} if links else {}
+    return answer(200, [write(each) for each in things[(page - 1) * size : page * size]], **headers)
+
+
+def _address(call: Call, page: int) -> str:
+    """GitHub's links go by the repository's id, so that they outlive its name."""
+    rest = call.path.split("/", 4)[4]
+    return f"{call.state.url}/repositories/{call.repo.id}/{rest}?{urlencode({**call.query, 'page': page})}"
+
+
+def _number(call: Call, name: str, default: int) -> int:
+    value = call.query.get(name, "")
+    return int(value) if value.isdecimal() else default
+
+
+REPO = "/repos/{owner}/{name}"
+ISSUE = REPO + "/issues/{number:int}"
+TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
+    ("GET", "/rate_limit", get_rate_limit, "rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user"),
+    ("GET", REPO, get_repository, "repos/repos#get-a-repository"),
+    ("GET", REPO + "/contents/{path:path}", get_contents, "repos/contents#get-repository-content"),
+    ("GET", REPO + "/pulls/{number:int}", get_pull, "pulls/pulls#get-a-pull-request"),
+    ("GET", ISSUE, get_issue, "issues/issues#get-an-issue"),
+    ("GET", ISSUE + "/comments", list_comments, "issues/comments#list-issue-comments"),
+    ("POST", ISSUE + "/comments", create_comment, "issues/comments#create-an-issue-comment"),
+    ("GET", ISSUE + "/labels", list_labels, "issues/labels#list-labels-for-an-issue"),
+    ("POST", ISSUE + "/labels", add_labels, "issues/labels#add-labels-to-an-issue"),
+    ("DELETE", ISSUE + "/labels/{label:path}", remove_label, "issues/labels#remove-a-label-from-an-issue"),
+)
+ROUTES = [(method, *compile_path(path)[::2], handler, f"rest/{docs}") for method, path, handler, docs in TABLE]
+
+
+def handle(state: State, token: Token, request: Request, headers: Mapping[str, str], raw: bytes) -> Answer:
+    """Answer one call. Raises RefusedError."""
+    method, path = "GET" if request.method == "HEAD" else request.method, _by_name(state, request.path)
+    for verb, regex, convertors, handler, docs in ROUTES:
+        if verb == method and (match := regex.match(path)):
+            values = {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
+            query = {name: value[-1] for name, value in parse_qs(request.query).items()}
+            call = Call(state, token, path, query, headers, raw, docs, values)
+            _redirect_if_moved(call, request)
+            return handler(call)
+    raise refuse(501, f"The sandbox does not imitate {method} {path}")
+
+
+def _by_name(state: State, path: str) -> str:
+    """Turn /repositories/ID/… into /repos/OWNER/NAME/…."""
+    start, _, rest = path.removeprefix("/repositories/").partition("/")
+    if not path.startswith("/repositories/") or not start.isdecimal():
+        return path
+    repo = state.repositories.get(int(start))
+    if repo is None:
+        raise not_found()
+    return f"/repos/{repo.full_name}" + (f"/{rest}" if rest else "")
+
+
+def _redirect_if_moved(call: Call, request: Request) -> None:
+    """https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects."""
+    full_name = f"{call.values.get('owner')}/{call.values.get('name')}"
+    repo = call.state.moved(full_name)
+    if repo is None or call.state.repository(full_name) or not access.permissions(call.token, repo):
+        return
+    rest = quote(call.path.removeprefix(f"/repos/{full_name}"))
+    url = f"{call.state.url}/repositories/{repo.id}{rest}" + (f"?{request.query}" if request.query else "")
+    status, message = (301, "Moved Permanently") if request.method in READS else (307, "Temporary Redirect")
+    raise RefusedError(answer(status, {"message": message, "url": url, "documentation_url": MOVED}, Location=url))

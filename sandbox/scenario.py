@@ -1,0 +1,87 @@
+"""A scenario is a small YAML file that says what this GitHub holds when it starts.
+
+```yaml
+repositories:
+  OWNER/NAME:
+    id: 77                       # otherwise counted up
+    private: true
+    default_branch: main
+    renamed_from: [OWNER/OLD]
+    permissions: {LOGIN: write}  # admin, maintain, write, triage or read
+    labels: [NAME, ...]
+    files: {PATH: TEXT}          # on the default branch
+    branches: {BRANCH: {PATH: TEXT}}
+    milestones: [TITLE, ...]
+    pulls: [{number: 7, title: T, author: LOGIN, head: "FORK/NAME:BRANCH", labels: [...], comments: [...], ...}]
+    issues: [{number: 5, title: T, author: null, state: closed, locked: true, ...}]  # null: a deleted account
+tokens:                          # the first one is what GITHUB_TOKEN is set to
+  NAME: {login: "github-actions[bot]", permissions: {issues: write}, repositories: [OWNER/NAME], limit: 1000}
+```
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from sandbox.state import State, Token
+
+FOLDER = Path(__file__).parent / "scenarios"
+DEFAULT = FOLDER / "hello.yml"
+LOGIN = "github-actions[bot]"
+
+
+def load(scenario: Path | str | dict[str, Any] | None = None) -> State:
+    """Build a State from a file, the name of one in sandbox/scenarios, or the mapping itself."""
+    data = scenario if isinstance(scenario, dict) else _read(scenario or DEFAULT)
+    state = State()
+    for full_name, repository in data["repositories"].items():
+        _add_repository(state, full_name, dict(repository or {}))
+    for name, token in data["tokens"].items():
+        state.tokens[name] = _token(name, dict(token or {}))
+    return state
+
+
+def _read(place: Path | str) -> dict[str, Any]:
+    named = FOLDER / f"{place}.yml"
+    path = named if named.exists() else Path(place)
+    return dict(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
+
+
+def _add_repository(state: State, full_name: str, data: dict[str, Any]) -> None:
+    plain = {key: data[key] for key in ("id", "private", "default_branch") if key in data}
+    repository = state.add_repository(full_name, **plain)
+    repository.old_names.update(data.get("renamed_from", ()))
+    repository.permissions.update(data.get("permissions", {}))
+    for label in data.get("labels", ()):
+        state.define_label(full_name, label)
+    for title in data.get("milestones", ()):
+        state.add_milestone(full_name, title)
+    state.write_files(full_name, data.get("files", {}))
+    for branch, files in data.get("branches", {}).items():
+        state.write_files(full_name, files, branch)
+    for kind, items in (("pull", data.get("pulls", ())), ("issue", data.get("issues", ()))):
+        for item in items:
+            _add_item(state, full_name, kind, dict(item))
+
+
+def _add_item(state: State, full_name: str, kind: str, data: dict[str, Any]) -> None:
+    labels, comments = data.pop("labels", ()), data.pop("comments", ())
+    add = state.add_pull if kind == "pull" else state.add_issue
+    item = add(full_name, data.pop("title", "Untitled"), data.pop("author", None), **data)
+    state.add_labels(full_name, item.number, labels)
+    for comment in comments:
+        state.add_comment(full_name, item.number, comment.get("author"), comment["body"])
+
+
+def _token(name: str, data: dict[str, Any]) -> Token:
+    return Token(
+        name=name,
+        value=data.get("value", f"sandbox-{name}"),
+        login=data.get("login", LOGIN),
+        permissions={"metadata": "read", **data.get("permissions", {})},
+        repositories=tuple(data.get("repositories", ())),
+        limit=data.get("limit", 1_000),
+    )

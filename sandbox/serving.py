@@ -1,0 +1,207 @@
+"""From a connection to an answer: who asks, the fault that strikes, the call, the record of it.
+
+Requests are answered one after the other on one thread, each as a whole: that is what makes a change atomic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, cast
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from sandbox import access, control, graph, rest, strikes
+from sandbox.answers import Answer, RefusedError
+from sandbox.scenario import load
+from sandbox.state import Pull, Request, State, Token, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from sandbox.faults import Fault
+
+HOST = "127.0.0.1"
+
+
+class Application:
+    """The ASGI application."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._request_ids = count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = await _read(receive)
+        if scope["path"].startswith(control.PREFIX):
+            await strikes.deliver(control.handle(self.state, scope["method"], scope["path"], raw), send)
+            return
+        with self.state.lock:
+            reply, fault, request = self._answer(scope, raw)
+        if fault is not None:
+            reply = strikes.disfigure(reply, fault)
+            request.fault, request.status = fault.kind, strikes.status(reply, fault)
+        await strikes.send(reply, fault, scope, receive, send)
+
+    def _answer(self, scope: Scope, raw: bytes) -> tuple[Answer, Fault | None, Request]:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        method, path = scope["method"], scope["path"]
+        request = Request(
+            method, path, scope["query_string"].decode(), "", _is_write(method, path, raw), raw.decode(errors="replace")
+        )
+        self.state.requests.append(request)
+        fault = self.state.faults.strike(method, path)
+        reply = (
+            strikes.instead(fault, method) if fault and not fault.commits else self._carry_out(request, headers, raw)
+        )
+        request.status = reply.status
+        if fault and fault.kind == "lag":
+            self.state.lag(request.effects, fault.reads)
+        return reply, fault, request
+
+    def _carry_out(self, request: Request, headers: dict[str, str], raw: bytes) -> Answer:
+        """Every answer, a refusal too, tells its number and what is left of the hour."""
+        resource = "graphql" if request.path == "/graphql" else "core"
+        token: Token | None = None
+        self.state.current = request
+        try:
+            token = access.authenticate(self.state, headers.get("authorization", ""))
+            request.token = token.name
+            reply = self._call(token, request, resource, headers, raw)
+        except RefusedError as refused:
+            reply = refused.answer
+        finally:
+            self.state.current = None
+        reply.headers.update(access.rate_headers(token, resource))
+        reply.headers["X-GitHub-Request-Id"] = f"5A4D:{next(self._request_ids):06X}"
+        return reply
+
+    def _call(self, token: Token, request: Request, resource: str, headers: dict[str, str], raw: bytes) -> Answer:
+        if request.path != "/rate_limit":  # asking what is left costs nothing
+            access.spend(token, resource)
+        if request.path == "/graphql" and request.method == "POST":
+            return graph.handle(self.state, token, raw)
+        return rest.handle(self.state, token, request, headers, raw)
+
+
+async def _read(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
+
+
+def _is_write(method: str, path: str, raw: bytes) -> bool:
+    return graph.is_write(raw) if path == "/graphql" else method not in rest.READS
+
+
+class Protocol(H11Protocol):
+    """uvicorn's HTTP, with the connection within reach of the application: some faults happen to it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        application = self.app
+
+        async def with_transport(scope: Any, receive: Any, send: Any) -> None:
+            await application({**scope, "transport": transport}, receive, send)
+
+        self.app = cast("Any", with_transport)
+
+
+@dataclass
+class Sandbox:
+    """A running GitHub, for tests. `repository`, `pull` and `issue` are the first of their kind in the scenario."""
+
+    url: str
+    state: State
+
+    @property
+    def token(self) -> str:
+        return next(iter(self.state.tokens.values())).value
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        return {name: token.value for name, token in self.state.tokens.items()}
+
+    @property
+    def repository(self) -> str:
+        return next(iter(self.state.repositories.values())).full_name
+
+    @property
+    def pull(self) -> int:
+        return self._first(pull=True)
+
+    @property
+    def issue(self) -> int:
+        return self._first(pull=False)
+
+    @property
+    def writes(self) -> list[Write]:
+        """The changes made over HTTP, oldest first."""
+        return self.state.writes
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request, oldest first, those that were refused or struck by a fault too."""
+        return self.state.requests
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a runner would set."""
+        return {
+            "GITHUB_API_URL": self.url,
+            "GITHUB_GRAPHQL_URL": f"{self.url}/graphql",
+            "GITHUB_SERVER_URL": self.url,
+            "GITHUB_TOKEN": self.token,
+            "GITHUB_REPOSITORY": self.repository,
+        }
+
+    def _first(self, *, pull: bool) -> int:
+        items = next(iter(self.state.repositories.values())).items.values()
+        return next(item.number for item in items if isinstance(item, Pull) is pull)
+
+
+@contextmanager
+def serve(scenario: Path | str | dict[str, Any] | State | None = None, port: int = 0) -> Iterator[Sandbox]:
+    """Run a GitHub on loopback for as long as the `with` lasts; see scenario.py for what may be given."""
+    state = scenario if isinstance(scenario, State) else load(scenario)
+    listener = socket.create_server((HOST, port), backlog=512)
+    state.url = f"http://{HOST}:{listener.getsockname()[1]}"
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=_run, args=(loop, Application(state), listener), daemon=True)
+    thread.start()
+    try:
+        yield Sandbox(state.url, state)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _run(loop: asyncio.AbstractEventLoop, application: ASGIApp, listener: socket.socket) -> None:
+    """Serve until the loop is stopped, then drop what still runs: a hanging answer must not hold anybody up."""
+    asyncio.set_event_loop(loop)
+    config = uvicorn.Config(cast("Any", application), log_config=None, access_log=False, lifespan="off", ws="none")
+    server_state = ServerState()
+    make = loop.create_server(lambda: Protocol(config, server_state, {}, loop), sock=listener)
+    server = loop.run_until_complete(make)
+    loop.run_forever()
+    server.close()
+    for connection in list(server_state.connections):
+        connection.transport.abort()
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()

@@ -1,0 +1,323 @@
+"""How GitHub writes its objects down as JSON, in REST answers and in events alike.
+
+Fields: https://docs.github.com/en/rest (each object's schema). Left out: links that nobody here follows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sandbox.state import Issue, Pull
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sandbox.state import Comment, Item, Label, Milestone, Person, Repository, State
+
+Json = dict[str, Any]
+WRITERS = frozenset({"admin", "maintain", "write", "triage"})
+
+
+def moment(at: datetime | None) -> str | None:
+    """Write a time as GitHub does, in whole seconds and with a Z."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def node_id(prefix: str, number: int) -> str:
+    """Make an opaque global id, with the prefix by which people tell kinds apart (IC, PR, I, LA, U, R)."""
+    return f"{prefix}_{base64.urlsafe_b64encode(number.to_bytes(8, 'big')).decode().rstrip('=')}"
+
+
+def blob_sha(content: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def user(state: State, person: Person | None) -> Json | None:
+    """Write an account; null is one that was deleted."""
+    if person is None:
+        return None
+    api = f"{state.url}/users/{quote(person.login)}"
+    page = f"apps/{person.login.removesuffix('[bot]')}" if person.kind == "Bot" else person.login
+    return {
+        "login": person.login,
+        "id": person.id,
+        "node_id": node_id("BOT" if person.kind == "Bot" else "U", person.id),
+        "avatar_url": f"{state.url}/avatars/{person.id}",
+        "gravatar_id": "",
+        "url": api,
+        "html_url": f"{state.url}/{page}",
+        **{f"{name}_url": f"{api}/{path}" for name, path in _OF_USER.items()},
+        "type": person.kind,
+        "user_view_type": "public",
+        "site_admin": False,
+    }
+
+
+_OF_USER = {
+    "followers": "followers",
+    "following": "following{/other_user}",
+    "gists": "gists{/gist_id}",
+    "starred": "starred{/owner}{/repo}",
+    "subscriptions": "subscriptions",
+    "organizations": "orgs",
+    "repos": "repos",
+    "events": "events{/privacy}",
+    "received_events": "received_events",
+}
+
+
+def repository(state: State, repo: Repository) -> Json:
+    api = f"{state.url}/repos/{repo.full_name}"
+    open_items = sum(item.state == "open" for item in repo.items.values())
+    return {
+        "id": repo.id,
+        "node_id": node_id("R", repo.id),
+        "name": repo.name,
+        "full_name": repo.full_name,
+        "private": repo.private,
+        "owner": user(state, state.person(repo.owner)),
+        "html_url": f"{state.url}/{repo.full_name}",
+        "description": None,
+        "fork": repo.fork,
+        "url": api,
+        **{f"{name}_url": f"{api}/{path}" for name, path in _OF_REPOSITORY.items()},
+        "clone_url": f"{state.url}/{repo.full_name}.git",
+        "created_at": moment(repo.created_at),
+        "updated_at": moment(repo.created_at),
+        "pushed_at": moment(repo.created_at),
+        "homepage": None,
+        "size": 0,
+        "language": None,
+        "stargazers_count": 0,
+        "watchers_count": 0,
+        "watchers": 0,
+        "forks_count": 0,
+        "forks": 0,
+        "open_issues_count": open_items,
+        "open_issues": open_items,
+        "has_issues": True,
+        "archived": False,
+        "disabled": False,
+        "topics": [],
+        "visibility": "private" if repo.private else "public",
+        "default_branch": repo.default_branch,
+    }
+
+
+_OF_REPOSITORY = {
+    "branches": "branches{/branch}",
+    "collaborators": "collaborators{/collaborator}",
+    "comments": "comments{/number}",
+    "commits": "commits{/sha}",
+    "compare": "compare/{base}...{head}",
+    "contents": "contents/{+path}",
+    "issue_comment": "issues/comments{/number}",
+    "issues": "issues{/number}",
+    "labels": "labels{/name}",
+    "milestones": "milestones{/number}",
+    "pulls": "pulls{/number}",
+    "statuses": "statuses/{sha}",
+    "teams": "teams",
+}
+
+
+def label(state: State, repo: Repository, each: Label) -> Json:
+    return {
+        "id": each.id,
+        "node_id": node_id("LA", each.id),
+        "url": f"{state.url}/repos/{repo.full_name}/labels/{quote(each.name)}",
+        "name": each.name,
+        "color": each.color,
+        "default": False,
+        "description": each.description,
+    }
+
+
+def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | None:
+    if each is None:
+        return None
+    return {
+        "url": f"{state.url}/repos/{repo.full_name}/milestones/{each.number}",
+        "html_url": f"{state.url}/{repo.full_name}/milestone/{each.number}",
+        "id": each.id,
+        "node_id": node_id("MI", each.id),
+        "number": each.number,
+        "title": each.title,
+        "state": "open",
+    }
+
+
+def item_page(state: State, repo: Repository, item: Item) -> str:
+    """Return the address a person opens; a pull request's is not under `issues`."""
+    kind = "pull" if isinstance(item, Pull) else "issues"
+    return f"{state.url}/{repo.full_name}/{kind}/{item.number}"
+
+
+def comment(state: State, repo: Repository, item: Item, each: Comment) -> Json:
+    api = f"{state.url}/repos/{repo.full_name}/issues"
+    return {
+        "url": f"{api}/comments/{each.id}",
+        "html_url": f"{item_page(state, repo, item)}#issuecomment-{each.id}",
+        "issue_url": f"{api}/{item.number}",
+        "id": each.id,
+        "node_id": node_id("IC", each.id),
+        "user": user(state, each.author),
+        "created_at": moment(each.created_at),
+        "updated_at": moment(each.updated_at),
+        "author_association": association(repo, each.author),
+        "body": each.body,
+        "reactions": reactions(f"{api}/comments/{each.id}"),
+        "performed_via_github_app": None,
+    }
+
+
+def reactions(url: str) -> Json:
+    kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
+    return {"url": f"{url}/reactions", "total_count": 0, **dict.fromkeys(kinds, 0)}
+
+
+def association(repo: Repository, person: Person | None) -> str:
+    """Tell what GitHub tells in public, which is why nobody may be trusted by it: members can show as NONE."""
+    if person is None:
+        return "NONE"
+    if person.login.casefold() == repo.owner.casefold():
+        return "OWNER"
+    return "COLLABORATOR" if repo.permissions.get(person.login) in WRITERS else "NONE"
+
+
+def issue(state: State, repo: Repository, item: Issue | Pull) -> Json:
+    """Write an issue, or a pull request as the issues API shows it: with a `pull_request` of links."""
+    api = f"{state.url}/repos/{repo.full_name}/issues/{item.number}"
+    written = {
+        **_common(state, repo, item),
+        "url": api,
+        "repository_url": f"{state.url}/repos/{repo.full_name}",
+        "labels_url": f"{api}/labels{{/name}}",
+        "comments_url": f"{api}/comments",
+        "events_url": f"{api}/events",
+        "node_id": node_id("PR" if isinstance(item, Pull) else "I", item.id),
+        "comments": len(item.comments),
+        "reactions": reactions(api),
+        "timeline_url": f"{api}/timeline",
+        "performed_via_github_app": None,
+        "state_reason": None,
+    }
+    return {**written, **_pull_links(state, repo, item)} if isinstance(item, Pull) else written
+
+
+def _pull_links(state: State, repo: Repository, item: Pull) -> Json:
+    page = item_page(state, repo, item)
+    links = {
+        "url": f"{state.url}/repos/{repo.full_name}/pulls/{item.number}",
+        "html_url": page,
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
+        "merged_at": moment(item.merged_at),
+    }
+    return {"draft": item.draft, "pull_request": links}
+
+
+def pull(state: State, repo: Repository, item: Pull) -> Json:
+    api, page = f"{state.url}/repos/{repo.full_name}", item_page(state, repo, item)
+    url, issue_url = f"{api}/pulls/{item.number}", f"{api}/issues/{item.number}"
+    links = {
+        "self": url,
+        "html": page,
+        "issue": issue_url,
+        "comments": f"{issue_url}/comments",
+        "review_comments": f"{url}/comments",
+        "review_comment": f"{api}/pulls/comments{{/number}}",
+        "commits": f"{url}/commits",
+        "statuses": f"{api}/statuses/{item.head_sha}",
+    }
+    return {
+        **_common(state, repo, item),
+        "url": url,
+        "node_id": node_id("PR", item.id),
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
+        **{f"{name}_url": links[name] for name in links if name not in ("self", "html")},
+        "merged_at": moment(item.merged_at),
+        "merge_commit_sha": None,
+        "requested_reviewers": [],
+        "requested_teams": [],
+        "head": _head(state, repo, item),
+        "base": _base(state, repo, item),
+        "_links": {name: {"href": href} for name, href in links.items()},
+        "auto_merge": None,
+        "draft": item.draft,
+        "merged": item.merged_at is not None,
+        "mergeable": None,  # computed late on GitHub; here it is never
+        "rebaseable": None,
+        "mergeable_state": "unknown",
+        "merged_by": None,
+        "comments": len(item.comments),
+        "review_comments": 0,
+        "maintainer_can_modify": item.maintainer_can_modify,
+        "commits": 1,
+        "additions": 1,
+        "deletions": 0,
+        "changed_files": 1,
+    }
+
+
+def _common(state: State, repo: Repository, item: Item) -> Json:
+    return {
+        "id": item.id,
+        "html_url": item_page(state, repo, item),
+        "number": item.number,
+        "state": item.state,
+        "locked": item.locked,
+        "active_lock_reason": None,
+        "title": item.title,
+        "user": user(state, item.author),
+        "body": item.body or None,
+        "labels": [label(state, repo, each) for each in item.labels],
+        "milestone": milestone(state, repo, item.milestone),
+        "assignee": None,
+        "assignees": [],
+        "created_at": moment(item.created_at),
+        "updated_at": moment(item.updated_at),
+        "closed_at": moment(item.closed_at),
+        "author_association": association(repo, item.author),
+    }
+
+
+def _base(state: State, repo: Repository, item: Pull) -> Json:
+    return {
+        "label": f"{repo.owner}:{item.base_ref}",
+        "ref": item.base_ref,
+        "sha": repo.branches.get(item.base_ref, ""),
+        "user": user(state, state.person(repo.owner)),
+        "repo": repository(state, repo),
+    }
+
+
+def _head(state: State, repo: Repository, item: Pull) -> Json:
+    """Write the branch that is proposed; its repository is null once the fork was deleted."""
+    full_name = item.head_repository
+    owner = full_name.partition("/")[0] if full_name else ""
+    return {
+        "label": f"{owner or 'unknown repository'}:{item.head_ref}",
+        "ref": item.head_ref,
+        "sha": item.head_sha,
+        "user": user(state, state.person(owner)) if owner else None,
+        "repo": _head_repository(state, repo, full_name),
+    }
+
+
+def _head_repository(state: State, repo: Repository, full_name: str | None) -> Json | None:
+    if full_name is None:
+        return None
+    return repository(state, state.repository(full_name) or _fork(repo, full_name))
+
+
+def _fork(repo: Repository, full_name: str) -> Repository:
+    """Make up the fork that a pull request came from: nothing of it but its name is ever asked for."""
+    owner, _, name = full_name.partition("/")
+    number = int.from_bytes(full_name.encode()[-6:], "big")
+    return replace(repo, id=number, owner=owner, name=name, items={}, fork=True)

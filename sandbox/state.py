@@ -1,0 +1,376 @@
+"""What this GitHub holds, and the changes that can be made to it; no HTTP in here.
+
+Every method takes the lock, so that the server's thread and a test's thread may both change things.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import threading
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+COMMENT_LIMIT = 65_536
+BOT = "[bot]"
+DEFAULT_COLOR = "ededed"  # what GitHub gives to a label that is created by being used
+
+
+@dataclass
+class Person:
+    id: int
+    login: str
+
+    @property
+    def kind(self) -> str:
+        return "Bot" if self.login.endswith(BOT) else "User"
+
+
+@dataclass
+class Label:
+    id: int
+    name: str
+    color: str = DEFAULT_COLOR
+    description: str | None = None
+
+
+@dataclass
+class Comment:
+    """`lag` is how many more times a list is read without this comment in it; a deleted author is None."""
+
+    id: int
+    author: Person | None
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    lag: int = 0
+
+
+@dataclass
+class Milestone:
+    id: int
+    number: int
+    title: str
+
+
+@dataclass(kw_only=True)
+class Item:
+    """What an issue and a pull request share: on GitHub a pull request is an issue with a branch."""
+
+    id: int
+    number: int
+    title: str
+    author: Person | None
+    created_at: datetime
+    updated_at: datetime
+    body: str = ""
+    labels: list[Label] = field(default_factory=list)
+    state: str = "open"
+    locked: bool = False
+    closed_at: datetime | None = None
+    milestone: Milestone | None = None
+    comments: list[Comment] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Issue(Item):
+    pass
+
+
+@dataclass(kw_only=True)
+class Pull(Item):
+    """`head_repository` is a full name, None when the fork was deleted."""
+
+    head_repository: str | None
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    draft: bool = False
+    merged_at: datetime | None = None
+    maintainer_can_modify: bool = False
+
+
+@dataclass(kw_only=True)
+class Repository:
+    """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them."""
+
+    id: int
+    owner: str
+    name: str
+    created_at: datetime
+    private: bool = False
+    fork: bool = False
+    default_branch: str = "main"
+    gone: set[int] = field(default_factory=set)
+    old_names: set[str] = field(default_factory=set)
+    permissions: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
+    milestones: list[Milestone] = field(default_factory=list)
+    items: dict[int, Issue | Pull] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    def files(self, ref: str = "") -> dict[str, bytes] | None:
+        """Return the files at a branch, a full ref or a commit; None when there is no such thing."""
+        name = (ref or self.default_branch).removeprefix("refs/").removeprefix("heads/")
+        return self.commits.get(self.branches.get(name, name))
+
+
+@dataclass
+class Token:
+    """`repositories` are those it was made for, () is all; elsewhere it reads what is public.
+
+    `limit` is in requests (REST) and points (GraphQL) an hour, counted apart:
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+
+    name: str
+    value: str
+    login: str
+    permissions: dict[str, str]
+    repositories: tuple[str, ...] = ()
+    limit: int = 1_000
+    used: dict[str, int] = field(default_factory=dict)
+    resets_at: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """`integration` (an App, and GITHUB_TOKEN is one) or `personal access token`, as GitHub's messages say."""
+        return "integration" if self.login.endswith(BOT) else "personal access token"
+
+
+@dataclass
+class Write:
+    """A change that was made over HTTP; `request` is its index in `State.requests`."""
+
+    action: str
+    repository: str
+    number: int
+    by: str
+    detail: dict[str, Any]
+    request: int
+
+
+@dataclass
+class Request:
+    """A request as it came in and what became of it; `status` 0 means that it got no answer."""
+
+    method: str
+    path: str
+    query: str
+    token: str
+    write: bool
+    body: str
+    status: int = 0
+    fault: str = ""
+    effects: list[Write] = field(default_factory=list)
+
+
+class State:
+    """Everything. `offset` is what the simulated clock adds to the real one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.url = "http://127.0.0.1"
+        self.offset = timedelta()
+        self.people: dict[str, Person] = {}
+        self.repositories: dict[int, Repository] = {}
+        self.tokens: dict[str, Token] = {}
+        self.faults = Faults()
+        self.requests: list[Request] = []
+        self.writes: list[Write] = []
+        self.current: Request | None = None  # set by the server while it answers; only then a change is a Write
+        self._ids: Iterator[int] = itertools.count(1_000_001)
+        self._comment_ids: Iterator[int] = itertools.count(2_000_000_001)
+
+    def now(self) -> datetime:
+        """Return UTC in whole seconds, the resolution that GitHub shows."""
+        return (datetime.now(UTC) + self.offset).replace(microsecond=0)
+
+    def next_id(self) -> int:
+        return next(self._ids)
+
+    def person(self, login: str) -> Person:
+        """Return the account; it comes into being when first named, like everybody on a real GitHub once did."""
+        with self.lock:
+            key = login.casefold()
+            if key not in self.people:
+                self.people[key] = Person(self.next_id(), login)
+            return self.people[key]
+
+    def repository(self, full_name: str) -> Repository | None:
+        wanted = full_name.casefold()
+        return next((each for each in self.repositories.values() if each.full_name.casefold() == wanted), None)
+
+    def moved(self, full_name: str) -> Repository | None:
+        """Find the repository that once had this name."""
+        wanted = full_name.casefold()
+        known = self.repositories.values()
+        return next((each for each in known if wanted in {old.casefold() for old in each.old_names}), None)
+
+    def item(self, full_name: str, number: int) -> Issue | Pull:
+        return self._at(full_name).items[number]
+
+    def add_repository(self, full_name: str, **more: Any) -> Repository:
+        with self.lock:
+            owner, _, name = full_name.partition("/")
+            at = self.now()
+            repository = Repository(
+                id=more.pop("id", None) or self.next_id(), owner=owner, name=name, created_at=at, **more
+            )
+            self.repositories[repository.id] = repository
+            self.write_files(full_name, {"README.md": f"# {name}\n"})
+            return repository
+
+    def rename(self, full_name: str, new_name: str) -> None:
+        """Rename or transfer; the old name answers with a redirect from now on."""
+        with self.lock:
+            repository = self._at(full_name)
+            repository.old_names.add(repository.full_name)
+            repository.owner, _, repository.name = new_name.partition("/")
+
+    def write_files(self, full_name: str, files: dict[str, str | bytes], branch: str = "") -> str:
+        """Commit these files on top of what the branch has; return the new commit's sha."""
+        with self.lock:
+            repository = self._at(full_name)
+            name = branch or repository.default_branch
+            tip = repository.branches.get(name) or repository.branches.get(repository.default_branch, "")
+            new = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+            tree = {**repository.commits.get(tip, {}), **new}
+            sha = hashlib.sha1(f"{tip}{name}{sorted(tree.items())}".encode(), usedforsecurity=False).hexdigest()
+            repository.commits[sha] = tree
+            repository.branches[name] = sha
+            return sha
+
+    def add_issue(self, full_name: str, title: str, author: str | None, *, number: int = 0, **more: Any) -> Issue:
+        with self.lock:
+            issue = Issue(**self._new(full_name, title, author, number), **more)
+            self._at(full_name).items[issue.number] = issue
+            return issue
+
+    def add_pull(
+        self, full_name: str, title: str, author: str | None, *, number: int = 0, head: str = "topic", **more: Any
+    ) -> Pull:
+        """Open a pull request from `head`: BRANCH in the same repository, or OWNER/NAME:BRANCH in a fork."""
+        with self.lock:
+            repository = self._at(full_name)
+            fork, _, ref = head.rpartition(":")
+            place = {"head_repository": fork or full_name, "head_ref": ref, "base_ref": repository.default_branch}
+            sha = self.write_files(full_name, {}, ref) if not fork else hashlib.sha1(head.encode()).hexdigest()  # noqa: S324  # as git does
+            pull = Pull(**self._new(full_name, title, author, number), **{**place, "head_sha": sha, **more})
+            repository.items[pull.number] = pull
+            return pull
+
+    def delete(self, full_name: str, number: int) -> None:
+        """Delete an issue; its number answers 410 from now on."""
+        with self.lock:
+            repository = self._at(full_name)
+            del repository.items[number]
+            repository.gone.add(number)
+
+    def add_milestone(self, full_name: str, title: str) -> Milestone:
+        with self.lock:
+            milestones = self._at(full_name).milestones
+            milestones.append(Milestone(self.next_id(), len(milestones) + 1, title))
+            return milestones[-1]
+
+    def define_label(self, full_name: str, name: str, **more: Any) -> Label:
+        """Return the repository's label of this name in any case, created on first use."""
+        with self.lock:
+            labels = self._at(full_name).labels
+            if name.casefold() not in labels:
+                labels[name.casefold()] = Label(self.next_id(), name, **more)
+                self._record("create_label", full_name, 0, name=name)
+            return labels[name.casefold()]
+
+    def add_labels(self, full_name: str, number: int, names: Iterable[str]) -> list[Label]:
+        """Put labels on; return those that were not there before."""
+        with self.lock:
+            item = self.item(full_name, number)
+            wanted = [self.define_label(full_name, name) for name in names]
+            new = [label for at, label in enumerate(wanted) if label not in item.labels and label not in wanted[:at]]
+            item.labels += new
+            for label in new:
+                self._record("add_label", full_name, number, name=label.name)
+            if new:
+                item.updated_at = self.now()
+            return new
+
+    def remove_label(self, full_name: str, number: int, name: str) -> Label | None:
+        """Take a label off; None when it was not on."""
+        with self.lock:
+            item = self.item(full_name, number)
+            label = next((each for each in item.labels if each.name.casefold() == name.casefold()), None)
+            if label is not None:
+                item.labels = [each for each in item.labels if each is not label]
+                item.updated_at = self.now()
+                self._record("remove_label", full_name, number, name=label.name)
+            return label
+
+    def add_comment(self, full_name: str, number: int, author: str | None, body: str) -> Comment:
+        with self.lock:
+            item, at = self.item(full_name, number), self.now()
+            comment = Comment(next(self._comment_ids), self.person(author) if author else None, body, at, at)
+            item.comments.append(comment)
+            item.updated_at = at
+            self._record("comment", full_name, number, id=comment.id, body=body)
+            return comment
+
+    def list_comments(self, item: Item) -> list[Comment]:
+        """Read the list as a client does: a comment that lags is missing, and lags one read less afterwards."""
+        with self.lock:
+            if not any(comment.lag for comment in item.comments[-100:]):
+                return item.comments
+            visible = [comment for comment in item.comments if not comment.lag]
+            for comment in item.comments:
+                comment.lag = max(0, comment.lag - 1)
+            return visible
+
+    def lag(self, effects: Iterable[Write], reads: int) -> None:
+        """Let the comments among these effects be missing from the next `reads` lists."""
+        with self.lock:
+            made = {effect.detail["id"]: effect for effect in effects if effect.action == "comment"}
+            for effect in made.values():
+                for comment in self.item(effect.repository, effect.number).comments[-100:]:
+                    comment.lag = reads if comment.id in made else comment.lag
+
+    def _at(self, full_name: str) -> Repository:
+        repository = self.repository(full_name)
+        if repository is None:
+            raise KeyError(f"the sandbox has no repository {full_name}")
+        return repository
+
+    def _new(self, full_name: str, title: str, author: str | None, number: int) -> dict[str, Any]:
+        repository, at = self._at(full_name), self.now()
+        taken = {0, *repository.items, *repository.gone}
+        return {
+            "id": self.next_id(),
+            "number": number or max(taken) + 1,
+            "title": title,
+            "author": self.person(author) if author else None,
+            "created_at": at,
+            "updated_at": at,
+        }
+
+    def _record(self, action: str, full_name: str, number: int, **detail: Any) -> None:
+        if self.current is None:
+            return
+        token = self.tokens.get(self.current.token)
+        write = Write(action, full_name, number, token.login if token else "", detail, len(self.requests) - 1)
+        self.writes.append(write)
+        self.current.effects.append(write)
+
+
+def plain(record: Request | Write) -> dict[str, Any]:
+    """Return the record as JSON can hold it."""
+    return asdict(record)

@@ -1,0 +1,117 @@
+"""How a fault reaches the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from sandbox.answers import DOCS, Answer, answer
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from sandbox.faults import Fault
+
+UNICORN = (
+    b"<!DOCTYPE html>\n<html><head><title>Unicorn!</title></head><body><p>Something went wrong.</p></body></html>\n"
+)
+HTML = "text/html; charset=utf-8"
+_RATES = "rest/using-the-rest-api/rate-limits-for-the-rest-api"
+_SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+LIMITS = {
+    "secondary-limit": (403, _SECONDARY, f"{_RATES}#about-secondary-rate-limits"),
+    "too-many": (429, _SECONDARY, f"{_RATES}#about-secondary-rate-limits"),
+    "primary-limit": (403, "API rate limit exceeded for installation.", f"{_RATES}#about-primary-rate-limits"),
+}
+SILENT = ("timeout", "reset")
+
+
+def instead(fault: Fault, method: str) -> Answer:
+    """Return what the call would have got, roughly, had it been carried out: only its status is ever seen."""
+    return answer(
+        {"POST": 201, "DELETE": 204}.get(method, 200),
+        {"message": "the sandbox did not carry this out", "fault": fault.kind},
+    )
+
+
+def disfigure(reply: Answer, fault: Fault) -> Answer:
+    """Return the answer that is sent in place of `reply`."""
+    match fault.kind:
+        case "status" | "html":
+            fallback = 500 if fault.kind == "status" else reply.status
+            return Answer(fault.status or fallback, UNICORN, {**reply.headers, "Content-Type": HTML})
+        case "truncated":
+            return Answer(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
+        case "empty":
+            return Answer(reply.status, b"", reply.headers)
+    return _limited(reply, fault) if fault.kind in LIMITS else reply
+
+
+def _limited(reply: Answer, fault: Fault) -> Answer:
+    """https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit."""
+    code, message, docs = LIMITS[fault.kind]
+    said = answer(code, {"message": message, "documentation_url": DOCS + docs, "status": str(code)})
+    headers = {**reply.headers, **said.headers}
+    if fault.retry_after:
+        headers["Retry-After"] = fault.retry_after
+    if fault.kind == "primary-limit":
+        reset = int(time.time() + fault.seconds)
+        headers |= {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
+    return Answer(code, said.body, headers)
+
+
+def status(reply: Answer, fault: Fault) -> int:
+    """Return the status that the client got to see, 0 if none."""
+    return 0 if fault.kind in SILENT else reply.status
+
+
+async def send(reply: Answer, fault: Fault | None, scope: Scope, receive: Receive, send: Send) -> None:
+    kind = fault.kind if fault else ""
+    if fault and kind == "timeout":
+        await _hang(fault.seconds, scope, receive)
+    elif kind == "reset":
+        await _reset(scope, receive)
+    elif kind == "cut":
+        await _cut(reply, scope, receive, send)
+    else:
+        await deliver(reply, send)
+
+
+async def deliver(reply: Answer, send: Send, *, whole: bool = True) -> None:
+    """Send the answer; not `whole` stops half way through the body that its length promises."""
+    headers = {
+        **reply.headers,
+        "Content-Length": str(len(reply.body)),
+        "Date": formatdate(usegmt=True),
+        "Server": "github.com",
+    }
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    body = reply.body if whole else reply.body[: len(reply.body) // 2]
+    await send({"type": "http.response.body", "body": body, "more_body": not whole})
+
+
+async def _hang(seconds: float, scope: Scope, receive: Receive) -> None:
+    try:
+        await asyncio.wait_for(receive(), seconds)  # the client gives up first
+    except TimeoutError:
+        await _reset(scope, receive)
+
+
+async def _reset(scope: Scope, receive: Receive) -> None:
+    """With no lingering, closing a socket sends RST: what a proxy or a load balancer that dies looks like."""
+    transport: asyncio.Transport = scope["transport"]
+    raw: socket.socket = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await receive()
+
+
+async def _cut(reply: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    await deliver(reply, send, whole=False)
+    scope["transport"].close()
+    await receive()
