@@ -186,8 +186,7 @@ class Bot:
     def _tell(self, effect: Comment, outcome: Outcome) -> None:
         if outcome.what in ("posted", "found"):
             self._report.comments.append(outcome.url)
-        link = f"[{RESULTS[outcome.what]}]({outcome.url})" if outcome.url else RESULTS[outcome.what]
-        self._report.row(effect.feature, effect.cause, link)
+        self._report.row(effect.feature, effect.cause, RESULTS[outcome.what], outcome.url)
 
 
 def _feature(name: str) -> Any:

@@ -38,9 +38,10 @@ class Report:
     plan: object = None
     codes: set[int] = field(default_factory=set)
 
-    def row(self, feature: str, because: str, result: str) -> None:
-        self.rows.append((feature, because, result))
-        say(f"{feature}: {because}: {result}")
+    def row(self, feature: str, because: str, result: str, url: str = "") -> None:
+        """Say what became of something: a line in the log and one in the summary, where `url` is a link."""
+        self.rows.append((feature, because, f"[{result}]({url})" if url else result))
+        say(" ".join(filter(None, [f"{feature}: {because}: {result}", url])))
 
     def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
         """Note what went wrong once; the same line of several effects is one problem."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 import sandbox
 from sandbox import payloads
@@ -31,12 +31,15 @@ def main() -> int:
     """Show the demo; the exit code is that of the worst run."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as home, sandbox.serve() as github:
-        console.print(Panel.fit(f"[bold]mattermod-action[/bold]: a GitHub of your own at {github.url}, state in a SQLite file"))
+        text = f"A GitHub of your own at {github.url}, state in a SQLite file"
+        console.print(Panel.fit(text, title="mattermod-action"))
+        (Path(home) / "mattermod.yml").write_text(_configuration(github))
         codes = [_show(github, Path(home), *step) for step in _steps(github)]
         _comments(github)
         writes = len(github.writes)
-    console.print(f"[bold]{writes} comments written[/bold] by {len(codes)} runs in {time.monotonic() - started:.1f} s.")
-    console.print("Your turn: [cyan].venv/bin/mattermod plan EVENT.json --name pull_request_target --config FILE[/cyan]")
+    seconds = time.monotonic() - started
+    console.print(f"[bold]{writes} comments written[/bold] by {len(codes)} runs in {seconds:.1f} s.")
+    console.print("Your turn: [cyan].venv/bin/mattermod plan EVENT.json --name issues --config FILE[/cyan]")
     return max(codes)
 
 
@@ -44,7 +47,7 @@ def _steps(github: sandbox.Sandbox) -> Iterator[tuple[str, str, dict[str, Any]]]
     """Yield title, event name and payload; each is made when it is its turn, as GitHub would."""
     labeled = payloads.labeled(github.state, github.repository, github.pull, PULL_LABEL, "maintainer")
     yield f"pull request #{github.pull} gets the label {PULL_LABEL!r}", "pull_request_target", labeled
-    opened = payloads.opened_issue(github.state, github.repository, "An issue from a template", [ISSUE_LABEL], "newcomer")
+    opened = payloads.opened_issue(github.state, github.repository, "From a template", [ISSUE_LABEL], "newcomer")
     yield f"an issue is opened with the label {ISSUE_LABEL!r}", "issues", opened
     yield "GitHub delivers the first event once more", "pull_request_target", labeled
 
@@ -54,11 +57,54 @@ def _show(github: sandbox.Sandbox, home: Path, title: str, name: str, payload: d
     event = home / "event.json"
     event.write_text(json.dumps(payload))
     console.rule(f"[bold]{title}", align="left")
-    run = subprocess.run([MATTERMOD, "run"], env=_environment(github, home, name, event), capture_output=True, text=True, check=False)
+    console.print(f"event  {name} {payload['action']}, sent by {payload['sender']['login']}", markup=False)
+    console.print(f"plan   {_plan(home, name, event)}", markup=False, highlight=False)
+    env = _environment(github, home, name, event)
+    run = subprocess.run([MATTERMOD, "run"], env=env, capture_output=True, text=True, check=False)
     for line in run.stdout.splitlines():
-        console.print(f"  {line}", markup=False, highlight=False)
+        console.print(f"run    {line}", markup=False, highlight=False)
     if run.returncode:
         console.print(run.stderr, style="red")
     elif len(github.writes) == before:
-        console.print("  [green]redelivered: nothing new[/green]")
+        console.print("       [green]redelivered: nothing new[/green]")
     return run.returncode
+
+
+def _configuration(github: sandbox.Sandbox) -> str:
+    repository = github.state.repository(github.repository)
+    files = repository.files() if repository else None
+    return (files or {})[".github/mattermod.yml"].decode()
+
+
+def _plan(home: Path, name: str, event: Path) -> str:
+    """Ask `mattermod plan`, which knows nothing but the event and the configuration."""
+    command: list[str | Path] = [MATTERMOD, "plan", event, "--name", name, "--config", home / "mattermod.yml", "--json"]
+    made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return "; ".join(f"{effect['effect']} because of {effect['cause']}" for effect in made["effects"]) or "nothing"
+
+
+def _environment(github: sandbox.Sandbox, home: Path, name: str, event: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "GITHUB_EVENT_NAME": name,
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_WORKSPACE": str(home),
+        **github.environment,
+    }
+
+
+def _comments(github: sandbox.Sandbox) -> None:
+    """Print what a visitor of the repository would now find."""
+    table = Table(title="What stands on GitHub now", title_justify="left", show_lines=True)
+    for column in ("on", "by", "comment"):
+        table.add_column(column)
+    repository = github.state.repository(github.repository)
+    for number, item in repository.items.items() if repository else ():
+        for comment in item.comments:
+            author = comment.author.login if comment.author else "ghost"
+            table.add_row(Text(f"#{number} {item.title}"), Text(author), Text(comment.body))
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

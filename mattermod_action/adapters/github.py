@@ -32,6 +32,7 @@ FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-cre
 WRITE_PAUSE = 0.75  # seconds
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 SECONDARY_WAIT = 60.0
+SERVER_ERROR = 500
 
 COMMENTS = """
 query ($owner: String!, $name: String!, $number: Int!, $before: String) {
@@ -115,7 +116,7 @@ class PyGithubGitHub:
     def _read(self, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         for pause in (*READ_PAUSES, None):
             try:
-                return self._call(request, "read", "`contents: read`, and `read` on what is answered")
+                return self._call(request, "read", "`issues: write` or `pull-requests: write`")
             except Limited as limit:
                 if pause is None or limit.retry_after > self._patience:
                     raise
@@ -162,14 +163,20 @@ def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
         raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
     if wait := _retry_after(error, message):
         raise Limited(f"GitHub's rate limit is reached; it asks to wait {wait:.0f} s", wait) from error
-    if status == requests.codes.forbidden and "not accessible" in message:
+    if "not accessible" in message or _is_forbidden(error.data):
         raise Mistake(
             f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
             "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
         ) from error
-    if status >= requests.codes.server_error:
+    if status >= SERVER_ERROR:
         raise Unsure(f"GitHub answered {status}") from error
     raise Refused(f"GitHub refused to {what} ({status}): {message[:200] or 'no reason given'}") from error
+
+
+def _is_forbidden(data: object) -> bool:
+    """GraphQL refuses with 200 and a list of errors, of which PyGithub makes an exception."""
+    errors = data.get("errors") if isinstance(data, dict) else None
+    return any(isinstance(each, dict) and each.get("type") == "FORBIDDEN" for each in errors or ())
 
 
 def _retry_after(error: GithubException, message: str) -> float:

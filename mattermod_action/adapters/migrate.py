@@ -71,6 +71,7 @@ def up(database: Database, run_url: str = "") -> list[str]:
         _prepare(connection)
         _refuse_unfinished(connection)
         backend, done = Backend(database), []
+        backend.init_database()
         for migration in backend.to_apply(read_migrations(str(schema.folder()))):
             _apply(connection, backend, migration, run_url)
             done.append(migration.id)

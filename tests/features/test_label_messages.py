@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mattermod_action.config import load
 
 from mattermod_action.bot import make_plan
+from mattermod_action.config import load
 from mattermod_action.world import NoFacts
 from tests.builders import issue_seen, pull_seen
 

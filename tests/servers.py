@@ -1,0 +1,94 @@
+"""A MariaDB for the tests: the one that TEST_DATABASE_URL names, or Debian's, started on a free port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pymysql
+
+from mattermod_action.adapters.database_url import Database, parse
+from mattermod_action.adapters.mysql import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+START = 60.0  # seconds a server may take to answer
+SMALL = (
+    "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin", "--max-connections=300",
+    "--skip-networking=0", "--bind-address=127.0.0.1", "--innodb-flush-method=nosync",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server whose account may create databases; `database` is the one to connect to for that."""
+
+    database: Database
+
+    def new_database(self) -> Database:
+        """Create an empty database, in the server's own default character set."""
+        name = f"mattermod_{uuid.uuid4().hex[:12]}"
+        connection = connect(replace(self.database, name="mysql"))
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        return replace(self.database, name=name)
+
+
+def url(database: Database) -> str:
+    password = f":{quote(database.password, safe='')}" if database.password else ""
+    return f"mysql://{database.user}{password}@{database.host}:{database.port}/{database.name}"
+
+
+@contextlib.contextmanager
+def server(home: Path, *options: str) -> Iterator[Server]:
+    """Raise RuntimeError when there is none: a test that could not run has failed."""
+    if (given := os.environ.get("TEST_DATABASE_URL")) and not options:
+        yield Server(parse(given)[0])
+        return
+    with _mariadb(home, *options) as port:
+        yield Server(Database("127.0.0.1", port, "root", "mysql", ""))
+
+
+@contextlib.contextmanager
+def _mariadb(home: Path, *options: str) -> Iterator[int]:
+    if not (binary := shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")):
+        raise RuntimeError("no MariaDB: run `make test`, which installs it, or set TEST_DATABASE_URL")
+    data, port = home / "data", _free_port()
+    common = ["--no-defaults", f"--datadir={data}", "--user=root"]
+    install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
+    subprocess.run(install, check=True, capture_output=True)
+    files = [f"--socket={home / 's'}", f"--pid-file={home / 'pid'}", f"--log-error={home / 'log'}", f"--port={port}"]
+    process = subprocess.Popen([binary, *common, *files, *SMALL, *options])
+    try:
+        _wait(process, port, home / "log")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            pymysql.connect(host="127.0.0.1", port=port, user="root", ssl_disabled=True).close()
+        except pymysql.MySQLError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"MariaDB did not start: {log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
