@@ -15,9 +15,10 @@ NAME := pull_request_target
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(UV):
+$(UV): scripts/uv.txt
 	python3 -m venv .cache/uv
-	.cache/uv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	.cache/uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement scripts/uv.txt
+	touch $@
 
 setup: $(UV)  ## .venv with everything, from the lock file, hash-checked
 	$(UV) sync --quiet --locked

@@ -23,6 +23,11 @@ CHOICES = {
     "fail-on": ("never", "refusal"),
     "operation": ("up", "version", "status"),
 }
+# Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
+NOT_USED_YET = (
+    "cherry-pick-token", "org-token", "version", "confirm", "sweep", "shard", "wait-minutes", "aws-region",
+    "jenkins-credentials", "mattermost-webhook-url",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,7 @@ class Inputs:
     dry_run: bool
     fail_on: str
     clock_offset: timedelta | None
+    not_used: tuple[str, ...]
 
     @property
     def on_loopback(self) -> bool:
@@ -73,13 +79,14 @@ def read(env: Mapping[str, str]) -> Inputs:
         config_from=_choice(env, "config-from"),
         database_url=_input(env, "database-url") or env.get("DATABASE_URL", "").strip(),
         database_ca=_input(env, "database-ca"),
-        database_tls=_choice(env, "database-tls") if _input(env, "database-tls") else "",
+        database_tls=_choice(env, "database-tls"),
         state=workspace / (_input(env, "state") or ".mattermod/state.sqlite"),
         command=_choice(env, "command"),
         operation=_choice(env, "operation"),
         dry_run=_choice(env, "dry-run") == "true",
         fail_on=_choice(env, "fail-on"),
         clock_offset=_clock_offset(env, api_url),
+        not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events, inputs
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from mattermod_action.adapters.database_url import Database
+    from mattermod_action.config import Loaded
     from mattermod_action.events import Event
     from mattermod_action.inputs import Inputs
     from mattermod_action.report import Report
+    from mattermod_action.world import World
 
 
 def run() -> int:
@@ -92,7 +95,7 @@ def _work(given: Inputs, event: Event | None, report: Report) -> None:
 
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
     mask([given.token, given.database_url, database.password if database else ""])
-    for warning in warnings:
+    for warning in (*warnings, *(f"input `{name}` is not used by this version" for name in given.not_used)):
         annotate("warning", warning)
     if event is None:
         _migrate(given, database, report)
@@ -111,6 +114,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     loaded = load(world.config_text(event.repository.full_name), given.config)
     for warning in loaded.warnings:
         annotate("warning", warning)
+    world = _with_legacy(world, loaded)
     bot = Bot(loaded.config, world, report)
     try:
         if given.dry_run:
@@ -119,6 +123,21 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
             bot.handle(event)
     finally:
         world.close()
+
+
+def _with_legacy(world: World, loaded: Loaded) -> World:
+    """The original's file names the logins it wrote as, and may hold the address of its database."""
+    from mattermod_action.adapters.database_url import parse
+    from mattermod_action.report import mask
+
+    given, database = world.inputs, world.database
+    if loaded.database_url and database is None:
+        mask([loaded.database_url])
+        name = f"{given.config}: DataSource"
+        database, _ = parse(loaded.database_url, given.database_ca, given.database_tls, name)
+        mask([database.password])
+    given = replace(given, bot_logins=given.bot_logins + loaded.bot_logins)
+    return replace(world, inputs=given, database=database)
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:

