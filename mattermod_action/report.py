@@ -105,7 +105,8 @@ def cell(text: str) -> str:
 
 def _summary(rows: list[tuple[str, str, str]], failures: list[str]) -> str:
     lines = [f"| {feature} | {cell(because)} | {result} |\n" for feature, because, result in rows]
-    table = SUMMARY_HEAD + "".join(lines) if rows else "### mattermod\n\nNothing to do.\n"
+    nothing = f"### mattermod\n\nNothing {'was done' if failures else 'to do'}.\n"
+    table = SUMMARY_HEAD + "".join(lines) if rows else nothing
     return table + "".join(f"\n- \u26a0\ufe0f {cell(failure)}\n" for failure in failures)
 
 

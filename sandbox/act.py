@@ -60,17 +60,16 @@ class Act:
     home: Path
     variables: Mapping[str, str]
     secrets: Mapping[str, str]
-    arguments: tuple[str, ...] = ()
     workflow: str = "labels.yml"
 
     def run(self, name: str, payload: Mapping[str, Any]) -> Ran:
         return self.finish(self.start(name, payload))
 
     def start(self, name: str, payload: Mapping[str, Any]) -> subprocess.Popen[str]:
-        self._prepare()
+        self.prepare()
         (self.home / "event.json").write_text(json.dumps(payload))
         return subprocess.Popen(
-            [ACT, name, "--eventpath", "event.json", *self._options(), *self.arguments],
+            [ACT, name, "--eventpath", "event.json", *self._options()],
             cwd=self.home,
             env={**self._environment(), **self.secrets},
             stdin=subprocess.DEVNULL,
@@ -84,7 +83,7 @@ class Act:
         log, _ = process.communicate()
         return Ran(process.returncode, log)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """A repository that holds nothing but the workflow, and beside it what the action is built from."""
         workflows = self.home / ".github/workflows"
         if workflows.exists():

@@ -177,12 +177,13 @@ class Request:
 
 
 class State:
-    """Everything. `offset` is what the simulated clock adds to the real one."""
+    """Everything. `offset` is what the simulated clock adds to the real one, `latency` the seconds an answer takes."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.url = "http://127.0.0.1"
         self.offset = timedelta()
+        self.latency = 0.0
         self.people: dict[str, Person] = {}
         self.repositories: dict[int, Repository] = {}
         self.tokens: dict[str, Token] = {}

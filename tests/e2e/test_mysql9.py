@@ -1,0 +1,103 @@
+"""The stores' contract and the migrations on Oracle's MySQL 9, with a password in its default authentication."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pymysql
+import pytest
+
+from mattermod_action.adapters import migrate
+from mattermod_action.adapters.database_url import Database
+from mattermod_action.adapters.mysql import MySQLStore, connect
+from tests import servers
+from tests.stores.contract import StoreContract
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mattermod_action.world import Clock, Store
+
+PASSWORD = "caching_sha2: %/@"
+START = 120.0  # seconds
+
+
+@pytest.fixture(scope="session")
+def mysql9(mysql9_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
+    """Start the server in its own root, on a free port of loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    data = f"/mysql-{port}"
+    (mysql9_root / "tmp/init.sql").write_text(
+        f"CREATE USER 'admin'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;"
+    )
+    server = ["chroot", str(mysql9_root), "mysqld", "--no-defaults", "--secure-file-priv=", "--user=root"]
+    options = [f"--datadir={data}", f"--socket=/tmp/{port}", f"--pid-file=/tmp/{port}.pid", "--mysqlx=OFF"]
+    subprocess.run([*server, *options, "--initialize-insecure"], check=True, capture_output=True)
+    log = (tmp_path_factory.mktemp("mysql9") / "log").open("wb")
+    process = subprocess.Popen(
+        [*server, *options, f"--port={port}", "--bind-address=127.0.0.1", "--init-file=/tmp/init.sql"],
+        stdout=log,
+        stderr=log,
+    )
+    database = Database("127.0.0.1", port, "admin", "mysql", PASSWORD)
+    try:
+        _wait(database, process)
+        yield servers.Server(database)
+    finally:
+        process.kill()
+        process.wait()
+        subprocess.run(["rm", "-rf", f"{mysql9_root}{data}"], check=True)
+
+
+def _wait(database: Database, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connect(database).close()
+        except pymysql.MySQLError:
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError("MySQL 9 did not start")
+
+
+@pytest.fixture
+def database(mysql9: servers.Server) -> Database:
+    made = mysql9.new_database()
+    migrate.up(made)
+    return made
+
+
+class TestMySQL9(StoreContract):
+    @pytest.fixture
+    def open_store(self, database: Database) -> Callable[[Clock], Store]:
+        return partial(MySQLStore, database)
+
+
+def test_it_is_oracles(database: Database) -> None:
+    with connect(database).cursor() as cursor:
+        cursor.execute("SELECT VERSION(), @@version_comment")
+        [(version, comment)] = cursor.fetchall()
+    assert int(version.split(".")[0]) >= 9
+    assert "MariaDB" not in version + comment
+
+
+def test_migrations_twice(mysql9: servers.Server) -> None:
+    empty = mysql9.new_database()
+    assert len(migrate.up(empty)) == 4
+    assert migrate.up(empty) == []
+    assert migrate.version(empty) == (4, False)
+
+
+def test_tls_that_is_not_checked_is_tls_all_the_same(database: Database) -> None:
+    with connect(replace(database, tls="insecure")).cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+        [(_, cipher)] = cursor.fetchall()
+    assert cipher

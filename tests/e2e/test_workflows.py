@@ -1,0 +1,141 @@
+"""Every example workflow, under act, with the real image, the sandbox's GitHub and a MariaDB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mattermod_action.adapters import migrate
+from sandbox import payloads
+from sandbox.act import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mattermod_action.adapters.database_url import Database
+    from sandbox import Sandbox
+    from sandbox.act import Act
+    from tests import servers
+
+    Workflow = Callable[[str], Act]
+
+ANSWERS = ("labels.yml", "labels-with-mysql.yml")
+DEV, PM, QA, HELP = "2: Dev Review", "1: PM Review", "3: QA Review", "Help Wanted"
+
+
+def labeled(github: Sandbox, label: str) -> dict[str, Any]:
+    return payloads.labeled(github.state, github.repository, github.pull, label, "maintainer")
+
+
+def bodies(github: Sandbox, number: int) -> list[str]:
+    return [comment.body for comment in github.state.item(github.repository, number).comments]
+
+
+def test_each_example_is_run_by_a_test() -> None:
+    assert {path.name for path in EXAMPLES.glob("*")} == {*ANSWERS, "migrate.yml"}
+
+
+@pytest.mark.parametrize("workflow", ANSWERS)
+def test_labelled_is_answered_once(act: Workflow, github: Sandbox, workflow: str) -> None:
+    event, run = labeled(github, DEV), act(workflow)
+    first = run.run("pull_request_target", event)
+    assert first.code == 0, first.log
+    [body] = bodies(github, github.pull)
+    assert body.startswith("Thanks @newcomer, a developer will look at this within two days.\n\n<!-- mattermod:v1:")
+    [url] = first.outputs["comments"]
+    assert f"| label_messages | `label 2: dev review` | [comment posted]({url}) |" in first.summary
+    assert first.outputs["failures"] == []
+    assert github.token not in first.log
+    writes = len(github.writes)
+    again = run.run("pull_request_target", event)
+    assert again.code == 0, again.log
+    assert again.outputs["comments"] == []
+    assert len(github.writes) == writes == 1
+
+
+def test_pull_request_is_handled_like_pull_request_target(act: Workflow, github: Sandbox) -> None:
+    run = act("labels-with-mysql.yml")
+    run.prepare()
+    path = run.home / ".github/workflows/labels-with-mysql.yml"
+    path.write_text(path.read_text().replace("pull_request_target:", "pull_request:"))
+    ran = run.run("pull_request", labeled(github, DEV))
+    assert ran.code == 0, ran.log
+    assert len(bodies(github, github.pull)) == 1
+
+
+def test_a_label_without_a_message_is_cheap(act: Workflow, github: Sandbox) -> None:
+    ran = act("labels-with-mysql.yml").run("pull_request_target", labeled(github, PM))
+    assert ran.code == 0, ran.log
+    assert len(github.requests) <= 3
+    assert bodies(github, github.pull) == []
+
+
+def test_an_issue_from_a_template_gets_both_messages(act: Workflow, github: Sandbox) -> None:
+    config = """
+    label_messages:
+      issues:
+        - {label: "Help Wanted", message: "Say so below, USERNAME."}
+        - {label: "1: PM Review", message: "A product manager reads this first."}
+    """
+    github.state.write_files(github.repository, {".github/mattermod.yml": config})
+    event = payloads.opened_issue(github.state, github.repository, "From a template", [HELP, PM], "reporter")
+    ran = act("labels-with-mysql.yml").run("issues", event)
+    assert ran.code == 0, ran.log
+    first, second = bodies(github, event["issue"]["number"])
+    assert first.startswith("Say so below, reporter.\n")
+    assert second.startswith("A product manager reads this first.\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "starts"),
+    [("Looks good", False), ("see a/b", False), ("/cherry-pick release-10", True), ("Please\n/check-cla", True)],
+)
+def test_a_comment_without_a_command_starts_no_job(act: Workflow, github: Sandbox, body: str, *, starts: bool) -> None:
+    event = payloads.comment_created(github.state, github.repository, github.pull, "reviewer", body)
+    for workflow in ANSWERS:
+        ran = act(workflow).run("issue_comment", event)
+        assert ran.code == 0, ran.log
+        assert ran.started is starts, ran.log
+
+
+def test_migrate(act: Workflow, mysql_server: servers.Server) -> None:
+    """workflow_dispatch with each operation, on a database without tables."""
+    empty = mysql_server.new_database()
+    run = act("migrate.yml")
+    run.secrets = {**run.secrets, "MATTERMOD_MIGRATE_DATABASE_URL": _url(empty)}
+    for operation, number in (("status", 0), ("up", 4), ("up", 4), ("version", 4)):
+        ran = run.run("workflow_dispatch", {"inputs": {"operation": operation}})
+        assert ran.code == 0, ran.log
+        assert f"The database has schema {number}." in ran.log
+        assert migrate.version(empty) == (number, False)
+
+
+def test_a_mistake_is_red_and_one_line(act: Workflow, github: Sandbox) -> None:
+    github.state.write_files(github.repository, {".github/mattermod.yml": "label_mesages: {}\n"})
+    ran = act("labels.yml").run("pull_request_target", labeled(github, DEV))
+    assert ran.code == 1, ran.log  # act's own; the action's is in the log
+    assert "exit with `FAILURE`: 2" in ran.log
+    assert ".github/mattermod.yml:1: label_mesages: unknown key, did you mean" in ran.log
+    assert "Traceback" not in ran.log
+
+
+def test_eight_runs_at_once_post_once(act: Workflow, github: Sandbox) -> None:
+    event = labeled(github, DEV)
+    runs = [act("labels-with-mysql.yml") for _ in range(8)]
+    for number, run in enumerate(runs):
+        run.home = run.home.with_name(f"run-{number}")
+        run.prepare()
+        file = run.home / ".github/workflows/labels-with-mysql.yml"
+        file.write_text(file.read_text().replace("name: mattermod", f"name: mattermod-{number}"))  # act's containers
+    finished = [
+        run.finish(process) for run, process in [(run, run.start("pull_request_target", event)) for run in runs]
+    ]
+    assert [ran.code for ran in finished] == [0] * 8, "\n".join(ran.log for ran in finished)
+    assert len(bodies(github, github.pull)) == 1
+
+
+def _url(database: Database) -> str:
+    from tests import servers
+
+    return servers.url(database)
