@@ -46,7 +46,7 @@ class Fault:
     status: int = 0
     retry_after: str = ""
     seconds: float = 3600.0
-    reads: int = 1
+    reads: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind) or self.when not in get_args(When):

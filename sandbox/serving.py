@@ -65,8 +65,8 @@ class Application:
             strikes.instead(fault, method) if fault and not fault.commits else self._carry_out(request, headers, raw)
         )
         request.status = reply.status
-        if fault and fault.kind == "lag":
-            self.state.lag(request.effects, fault.reads)
+        if fault and (reads := fault.reads or int(fault.kind == "lag")):
+            self.state.lag(request.effects, reads)
         return reply, fault, request
 
     def _carry_out(self, request: Request, headers: dict[str, str], raw: bytes) -> Answer:

@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -25,11 +24,12 @@ CHUNK = 65_536
 
 @dataclass
 class Cut:
-    """Kills process `pid` at the `at`-th request; `seen` counts them all and `names` what they were."""
+    """Kills process `pid` at the `at`-th request, or only breaks its connection; `names` lists all requests."""
 
     at: int = 0
     phase: str = "before"
     pid: int = 0
+    breaks: bool = False
     names: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -40,7 +40,9 @@ class Cut:
             return len(self.names) == self.at
 
     def kill(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
+        if not self.breaks:
+            with contextlib.suppress(ProcessLookupError):  # it had ended
+                os.kill(self.pid, signal.SIGKILL)
 
 
 class Proxy:
@@ -81,17 +83,21 @@ class Proxy:
             while chunk := server.recv(CHUNK):
                 if armed == ["during"]:
                     self._cut.kill()
-                    return
+                    break
                 client.sendall(chunk)
                 if armed == ["after"]:
-                    time.sleep(0.01)  # an HTTP answer comes in two pieces
-                    server.setblocking(False)  # noqa: FBT003  # the standard library's own signature
-                    with contextlib.suppress(BlockingIOError):
-                        client.sendall(server.recv(CHUNK))
+                    self._rest(server, client)
                     self._cut.kill()
-                    return
+                    break
         with contextlib.suppress(OSError):
-            client.shutdown(socket.SHUT_WR)
+            client.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _rest(server: socket.socket, client: socket.socket) -> None:
+        """An HTTP answer comes in two pieces; the process may have hung up already."""
+        server.settimeout(0.01)
+        with contextlib.suppress(OSError):
+            client.sendall(server.recv(CHUNK))
 
 
 def http_request(source: BinaryIO) -> tuple[bytes, str]:
