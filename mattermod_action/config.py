@@ -108,14 +108,19 @@ def model() -> type[Config]:
 def load(text: str, name: str) -> Loaded:
     """Check the text of the file `name`, in the native or the original's form. Raises ConfigErrors."""
     try:
-        source = read(text)
+        source = read(text, must_be_json=name.endswith(".json"))
     except Unreadable as error:
         raise ConfigErrors((f"{name}:{error.line}: {error}",)) from error
-    if source.is_json:
+    if source.is_json and not _is_native(source.data):
         from mattermod_action import legacy
 
         return legacy.load(source, name)
     return Loaded(check(source, name, source.data))
+
+
+def _is_native(data: Any) -> bool:
+    """The native form may be written as JSON, too; no key of it is one of the original's."""
+    return not isinstance(data, dict) or bool(data.keys() & model().model_fields.keys())
 
 
 def check(source: Source, name: str, data: Any, origin: dict[Path, Path] | None = None) -> Config:

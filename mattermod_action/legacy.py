@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.config import ConfigErrors, Loaded, check, suggestion
+from mattermod_action.config import Loaded, check, suggestion
 
 if TYPE_CHECKING:
     from mattermod_action.source import Path, Source
@@ -62,8 +62,6 @@ KNOWN = frozenset({*RULES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET})
 
 def load(source: Source, name: str) -> Loaded:
     """Raises ConfigErrors, whose lines name the original's keys."""
-    if not isinstance(source.data, dict):
-        raise ConfigErrors((f"{name}:1: must be a mapping of keys",))
     data, origin = translate(source)
     config = check(source, name, data, origin)
     return Loaded(config, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))

@@ -49,16 +49,21 @@ class Source:
         return self.lines.get(path, 1)
 
 
-def read(text: str) -> Source:
-    """Raise Unreadable when there is no data to go on with."""
+def read(text: str, *, must_be_json: bool = False) -> Source:
+    """Raise Unreadable when there is no data to go on with. What is not JSON may still be YAML unless it must be."""
     if len(text) > LARGEST:
         raise Unreadable(1, f"is larger than {LARGEST} characters")
     if not text.strip():
         raise Unreadable(1, "is empty: give at least one section, such as `label_messages:`")
-    is_json = text.lstrip().startswith("{")
+    is_json = must_be_json or text.lstrip().startswith("{")
+    try:
+        data = _json(text) if is_json else None
+    except Unreadable:
+        if must_be_json:
+            raise
+        is_json = False
     source = Source(is_json=is_json)
     if is_json:
-        data = _json(text)
         text = text.replace("\t", " ")  # in valid JSON a tab is white space, which YAML does not take everywhere
     _Walk(source).visit(_compose(text), ())
     if is_json:
