@@ -17,7 +17,7 @@ from yoyo.backends.core.mysql import MySQLBackend
 from yoyo.connections import DatabaseURI
 
 from mattermod_action.adapters import schema
-from mattermod_action.adapters.mysql import connect, raise_for
+from mattermod_action.adapters.mysql import ACCESS, PASSING, connect, raise_for
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 LOCK_WAIT = 300  # seconds to wait for another migrator
 DDL_WAIT = 60  # seconds for a table that a reader holds; the servers' own default is a day or a year
 NO_SAVEPOINT = 1305
+OF_SERVER = range(1000, 2000)  # numbers of the server's own errors; those of the client library follow
 
 
 class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
@@ -177,9 +178,13 @@ def _connected(database: Database) -> Iterator[Connection]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
+    """An operator needs the server's own words, unless it is the connection that failed."""
     try:
         yield
     except pymysql.MySQLError as error:
+        number, *words = error.args or (0,)
+        if number in OF_SERVER and number not in (*ACCESS, *PASSING):
+            raise Mistake(f"the database refused a migration ({number}): {' '.join(map(str, words))}") from error
         raise_for(error)
 
 

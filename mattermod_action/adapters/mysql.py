@@ -39,6 +39,16 @@ ACCESS = {
     1142: "the account lacks a permission on a table: it needs SELECT, INSERT, UPDATE and DELETE",
     1698: "the server refuses the user or the password",
 }
+# Errors that pass by themselves, or by the hand of whoever runs the server.
+PASSING = {
+    1021: "has no space left",
+    1040: "has too many connections",
+    1290: "is read-only",
+    1836: "is read-only",
+    2003: "cannot be reached",
+    2006: "closed the connection",
+    2013: "closed the connection",
+}
 _NAMED = re.compile(r":(\w+)")
 
 
@@ -131,7 +141,8 @@ def raise_for(error: pymysql.MySQLError) -> NoReturn:
             "or accept the risk with `database-tls: insecure`"
         ) from error
     if isinstance(error, (pymysql.OperationalError, pymysql.InternalError)):
-        raise Down(f"the database does not answer as it should ({number}); nothing more was done, run again") from error
+        what = PASSING.get(number, "does not answer as it should")
+        raise Down(f"the database {what} ({number}); nothing more was done, run again") from error
     raise error
 
 
