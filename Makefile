@@ -11,7 +11,7 @@ EVENT := sandbox/scenarios/labeled.json
 NAME := pull_request_target
 CONFIG := sandbox/scenarios/mattermod.yml
 
-.PHONY: help setup demo test soak e2e image act lint format bench
+.PHONY: help setup demo test soak e2e image act lint docs format bench
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,9 +56,12 @@ lint: setup  ## ruff, mypy, zizmor, actionlint, hadolint, shellcheck, over examp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python scripts/lint-workflows.py
+	$(BIN)/python -m scripts.lint_workflows
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck .ci/run scripts/ensure-* scripts/fetch-npm scripts/build-image
+
+docs: setup  ## write what the pages say twice, from the one place where it is kept
+	$(BIN)/python -m scripts.docs
 
 format: setup  ## let ruff put things in order
 	$(BIN)/ruff check --fix .

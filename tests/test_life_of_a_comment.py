@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,6 +240,42 @@ def test_the_originals_file_works_as_it_is(bot: Bot, github: Sandbox) -> None:
     assert texts(github) == ["Hi newcomer"]
     assert "s3cr3t" not in run.log
     assert "GithubAccessToken is a secret" in run.log
+
+
+def test_the_database_of_the_originals_file_is_used_with_a_warning(
+    github: Sandbox, database: Database, tmp_path: Path
+) -> None:
+    """Its own logins count as ours, and nothing secret is shown."""
+    dsn = f"root:@tcp(127.0.0.1:{database.port})/{database.name}?parseTime=true"
+    legacy = {"PrLabels": [{"Label": DEV, "Message": "m"}], "DataSource": dsn, "Username": "mattermod"}
+    github.state.write_files(github.repository, {"config-mattermod.json": json.dumps(legacy)})
+    bot = Bot(github.url, github.token, tmp_path, inputs={"config": "config-mattermod.json"})
+    run = bot.run("pull_request_target", label(github, DEV))
+    assert run.code == 0, run.log
+    assert "DataSource is a secret and stands in the configuration file" in run.log
+    assert dsn not in run.log
+    assert not (tmp_path / ".mattermod").exists()
+    with connect(database).cursor() as cursor:
+        cursor.execute("SELECT state FROM mm_ledger")
+        assert cursor.fetchall() == (("confirmed",),)
+
+
+def test_a_database_of_the_originals_file_that_is_wrong_is_one_line(github: Sandbox, tmp_path: Path) -> None:
+    legacy = {"PrLabels": [{"Label": DEV, "Message": "m"}], "DataSource": "root:s3cr3t@unix(/tmp/s)/d"}
+    github.state.write_files(github.repository, {"config-mattermod.json": json.dumps(legacy)})
+    run = Bot(github.url, github.token, tmp_path, inputs={"config": "config-mattermod.json"}).run(
+        "pull_request_target", label(github, DEV)
+    )
+    assert run.code == 2
+    assert "config-mattermod.json: DataSource names a Unix socket" in run.log
+    assert "s3cr3t" not in run.log
+
+
+def test_an_input_of_a_later_version_is_a_warning(bot: Bot, github: Sandbox) -> None:
+    bot.inputs["org-token"] = "x"
+    run = bot.run("pull_request_target", label(github, DEV))
+    assert run.code == 0
+    assert "input `org-token` is not used by this version" in run.log
 
 
 def test_dry_run_writes_nothing(bot: Bot, github: Sandbox) -> None:

@@ -52,7 +52,7 @@ def _snippets(place: Path) -> list[Path]:
             files[-1].parent.mkdir(parents=True)
             files[-1].write_text(text)
     if not files:
-        raise SystemExit("no page shows a workflow: the pattern of lint-workflows.py is out of date")
+        raise SystemExit("no page shows a workflow: the pattern of lint_workflows.py is out of date")
     return files
 
 
@@ -67,7 +67,7 @@ def _zizmor(files: list[Path]) -> int:
 
 
 def _schema(name: str, files: list[Path]) -> int:
-    command = [BIN / "check-jsonschema", "--quiet", "--builtin-schema", name, *files]
+    command: list[str | Path] = [BIN / "check-jsonschema", "--quiet", "--builtin-schema", name, *files]
     return subprocess.run(command, check=False).returncode
 
 

@@ -1,0 +1,69 @@
+"""`make docs`: write what the pages say twice, from the one place where it is kept; a test holds that none is stale.
+
+README's inputs and outputs come from action.yml, its first workflow from workflows-examples/labels.yml, and the page of
+each feature from the feature's own docstring.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mattermod_action.features import FEATURES
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGE = "# {title}\n\n<!-- written by `make docs` from mattermod_action/features/{name}.py -->\n\n{text}\n"
+
+
+def render() -> dict[Path, str]:
+    """Return each page that is written, whole or in part."""
+    action = YAML(typ="safe", pure=True).load((ROOT / "action.yml").read_text())
+    readme = README.read_text()
+    readme = _between(readme, "inputs", _inputs(action["inputs"]))
+    readme = _between(readme, "outputs", _outputs(action["outputs"]))
+    readme = _between(readme, "workflow", f"```yaml\n{(ROOT / 'workflows-examples/labels.yml').read_text()}```")
+    return {README: readme, **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES}}
+
+
+def _between(page: str, name: str, text: str) -> str:
+    """Put `text` between the two comments of this name."""
+    mark = f"<!-- {name}: written by `make docs` -->"
+    pattern = re.compile(rf"({re.escape(mark)}\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
+    page, count = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", page)
+    if count != 1:
+        raise SystemExit(f"README.md has {count} places for {name}")
+    return page
+
+
+def _inputs(inputs: dict[str, Any]) -> str:
+    rows = [f"| `{name}` | {_default(data)} | {_text(data)} |" for name, data in inputs.items()]
+    return "\n".join(["| input | default | meaning |", "| --- | --- | --- |", *rows])
+
+
+def _outputs(outputs: dict[str, Any]) -> str:
+    rows = [f"| `{name}` | {_text(data)} |" for name, data in outputs.items()]
+    return "\n".join(["| output | meaning |", "| --- | --- |", *rows])
+
+
+def _default(data: dict[str, Any]) -> str:
+    return f"`{data['default']}`" if "default" in data else ""
+
+
+def _text(data: dict[str, Any]) -> str:
+    return str(data["description"]).strip().replace("|", "\\|")
+
+
+def _page(name: str) -> str:
+    text = (importlib.import_module(f"mattermod_action.features.{name}").__doc__ or "").strip()
+    return PAGE.format(title=name.replace("_", " ").capitalize(), name=name, text=text)
+
+
+if __name__ == "__main__":
+    for path, text in render().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

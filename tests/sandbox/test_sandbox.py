@@ -1,0 +1,297 @@
+"""The judge is judged: the sandbox refuses, pages, limits and breaks as GitHub is documented to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import sandbox
+from sandbox import payloads
+from sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox import Sandbox
+
+LONGEST = 65_536
+REPO = "/repos/octo-org/hello"
+
+
+def call(
+    github: Sandbox, method: str, path: str, body: Any = None, token: str | None = None
+) -> tuple[int, Any, http.client.HTTPMessage]:
+    connection = http.client.HTTPConnection(github.url.removeprefix("http://"), timeout=10)
+    headers = {"Authorization": f"Bearer {github.token if token is None else token}"}
+    connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    is_json = answer.headers.get_content_type() == "application/json"
+    return answer.status, json.loads(text) if is_json else text, answer.headers
+
+
+def graphql(github: Sandbox, query: str, token: str | None = None) -> Any:
+    status, answer, _ = call(github, "POST", "/graphql", {"query": query}, token)
+    assert status == 200
+    return answer
+
+
+def comments_path(github: Sandbox) -> str:
+    return f"{REPO}/issues/{github.pull}/comments"
+
+
+def test_a_comment_stands_in_every_list(github: Sandbox) -> None:
+    status, made, _ = call(github, "POST", comments_path(github), {"body": "Hello"})
+    assert (status, made["body"], made["user"]["login"]) == (201, "Hello", "github-actions[bot]")
+    assert [each["id"] for each in call(github, "GET", comments_path(github))[1]] == [made["id"]]
+    query = (
+        '{ repository(owner: "octo-org", name: "hello") { issueOrPullRequest(number: %d) { ... on PullRequest {'
+        " comments(last: 1) { nodes { databaseId body viewerDidAuthor author { login } } } } } } }"
+    )
+    [node] = graphql(github, query % github.pull)["data"]["repository"]["issueOrPullRequest"]["comments"]["nodes"]
+    assert node == {
+        "databaseId": made["id"],
+        "body": "Hello",
+        "viewerDidAuthor": True,
+        "author": {"login": "github-actions"},  # REST says github-actions[bot]
+    }
+    assert [write.action for write in github.writes] == ["comment"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"body": "x" * LONGEST}, 201),
+        ({"body": "x" * (LONGEST + 1)}, 422),
+        ({"body": " "}, 422),
+        ({}, 422),
+        ({"body": 1}, 422),
+    ],
+    ids=["longest", "longer", "blank", "none", "number"],
+)
+def test_what_a_comment_may_be(github: Sandbox, body: dict[str, Any], status: int) -> None:
+    assert call(github, "POST", comments_path(github), body)[0] == status
+    assert len(github.writes) == (status == 201)
+
+
+def test_a_locked_conversation_is_for_writers(github: Sandbox) -> None:
+    github.state.item(github.repository, github.pull).locked = True
+    status, answer, _ = call(github, "POST", comments_path(github), {"body": "x"})
+    assert (status, answer["message"]) == (403, "Unable to create comment because issue is locked.")
+    assert call(github, "POST", comments_path(github), {"body": "x"}, github.tokens["maintainer"])[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [
+        ("GET", "/contents/README.md", "contents"),
+        ("GET", "/pulls/7", "pull_requests"),
+        ("GET", "/issues/5", "issues"),
+        ("POST", "/issues/5/comments", "issues"),
+        ("POST", "/issues/5/labels", "issues"),
+    ],
+)
+def test_s01_outside_its_permissions_a_token_may_nothing(
+    github: Sandbox, method: str, path: str, permission: str
+) -> None:
+    body = {"body": "x", "labels": ["x"]} if method == "POST" else None
+    assert call(github, method, REPO + path, body)[0] in (200, 201)
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.private = True  # what is public is anybody's to read
+    del github.state.tokens["github-token"].permissions[permission]
+    status, answer, headers = call(github, method, REPO + path, body)
+    assert (status, answer["message"]) == (403, "Resource not accessible by integration")
+    assert permission in headers["X-Accepted-GitHub-Permissions"]
+
+
+def test_a_token_that_reads_cannot_write(github: Sandbox) -> None:
+    token = github.tokens["fork-read-only"]
+    assert call(github, "GET", f"{REPO}/issues/5", token=token)[0] == 200
+    assert call(github, "POST", f"{REPO}/issues/5/comments", {"body": "x"}, token)[0] == 403
+    assert github.writes == []
+
+
+def test_no_token_and_a_wrong_one_are_401(github: Sandbox) -> None:
+    for token in ("", "wrong"):
+        assert call(github, "GET", REPO, token=token)[0] == 401
+
+
+def test_labels_compare_without_case_and_come_into_being(github: Sandbox) -> None:
+    path = f"{REPO}/issues/{github.pull}/labels"
+    call(github, "POST", path, {"labels": ["2: dev review", "Brand New"]})
+    assert [each["name"] for each in call(github, "GET", path)[1]] == ["2: Dev Review", "Brand New"]
+    assert call(github, "DELETE", f"{path}/brand%20new")[0] == 200
+    assert call(github, "DELETE", f"{path}/brand%20new")[0] == 404
+
+
+def test_f11_pages_are_linked(github: Sandbox) -> None:
+    for number in range(205):
+        github.state.add_comment(github.repository, github.pull, "reviewer", str(number))
+    seen: list[str] = []
+    path = f"{comments_path(github)}?per_page=100"
+    while path:
+        _, page, headers = call(github, "GET", path)
+        seen += [each["body"] for each in page]
+        links = {
+            part.split('rel="')[1].rstrip('"'): part.split(">")[0].strip(" <")
+            for part in headers.get("Link", "").split(",")
+            if part
+        }
+        path = links.get("next", "").removeprefix(github.url)
+    assert seen == [str(number) for number in range(205)]
+    assert len(call(github, "GET", comments_path(github))[1]) == 30
+
+
+def test_a_renamed_repository_redirects(github: Sandbox) -> None:
+    github.state.rename(github.repository, "octo-org/hullo")
+    status, _, headers = call(github, "GET", f"{REPO}/issues/5")
+    assert status == 301
+    assert call(github, "GET", headers["Location"].removeprefix(github.url))[1]["number"] == 5
+    assert call(github, "POST", f"{REPO}/issues/5/comments", {"body": "x"})[0] == 307
+
+
+def test_what_is_gone_and_what_never_was(github: Sandbox) -> None:
+    gone = github.issue
+    github.state.delete(github.repository, gone)
+    assert call(github, "GET", f"{REPO}/issues/{gone}")[0] == 410
+    assert call(github, "GET", f"{REPO}/issues/999")[0] == 404
+    assert call(github, "GET", f"{REPO}/contents/missing.yml")[0] == 404
+    assert call(github, "GET", "/repos/octo-org/other")[0] == 404
+
+
+def test_contents_are_base64_and_folders_are_lists(github: Sandbox) -> None:
+    assert call(github, "GET", f"{REPO}/contents/.github/mattermod.yml")[1]["encoding"] == "base64"
+    assert [each["name"] for each in call(github, "GET", f"{REPO}/contents/.github")[1]] == ["mattermod.yml"]
+
+
+def test_an_hour_has_an_end(github: Sandbox) -> None:
+    github.state.tokens["github-token"].limit = 2
+    answers = [call(github, "GET", REPO) for _ in range(3)]
+    assert [status for status, _, _ in answers] == [200, 200, 403]
+    assert "API rate limit exceeded" in answers[2][1]["message"]
+    assert answers[1][2]["X-RateLimit-Remaining"] == "0"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ repository(owner: 1) { id } }",
+        '{ repository(owner: "octo-org", name: "hello") { nonsense } }',
+        '{ repository(owner: "octo-org", name: "hello") { issue(number: 5) { comments { totalCount } } } }',
+        '{ repository(owner: "octo-org", name: "hello") { issue(number: 5) { comments(last: 101) { totalCount } } } }',
+    ],
+    ids=["argument", "field", "no-page", "page-too-large"],
+)
+def test_a_query_that_github_would_refuse_is_refused(github: Sandbox, query: str) -> None:
+    assert graphql(github, query)["errors"]
+
+
+def test_what_is_not_imitated_says_so(github: Sandbox) -> None:
+    status, answer, _ = call(github, "GET", f"{REPO}/releases")
+    assert (status, answer["message"]) == (501, "The sandbox does not imitate GET /repos/octo-org/hello/releases")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "kind", ["status", "html", "empty", "truncated", "secondary-limit", "primary-limit", "too-many"]
+)
+def test_a_fault_strikes_once_and_makes_the_change_or_not(github: Sandbox, kind: Any, when: Any) -> None:
+    github.state.faults.add(Fault(kind, "POST", "/repos/*/comments", when=when))
+    try:
+        status = call(github, "POST", comments_path(github), {"body": "x"})[0]
+    except json.JSONDecodeError:
+        status = 201
+    assert status == {"status": 500, "secondary-limit": 403, "primary-limit": 403, "too-many": 429}.get(kind, 201)
+    assert len(github.writes) == (when == "after")
+    assert call(github, "POST", comments_path(github), {"body": "x"})[0] == 201
+
+
+@pytest.mark.parametrize("kind", ["reset", "cut", "timeout"])
+def test_a_connection_that_breaks(github: Sandbox, kind: Any) -> None:
+    github.state.faults.add(Fault(kind, "POST", "/repos/*/comments", seconds=0.1, when="after"))
+    with pytest.raises((OSError, http.client.HTTPException)):
+        call(github, "POST", comments_path(github), {"body": "x"})
+    assert len(github.writes) == 1
+
+
+def test_f10_a_new_comment_lags(github: Sandbox) -> None:
+    github.state.faults.add(Fault("lag", "POST", "/repos/*/comments", reads=2))
+    call(github, "POST", comments_path(github), {"body": "x"})
+    assert [len(call(github, "GET", comments_path(github))[1]) for _ in range(3)] == [0, 0, 1]
+
+
+def test_faults_over_http(github: Sandbox) -> None:
+    assert (
+        call(github, "POST", "/_sandbox/faults", {"kind": "status", "method": "GET", "path": REPO, "status": 503})[0]
+        == 201
+    )
+    assert call(github, "POST", "/_sandbox/faults", {"kind": "earthquake"})[0] == 422
+    assert call(github, "GET", REPO)[0] == 503
+    assert call(github, "GET", REPO)[0] == 200
+
+
+def test_simultaneous_changes_are_all_kept(github: Sandbox) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: call(github, "POST", comments_path(github), {"body": str(number)}), range(100)))
+    bodies = [each.body for each in github.state.item(github.repository, github.pull).comments]
+    assert sorted(bodies, key=int) == [str(number) for number in range(100)]
+
+
+def test_payloads_are_events_that_github_could_send(github: Sandbox) -> None:
+    event = payloads.labeled(github.state, github.repository, github.pull, "New", "maintainer")
+    assert event["label"]["name"] == "New"
+    assert event["label"] in event["pull_request"]["labels"]
+    assert payloads.name(event) == "pull_request"
+    assert github.writes == []  # what happened on GitHub is not what was written by us
+
+
+def test_up_writes_its_address_and_stops_when_told(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "up", "--env-file", file], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        while not file.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        variables = dict(line.split("=", 1) for line in file.read_text().splitlines())
+        shown = subprocess.run(
+            [sys.executable, "-m", "sandbox", "state"],
+            env={**os.environ, **variables},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+    assert {"GITHUB_API_URL", "GITHUB_GRAPHQL_URL", "GITHUB_SERVER_URL", "GITHUB_TOKEN", "GITHUB_REPOSITORY"} == set(
+        variables
+    )
+    assert "octo-org/hello pull #7 Say hello in Finnish" in shown
+    assert process.returncode == 0
+
+
+def test_a_hanging_answer_holds_nobody_up() -> None:
+    with sandbox.serve() as github:
+        github.state.faults.add(Fault("timeout", "GET", "*", seconds=3600))
+        with pytest.raises(TimeoutError):
+            _hang(github)
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+
+
+def _hang(github: Sandbox) -> None:
+    connection = http.client.HTTPConnection(github.url.removeprefix("http://"), timeout=0.2)
+    connection.request("GET", REPO)
+    connection.getresponse()
