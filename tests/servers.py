@@ -64,7 +64,8 @@ def _mariadb(home: Path, *options: str) -> Iterator[int]:
     if not (binary := shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")):
         raise RuntimeError("no MariaDB: run `make test`, which installs it, or set TEST_DATABASE_URL")
     data, port = home / "data", _free_port()
-    common = ["--no-defaults", f"--datadir={data}", "--user=root"]
+    # A folder of its own for temporary tables: a server that starts deletes those of others in a shared one.
+    common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={home}", "--user=root"]
     install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
     subprocess.run(install, check=True, capture_output=True)
     files = [f"--socket={home / 's'}", f"--pid-file={home / 'pid'}", f"--log-error={home / 'log'}", f"--port={port}"]
