@@ -183,7 +183,9 @@ class StoreContract:
         assert store.look(PULL, ["x"]).seen_at == exact.updated_at
 
     def test_processes_that_race_win_each_key_once(self, open_store: Open) -> None:
-        open_store(RealClock()).look(PULL, ["x"])
+        first = open_store(RealClock())
+        first.look(PULL, ["x"])
+        first.close()  # a SQLite connection must not live through a fork
         with multiprocessing.get_context("fork").Pool(8) as pool:
             wins = [key for won in pool.starmap(_race, [(open_store, seed) for seed in range(8)]) for key in won]
         assert sorted(wins) == sorted(wish(str(label)).key for label in range(RACED))
