@@ -1,4 +1,4 @@
-# The release names the base by its digest; everywhere else a tag will do.
+# A tag by default; whoever builds for others gives a digest.
 ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build

@@ -12,7 +12,7 @@ import pytest
 
 from mattermod_action.effects import Comment
 from mattermod_action.events import PullRequest
-from mattermod_action.world import SCHEMA, RealClock, SimulatedClock
+from mattermod_action.world import SCHEMA, RealClock, SkippingClock
 from tests.builders import issue_seen, pull_seen
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class StoreContract:
     @pytest.fixture
     def late(self, open_store: Open) -> Store:
         """The same data, a lease later."""
-        return open_store(SimulatedClock(timedelta(seconds=LATER)))
+        return open_store(SkippingClock(timedelta(seconds=LATER)))
 
     @pytest.mark.parametrize("subject", [PULL, ISSUE], ids=["pull", "issue"])
     def test_nothing_is_known_at_first(self, store: Store, subject: Subject) -> None:
@@ -129,7 +129,7 @@ class StoreContract:
 
     def test_sending_renews_the_lease(self, store: Store, open_store: Open) -> None:
         store.claim(wish(), "one")
-        clock = SimulatedClock(timedelta(seconds=20))
+        clock = SkippingClock(timedelta(seconds=20))
         assert open_store(clock).send(wish().key, "one", 1)
         clock.sleep(20)
         assert not open_store(clock).take(wish().key, "two", 1)
