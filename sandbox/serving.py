@@ -184,9 +184,10 @@ def serve(scenario: Path | str | dict[str, Any] | State | None = None, port: int
     state = scenario if isinstance(scenario, State) else load(scenario)
     listener = socket.create_server((HOST, port), backlog=512)
     state.url = f"http://{HOST}:{listener.getsockname()[1]}"
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=_run, args=(loop, Application(state), listener), daemon=True)
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+    thread = threading.Thread(target=_run, args=(loop, Application(state), listener, ready), daemon=True)
     thread.start()
+    ready.wait()
     try:
         yield Sandbox(state.url, state)
     finally:
@@ -194,13 +195,16 @@ def serve(scenario: Path | str | dict[str, Any] | State | None = None, port: int
         thread.join()
 
 
-def _run(loop: asyncio.AbstractEventLoop, application: ASGIApp, listener: socket.socket) -> None:
+def _run(
+    loop: asyncio.AbstractEventLoop, application: ASGIApp, listener: socket.socket, ready: threading.Event
+) -> None:
     """Serve until the loop is stopped, then drop what still runs: a hanging answer must not hold anybody up."""
     asyncio.set_event_loop(loop)
     config = uvicorn.Config(cast("Any", application), log_config=None, access_log=False, lifespan="off", ws="none")
     server_state = ServerState()
     make = loop.create_server(lambda: Protocol(config, server_state, {}, loop), sock=listener)
     server = loop.run_until_complete(make)
+    loop.call_soon(ready.set)
     loop.run_forever()
     server.close()
     for connection in list(server_state.connections):
