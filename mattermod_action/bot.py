@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from mattermod_action.config import Config
     from mattermod_action.effects import Comment, Effect
     from mattermod_action.events import Event, Seen
+    from mattermod_action.ports import Facts, Known
     from mattermod_action.report import Report
-    from mattermod_action.world import Facts, Known, World
+    from mattermod_action.world import World
 
 DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {

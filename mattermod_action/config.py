@@ -5,7 +5,6 @@ Whatever is wrong is said at once, a line each: `file:line: section.key: what, d
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 from dataclasses import dataclass
@@ -20,11 +19,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, cre
 from mattermod_action.effects import COMMENT_LIMIT
 from mattermod_action.errors import Mistake
 from mattermod_action.features import FEATURES
-from mattermod_action.source import Unreadable, read
+from mattermod_action.source import Unreadable, read, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic_core import ErrorDetails
 
     from mattermod_action.source import Path, Source
@@ -112,9 +109,11 @@ def load(text: str, name: str) -> Loaded:
     except Unreadable as error:
         raise ConfigErrors((f"{name}:{error.line}: {error}",)) from error
     if source.is_json and not _is_native(source.data):
-        from mattermod_action import legacy
+        from mattermod_action.legacy import translate
 
-        return legacy.load(source, name)
+        old = translate(source)
+        config = check(source, name, old.data, old.origin)
+        return Loaded(config, old.warnings, old.bot_logins, old.database_url)
     return Loaded(check(source, name, source.data))
 
 
@@ -139,11 +138,6 @@ def check(source: Source, name: str, data: Any, origin: dict[Path, Path] | None 
 def _dotted_path(path: Path) -> str:
     """`label_messages.issues[1].label`, as a person would point at it."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
-
-
-def suggestion(word: str, known: Iterator[str] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, known, 1)
-    return f', did you mean "{close[0]}"?' if close else ""
 
 
 def _dotted(path: Path) -> str:

@@ -13,7 +13,7 @@ from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
     from mattermod_action.effects import Once
-    from mattermod_action.world import Clock, Entry, Store
+    from mattermod_action.ports import Clock, Entry, Store
 
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 

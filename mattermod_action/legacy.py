@@ -5,9 +5,10 @@ A key of the original that this version does not use yet is accepted and named, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.config import Loaded, check, suggestion
+from mattermod_action.source import suggestion
 
 if TYPE_CHECKING:
     from mattermod_action.source import Path, Source
@@ -60,24 +61,29 @@ NOT_USED_YET = frozenset(
 KNOWN = frozenset({*RULES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET})
 
 
-def load(source: Source, name: str) -> Loaded:
-    """Raises ConfigErrors, whose lines name the original's keys."""
-    data, origin = translate(source)
-    config = check(source, name, data, origin)
-    return Loaded(config, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The native data that the file stands for, where each path of it stands in the file, and what else it tells."""
+
+    data: dict[str, Any]
+    origin: dict[Path, Path]
+    warnings: tuple[str, ...]
+    bot_logins: tuple[str, ...]
+    database_url: str
 
 
-def translate(source: Source) -> tuple[dict[str, Any], dict[Path, Path]]:
-    """Return native data and, for each native path, where it stands in the file; mistakes go to `source`."""
+def translate(source: Source) -> Original:
+    """Mistakes go to `source`, in the original's keys."""
     for key in source.data:
         if key not in KNOWN:
-            source.mistakes.append((source.line((key,)), (key,), f"unknown key{suggestion(key, tuple(KNOWN))}"))
+            source.mistakes.append((source.line((key,)), (key,), f"unknown key{suggestion(key, KNOWN)}"))
     native: dict[str, Any] = {}
     origin: dict[Path, Path] = {}
     for key, ours in RULES.items():
         if source.data.get(key) is not None:
             native[ours] = _rules(source, key, ("label_messages", ours), origin)
-    return ({"label_messages": native} if native else {}), origin
+    data = {"label_messages": native} if native else {}
+    return Original(data, origin, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))
 
 
 def _rules(source: Source, key: str, target: Path, origin: dict[Path, Path]) -> Any:
@@ -97,7 +103,7 @@ def _rule(source: Source, path: Path, rule: Any) -> Any:
         return rule
     for name in rule.keys() - RULE_KEYS.keys():
         here = (*path, name)
-        source.mistakes.append((source.line(here), here, f"unknown key{suggestion(name, tuple(RULE_KEYS))}"))
+        source.mistakes.append((source.line(here), here, f"unknown key{suggestion(name, RULE_KEYS)}"))
     return {RULE_KEYS[name]: value for name, value in rule.items() if name in RULE_KEYS}
 
 

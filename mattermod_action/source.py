@@ -6,6 +6,7 @@ the first duplicate key and forget the lines.
 
 from __future__ import annotations
 
+import difflib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Path = tuple[str | int, ...]
 
@@ -96,6 +97,11 @@ def _compose(text: str) -> Node | None:
 
 def _plain(problem: str | None) -> str:
     return " ".join((problem or "it cannot be parsed").split())[:200]
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f', did you mean "{close[0]}"?' if close else ""
 
 
 class _Walk:

@@ -12,6 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "mattermod_action"
 HEAVY = {"github", "boto3", "botocore", "jenkins", "pymysql", "yoyo", "requests"}
 NEVER = {
+    "ports": {"adapters", "world", "features", "ledger", "bot", "config"},
+    "adapters": {"world", "features", "ledger", "bot", "config", "job", "report"},
+    "source": {"config", "legacy"},
+    "legacy": {"config"},
     "features": {"adapters", "ledger", "bot", "job", "world", "report", "inputs"},
     "effects": {"adapters", "world", "ledger", "config"},
     "events": {"adapters", "world", "effects", "ledger", "config"},

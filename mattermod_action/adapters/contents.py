@@ -16,7 +16,7 @@ from mattermod_action import __version__
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:
-    from mattermod_action.world import Clock
+    from mattermod_action.ports import Clock
 
 TIMEOUT = 10  # seconds
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
-    from mattermod_action.world import Clock
+    from mattermod_action.ports import Clock
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
@@ -51,7 +51,7 @@ fragment page on IssueCommentConnection {
 
 
 class PyGithubGitHub:
-    """The `GitHub` port of world.py."""
+    """The `GitHub` port of ports.py."""
 
     def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock) -> None:
         self._requester = Github(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
 
     from mattermod_action.adapters.database_url import Database
-    from mattermod_action.world import Clock
+    from mattermod_action.ports import Clock
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
 # The session's clock is UTC, and a value too long for its column is an error whatever the server's default is.

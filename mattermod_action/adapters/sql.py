@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Mistake
 from mattermod_action.events import PullRequest
-from mattermod_action.world import SCHEMA, Entry, Known
+from mattermod_action.ports import SCHEMA, Entry, Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mattermod_action.effects import Once
     from mattermod_action.events import Subject
-    from mattermod_action.world import Clock
+    from mattermod_action.ports import Clock
 
 LEASE = 30.0  # seconds; longer than one request may take (adapters/github.py), so a live holder does not lose it
 RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest version of the action that you use"
@@ -38,7 +38,7 @@ class Dialect:
 
 
 class SqlStore:
-    """The `Store` port of world.py; a subclass connects and runs statements."""
+    """The `Store` port of ports.py; a subclass connects and runs statements."""
 
     durable: bool
     dialect: Dialect

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action.adapters.schema import create_book, steps_of_all
 from mattermod_action.adapters.sql import Dialect, SqlStore
 from mattermod_action.errors import Down, Mistake
-from mattermod_action.world import SCHEMA
+from mattermod_action.ports import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mattermod_action.world import Clock
+    from mattermod_action.ports import Clock
 
 PATIENCE = 30.0  # seconds to wait for another process that writes
 

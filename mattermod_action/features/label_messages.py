@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.effects import Effect
     from mattermod_action.events import Event, Subject
-    from mattermod_action.world import Facts
+    from mattermod_action.ports import Facts
 
 _USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _

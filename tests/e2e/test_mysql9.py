@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from mattermod_action.world import Clock, Store
+    from mattermod_action.ports import Clock, Store
 
 PASSWORD = "caching_sha2: %/@"
 START = 120.0  # seconds

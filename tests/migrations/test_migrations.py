@@ -13,7 +13,8 @@ import pytest
 from mattermod_action.adapters import migrate, schema
 from mattermod_action.adapters.mysql import MySQLStore, connect
 from mattermod_action.errors import Mistake
-from mattermod_action.world import SCHEMA, RealClock
+from mattermod_action.ports import SCHEMA
+from mattermod_action.world import RealClock
 from tests import servers
 from tests.stores.contract import PULL
 

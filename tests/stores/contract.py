@@ -12,14 +12,15 @@ import pytest
 
 from mattermod_action.effects import Comment
 from mattermod_action.events import PullRequest
-from mattermod_action.world import SCHEMA, RealClock, SkippingClock
+from mattermod_action.ports import SCHEMA
+from mattermod_action.world import RealClock, SkippingClock
 from tests.builders import issue_seen, pull_seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mattermod_action.events import Subject
-    from mattermod_action.world import Clock, Entry, Store
+    from mattermod_action.ports import Clock, Entry, Store
 
     Open = Callable[[Clock], Store]
 

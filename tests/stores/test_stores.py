@@ -11,7 +11,8 @@ import pytest
 from mattermod_action.adapters.mysql import MySQLStore, connect
 from mattermod_action.adapters.sqlite import SQLiteStore
 from mattermod_action.errors import Down, Mistake
-from mattermod_action.world import SCHEMA, RealClock
+from mattermod_action.ports import SCHEMA
+from mattermod_action.world import RealClock
 from tests.stores.contract import PULL, StoreContract, wish
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
-    from mattermod_action.world import Clock, Store
+    from mattermod_action.ports import Clock, Store
 
 
 class TestSQLite(StoreContract):
