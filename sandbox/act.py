@@ -130,7 +130,7 @@ def main(name: str, event: Path, config: Path) -> None:
     with tempfile.TemporaryDirectory() as home, sandbox.serve(held) as github:
         ran = Act(Path(home), github.variables, {"GITHUB_TOKEN": github.token}).run(name, payload)
         click.echo(ran.log)
-        click.echo(f"{len(github.writes)} writes to GitHub")
+        click.echo("What was written to GitHub:" if github.writes else "Nothing was written to GitHub.")
         for write in github.writes:
             click.echo(f"  {write.action} on #{write.number}: {write.detail.get('body', '')}")
     sys.exit(ran.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -118,6 +119,12 @@ def test_a_mistake_is_red_and_one_line(act: Workflow, github: Sandbox) -> None:
     assert "exit with `FAILURE`: 2" in ran.log
     assert ".github/mattermod.yml:1: label_mesages: unknown key, did you mean" in ran.log
     assert "Traceback" not in ran.log
+
+
+def test_make_act_as_the_readme_has_it() -> None:
+    ran = subprocess.run(["make", "act", "NAME=pull_request_target"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "What was written to GitHub:\n  comment on #7: Thanks @newcomer" in ran.stdout
 
 
 def test_eight_runs_at_once_post_once(act: Workflow, github: Sandbox) -> None:
