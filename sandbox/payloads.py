@@ -84,7 +84,7 @@ def synchronize(state: State, repo: str, number: int, sender: str | None = None)
     if not isinstance(pull, Pull):
         raise TypeError(f"#{number} is an issue")
     before = pull.head_sha
-    pull.head_sha, pull.updated_at = shapes.blob_sha(before.encode()), state.now()
+    state.add_commit(repo, number)
     return {**_about(state, repo, number, "synchronize", sender), "before": before, "after": pull.head_sha}
 
 

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from sandbox import access, control, graph, rest, strikes
+from sandbox import access, control, git, graph, rest, strikes
 from sandbox.answers import Answer, RefusedError
 from sandbox.scenario import load
 from sandbox.state import Pull, Request, State, Token, Write
@@ -71,6 +71,8 @@ class Application:
 
     def _carry_out(self, request: Request, headers: dict[str, str], raw: bytes) -> Answer:
         """Every answer, a refusal too, tells its number and what is left of the hour."""
+        if git.SERVICE.fullmatch(request.path):
+            return self._git(request, headers, raw)
         resource = "graphql" if request.path == "/graphql" else "core"
         token: Token | None = None
         self.state.current = request
@@ -85,6 +87,13 @@ class Application:
         reply.headers.update(access.rate_headers(token, resource))
         reply.headers["X-GitHub-Request-Id"] = f"5A4D:{next(self._request_ids):06X}"
         return reply
+
+    def _git(self, request: Request, headers: dict[str, str], raw: bytes) -> Answer:
+        self.state.current = request
+        try:
+            return git.handle(self.state, request.method, f"{request.path}?{request.query}", headers, raw)
+        finally:
+            self.state.current = None
 
     def _call(self, token: Token, request: Request, resource: str, headers: dict[str, str], raw: bytes) -> Answer:
         if request.path != "/rate_limit":  # asking what is left costs nothing
@@ -104,7 +113,9 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _is_write(method: str, path: str, raw: bytes) -> bool:
-    return graph.is_write(raw) if path == "/graphql" else method not in rest.READS
+    if path == "/graphql":
+        return graph.is_write(raw)
+    return method not in rest.READS and not path.endswith("/git-upload-pack")
 
 
 class Protocol(H11Protocol):

@@ -5,17 +5,21 @@ Every method takes the lock, so that the server's thread and a test's thread may
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox.bare import Git
 from sandbox.faults import Faults
+from sandbox.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+Files = Mapping[str, str | bytes]  # path to content
 
 COMMENT_LIMIT = 65_536
 BOT = "[bot]"
@@ -59,6 +63,18 @@ class Milestone:
     title: str
 
 
+@dataclass
+class Review:
+    """`state` is APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED."""
+
+    id: int
+    author: Person
+    state: str
+    body: str
+    sha: str
+    submitted_at: datetime
+
+
 @dataclass(kw_only=True)
 class Item:
     """What an issue and a pull request share: on GitHub a pull request is an issue with a branch."""
@@ -85,7 +101,10 @@ class Issue(Item):
 
 @dataclass(kw_only=True)
 class Pull(Item):
-    """`head_repository` is a full name, None when the fork was deleted."""
+    """`head_repository` is a full name, None when the fork was deleted.
+
+    GitHub works out in the background whether a pull request merges: the first `mergeable_reads` reads say null.
+    """
 
     head_repository: str | None
     head_ref: str
@@ -93,7 +112,13 @@ class Pull(Item):
     base_ref: str
     draft: bool = False
     merged_at: datetime | None = None
+    merged_by: Person | None = None
+    merge_sha: str | None = None
     maintainer_can_modify: bool = False
+    mergeable_reads: int = 1
+    reviewers: list[Person] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -115,10 +140,15 @@ class Repository:
     items: dict[int, Issue | Pull] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    objects: Objects = field(default_factory=Objects, repr=False)
+    protected: set[str] = field(default_factory=set)
 
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    def pulls(self) -> list[Pull]:
+        return [item for item in self.items.values() if isinstance(item, Pull)]
 
     def files(self, ref: str = "") -> dict[str, bytes] | None:
         """Return the files at a branch, a full ref or a commit; None when there is no such thing."""
@@ -188,6 +218,7 @@ class State:
         self.repositories: dict[int, Repository] = {}
         self.tokens: dict[str, Token] = {}
         self.faults = Faults()
+        self.git = Git()
         self.requests: list[Request] = []
         self.writes: list[Write] = []
         self.current: Request | None = None  # set by the server while it answers; only then a change is a Write
@@ -240,18 +271,31 @@ class State:
             repository.old_names.add(repository.full_name)
             repository.owner, _, repository.name = new_name.partition("/")
 
-    def write_files(self, full_name: str, files: dict[str, str | bytes], branch: str = "") -> str:
+    def write_files(
+        self, full_name: str, files: Files, branch: str = "", message: str = "", by: str = "octocat"
+    ) -> str:
         """Commit these files on top of what the branch has; return the new commit's sha."""
         with self.lock:
             repository = self._at(full_name)
             name = branch or repository.default_branch
             tip = repository.branches.get(name) or repository.branches.get(repository.default_branch, "")
-            new = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
-            tree = {**repository.commits.get(tip, {}), **new}
-            sha = hashlib.sha1(f"{tip}{name}{sorted(tree.items())}".encode(), usedforsecurity=False).hexdigest()
-            repository.commits[sha] = tree
-            repository.branches[name] = sha
-            return sha
+            repository.branches[name] = self._commit(repository, tip, files, message or "Change files", by)
+            return repository.branches[name]
+
+    def _commit(self, repository: Repository, tip: str, files: Files, message: str, by: str) -> str:
+        new = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+        whole = {**repository.commits.get(tip, {}), **new}
+        sha = repository.objects.commit(whole, [tip], message, self.now(), by)
+        repository.commits[sha] = whole
+        return sha
+
+    def pushed(self, repository: Repository, changed: dict[str, str], by: str) -> None:
+        """Branches were pushed: open pull requests follow theirs."""
+        for name, sha in changed.items():
+            self._record("push", repository.full_name, 0, branch=name, sha=sha, by=by)
+            for pull in repository.pulls():
+                if pull.state == "open" and (pull.head_repository, pull.head_ref) == (repository.full_name, name):
+                    pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
 
     def add_issue(self, full_name: str, title: str, author: str | None, *, number: int = 0, **more: Any) -> Issue:
         with self.lock:
@@ -260,17 +304,49 @@ class State:
             return issue
 
     def add_pull(
-        self, full_name: str, title: str, author: str | None, *, number: int = 0, head: str = "topic", **more: Any
+        self,
+        full_name: str,
+        title: str,
+        author: str | None,
+        *,
+        number: int = 0,
+        head: str = "topic",
+        files: Files | None = None,
+        **more: Any,
     ) -> Pull:
-        """Open a pull request from `head`: BRANCH in the same repository, or OWNER/NAME:BRANCH in a fork."""
+        """Open a pull request from `head`: BRANCH in the same repository, or OWNER/NAME:BRANCH in a fork.
+
+        Its one commit changes `files`, by default one of its own.
+        """
         with self.lock:
             repository = self._at(full_name)
             fork, _, ref = head.rpartition(":")
-            place = {"head_repository": fork or full_name, "head_ref": ref, "base_ref": repository.default_branch}
-            sha = self.write_files(full_name, {}, ref) if not fork else hashlib.sha1(head.encode()).hexdigest()  # noqa: S324  # as git does
-            pull = Pull(**self._new(full_name, title, author, number), **{**place, "head_sha": sha, **more})
+            base = more.pop("base", repository.default_branch)
+            place = {"head_repository": fork or full_name, "head_ref": ref, "base_ref": base}
+            new = self._new(full_name, title, author, number)
+            changes = files if files is not None else {f"change-{new['number']}.txt": f"{title}\n"}
+            sha = repository.branches.get(ref, "") if not fork and files is None else ""
+            if not sha:
+                sha = self._commit(repository, repository.branches[base], changes, title, author or "ghost")
+            if not fork:
+                repository.branches[ref] = sha
+            pull = Pull(**new, **{**place, "head_sha": sha, **more})
             repository.items[pull.number] = pull
             return pull
+
+    def add_commit(self, full_name: str, number: int, files: Files | None = None) -> str:
+        """Push one more commit to the head of a pull request; return its sha."""
+        with self.lock:
+            repository, pull = self._at(full_name), self.item(full_name, number)
+            if not isinstance(pull, Pull):
+                raise TypeError(f"#{number} is an issue")
+            changes = files if files is not None else {f"change-{number}.txt": f"after {pull.head_sha}\n"}
+            by = pull.author.login if pull.author else "ghost"
+            sha = self._commit(repository, pull.head_sha, changes, "One more", by)
+            if pull.head_repository == repository.full_name:
+                repository.branches[pull.head_ref] = sha
+            pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
+            return sha
 
     def delete(self, full_name: str, number: int) -> None:
         """Delete an issue; its number answers 410 from now on."""

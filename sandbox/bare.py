@@ -1,0 +1,146 @@
+"""Real bare repositories, written to disk when git is asked for them, and merges made by git itself.
+
+Partial clones and any commit by its sha are served; protected branches and, without the permission `workflows`,
+changes to workflow files are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.state import Repository
+
+CONFIG = """[core]
+\tbare = true
+\trepositoryformatversion = 0
+[gc]
+\tauto = 0
+[http]
+\treceivepack = true
+[receive]
+\thideRefs = refs/pull
+[uploadpack]
+\tallowFilter = true
+\tallowAnySHA1InWant = true
+"""
+# https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-protected-branches
+HOOK = """#!/bin/sh
+case " $SANDBOX_PROTECTED " in
+  *" $1 "*) echo "GH006: Protected branch update failed for $1." >&2; exit 1;;
+esac
+test -n "$SANDBOX_WORKFLOWS" && exit 0
+case "$3" in 0000000000*) exit 0;; esac
+if [ -n "$(git rev-list "$3" --not --all -- .github/workflows)" ]; then
+  echo "refusing to allow a GitHub App to create or update workflow files without \\`workflows\\` permission" >&2
+  exit 1
+fi
+"""
+ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "GitHub",
+    "GIT_AUTHOR_EMAIL": "noreply@example.com",
+    "GIT_COMMITTER_NAME": "GitHub",
+    "GIT_COMMITTER_EMAIL": "noreply@example.com",
+}
+
+
+class ConflictError(Exception):
+    """The two sides do not merge."""
+
+
+class Bare:
+    """One repository on disk; `publish` before git reads it, `fetch` after git wrote to it."""
+
+    def __init__(self, root: Path, repository: Repository) -> None:
+        self._repository = repository
+        self.path = root / repository.owner / f"{repository.name}.git"
+        for folder in ("objects", "refs/heads", "refs/pull", "hooks"):
+            (self.path / folder).mkdir(parents=True, exist_ok=True)
+        (self.path / "config").write_text(CONFIG)
+        (self.path / "HEAD").write_text(f"ref: refs/heads/{repository.default_branch}\n")
+        (self.path / "hooks/update").write_text(HOOK)
+        (self.path / "hooks/update").chmod(0o755)
+
+    def publish(self) -> None:
+        """Write what the state holds: objects, branches, and a ref for the head of each pull request."""
+        self._repository.objects.write(self.path / "objects")
+        refs = {f"refs/heads/{name}": sha for name, sha in self._repository.branches.items()}
+        refs |= {f"refs/pull/{pull.number}/head": pull.head_sha for pull in self._repository.pulls()}
+        for name, sha in refs.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{sha}\n")
+
+    def fetch(self) -> dict[str, str]:
+        """Take over the branches that were pushed; return those that changed."""
+        lines = self.run("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads").splitlines()
+        found = dict(line.rsplit(" ", 1) for line in lines)
+        changed = {name: sha for name, sha in found.items() if self._repository.branches.get(name) != sha}
+        for sha in changed.values():
+            self._load(sha)
+        self._repository.branches = found
+        return changed
+
+    def merge(self, base: str, head: str, message: str, *, parents: tuple[str, ...] | None = None) -> str:
+        """Return the sha of a commit that merges `head` into `base`, with both for parents unless told."""
+        self.publish()
+        try:
+            tree = self.run("merge-tree", "--write-tree", base, head).split()[0]
+        except subprocess.CalledProcessError as error:
+            raise ConflictError from error
+        both = parents or (base, head)
+        given = [word for parent in both for word in ("-p", parent)]
+        sha = self.run("commit-tree", tree, *given, "-m", message).strip()
+        self._load(sha)
+        return sha
+
+    def is_merged(self, base: str, head: str) -> bool:
+        """Whether `base` has all of `head`."""
+        self.publish()
+        return self.run("merge-base", base, head).strip() == head
+
+    def history(self, head: str, base: str = "") -> list[str]:
+        """Return the commits of `head` that `base` does not have, oldest first."""
+        self.publish()
+        return self.run("rev-list", "--reverse", head, *([f"^{base}"] if base else [])).split()
+
+    def run(self, *words: str) -> str:
+        command = ["git", "-C", str(self.path), *words]
+        return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
+
+    def _load(self, sha: str) -> None:
+        """Read a commit's files back from disk."""
+        if sha in self._repository.commits:
+            return
+        names = self.run("ls-tree", "-r", "-z", "--name-only", sha).split("\0")[:-1]
+        self._repository.commits[sha] = {name: self._content(f"{sha}:{name}") for name in names}
+
+    def _content(self, what: str) -> bytes:
+        command = ["git", "-C", str(self.path), "cat-file", "blob", what]
+        return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True).stdout
+
+
+class Git:
+    """All repositories, in a folder that goes with the sandbox."""
+
+    def __init__(self) -> None:
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._bare: dict[int, Bare] = {}
+
+    def of(self, repository: Repository) -> Bare:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="sandbox-git-")
+        if repository.id not in self._bare:
+            self._bare[repository.id] = Bare(Path(self._folder.name), repository)
+        return self._bare[repository.id]
+
+    def close(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()

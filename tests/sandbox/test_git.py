@@ -1,0 +1,129 @@
+"""Plain git against the sandbox: clones, partial fetches, pushes, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox import Sandbox
+
+ME = {
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.com",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.com",
+}
+
+
+def git(*words: str, at: Path, token: str = "") -> subprocess.CompletedProcess[str]:
+    env = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", **ME}
+    if token:
+        env |= {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "http.extraheader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Bearer {token}",
+        }
+    return subprocess.run(["git", *words], cwd=at, env=env, capture_output=True, text=True, check=False)
+
+
+def clone(github: Sandbox, at: Path, *options: str) -> Path:
+    done = git("clone", *options, f"{github.url}/{github.repository}.git", "clone", at=at)
+    assert done.returncode == 0, done.stderr
+    return at / "clone"
+
+
+def commit(work: Path, name: str, text: str) -> str:
+    (work / name).parent.mkdir(parents=True, exist_ok=True)
+    (work / name).write_text(text)
+    git("add", ".", at=work)
+    assert git("commit", "-m", f"Change {name}", at=work).returncode == 0
+    return git("rev-parse", "HEAD", at=work).stdout.strip()
+
+
+def test_a_clone_has_the_files_and_the_shas_of_the_api(github: Sandbox, tmp_path: Path) -> None:
+    work = clone(github, tmp_path)
+    repository = github.state.repository(github.repository)
+    assert repository
+    assert git("rev-parse", "HEAD", at=work).stdout.strip() == repository.branches["main"]
+    assert (work / ".github/mattermod.yml").read_text().startswith("label_messages:")
+    assert git("fsck", "--full", at=work).returncode == 0
+
+
+def test_the_head_of_a_pull_request_from_a_fork_can_be_fetched(github: Sandbox, tmp_path: Path) -> None:
+    work = clone(github, tmp_path)
+    assert git("fetch", "origin", f"refs/pull/{github.pull}/head", at=work).returncode == 0
+    [pull] = github.state.repositories[1_000_001].pulls()
+    assert git("rev-parse", "FETCH_HEAD", at=work).stdout.strip() == pull.head_sha
+
+
+def test_any_commit_is_fetched_by_its_sha_without_blobs(github: Sandbox, tmp_path: Path) -> None:
+    sha = github.state.write_files(github.repository, {"new.txt": "new\n"}, "topic")
+    git("init", "--bare", "bare", at=tmp_path)
+    url = f"{github.url}/{github.repository}"
+    done = git("fetch", "--depth=1", "--filter=blob:none", url, sha, at=tmp_path / "bare")
+    assert done.returncode == 0, done.stderr
+    assert git("cat-file", "-t", sha, at=tmp_path / "bare").stdout == "commit\n"
+
+
+def test_a_push_moves_the_branch_and_the_pull_request(github: Sandbox, tmp_path: Path) -> None:
+    pull = github.state.add_pull(github.repository, "Topic", "newcomer", head="topic")
+    work = clone(github, tmp_path, "--branch", "topic")
+    sha = commit(work, "more.txt", "more\n")
+    done = git("push", "origin", "topic", at=work, token=github.tokens["maintainer"])
+    assert done.returncode == 0, done.stderr
+    repository = github.state.repository(github.repository)
+    assert repository
+    assert repository.branches["topic"] == pull.head_sha == sha
+    assert (repository.files("topic") or {})["more.txt"] == b"more\n"
+    assert [write.action for write in github.writes] == ["push"]
+
+
+@pytest.mark.parametrize("token", ["", "github-token", "fork-read-only"])
+def test_a_push_needs_contents_write(github: Sandbox, tmp_path: Path, token: str) -> None:
+    work = clone(github, tmp_path)
+    commit(work, "more.txt", "more\n")
+    done = git("push", "origin", "HEAD:refs/heads/new", at=work, token=github.tokens.get(token, ""))
+    assert done.returncode != 0
+    assert github.writes == []
+
+
+def test_a_protected_branch_is_refused(github: Sandbox, tmp_path: Path) -> None:
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.protected.add("main")
+    work = clone(github, tmp_path)
+    commit(work, "more.txt", "more\n")
+    done = git("push", "origin", "main", at=work, token=github.tokens["maintainer"])
+    assert "GH006: Protected branch update failed" in done.stderr
+    assert github.writes == []
+
+
+def test_s03_a_workflow_file_needs_the_permission_for_it(github: Sandbox, tmp_path: Path) -> None:
+    work = clone(github, tmp_path)
+    commit(work, ".github/workflows/new.yml", "on: push\n")
+    done = git("push", "origin", "HEAD:refs/heads/new", at=work, token=github.tokens["maintainer"])
+    assert "without `workflows` permission" in done.stderr
+    github.state.tokens["maintainer"].permissions["workflows"] = "write"
+    assert git("push", "origin", "HEAD:refs/heads/new", at=work, token=github.tokens["maintainer"]).returncode == 0
+
+
+def test_f17_a_push_that_is_no_fast_forward_is_refused(github: Sandbox, tmp_path: Path) -> None:
+    work = clone(github, tmp_path)
+    github.state.write_files(github.repository, {"theirs.txt": "first\n"})
+    commit(work, "ours.txt", "second\n")
+    assert "rejected" in git("push", "origin", "main", at=work, token=github.tokens["maintainer"]).stderr
+
+
+def test_a_private_repository_asks_for_a_token(github: Sandbox, tmp_path: Path) -> None:
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.private = True
+    url = f"{github.url}/{github.repository}.git"
+    assert git("ls-remote", url, at=tmp_path).returncode != 0
+    assert git("ls-remote", url, at=tmp_path, token=github.token).returncode == 0
