@@ -3,78 +3,25 @@
 from __future__ import annotations
 
 import base64
-import json
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs, quote
 
 from starlette.routing import compile_path
 
 from sandbox import access, shapes
 from sandbox.answers import Answer, RefusedError, answer, invalid, not_found, refuse
+from sandbox.calls import Call, paged
 from sandbox.state import COMMENT_LIMIT, Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.state import Issue, Repository, Request, State, Token
+    from sandbox.state import Request, State, Token
 
 READS = ("GET", "HEAD", "OPTIONS")
 MOVED = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
 RAW = ("application/vnd.github.raw", "application/vnd.github.v3.raw")
-
-
-@dataclass
-class Call:
-    """One request, with what its path means already looked up."""
-
-    state: State
-    token: Token
-    path: str
-    query: dict[str, str]
-    headers: Mapping[str, str]
-    raw: bytes
-    docs: str
-    values: dict[str, Any]
-
-    @property
-    def repo(self) -> Repository:
-        """Raise 404 for a repository that is not there, or that this token must not know of."""
-        full_name = f"{self.values['owner']}/{self.values['name']}"
-        found = self.state.repository(full_name)
-        if found is None or not access.permissions(self.token, found):
-            raise not_found(self.docs)
-        return found
-
-    @property
-    def item(self) -> Issue | Pull:
-        """Raise 404, or 410 for an issue that was deleted."""
-        repo, number = self.repo, self.values["number"]
-        if number in repo.gone:
-            raise refuse(410, "This issue was deleted", self.docs)
-        if number not in repo.items:
-            raise not_found(self.docs)
-        return repo.items[number]
-
-    def json(self) -> Any:
-        try:
-            return json.loads(self.raw or b"null")
-        except ValueError:
-            raise refuse(400, "Problems parsing JSON", self.docs) from None
-
-    def field(self, name: str, kind: type) -> Any:
-        data = self.json()
-        if not isinstance(data, dict) or name not in data:
-            raise refuse(422, f'Invalid request.\n\n"{name}" wasn\'t supplied.', self.docs)
-        if not isinstance(data[name], kind):
-            raise refuse(
-                422, f"Invalid request.\n\nFor 'properties/{name}', {json.dumps(data[name])} is not valid.", self.docs
-            )
-        return data[name]
-
-    def need(self, *needs: str) -> None:
-        access.require(self.token, self.repo, needs, self.docs)
 
 
 def get_repository(call: Call) -> Answer:
@@ -148,7 +95,7 @@ def list_comments(call: Call) -> Answer:
     """https://docs.github.com/en/rest/issues/comments#list-issue-comments."""
     call.need(*access.of_item(call.item, "read"))
     write = partial(shapes.comment, call.state, call.repo, call.item)
-    return _page(call, call.state.list_comments(call.item), write)
+    return paged(call, call.state.list_comments(call.item), write)
 
 
 def create_comment(call: Call) -> Answer:
@@ -168,7 +115,7 @@ def create_comment(call: Call) -> Answer:
 
 def list_labels(call: Call) -> Answer:
     call.need(*access.of_item(call.item, "read"))
-    return _page(call, call.item.labels, partial(shapes.label, call.state, call.repo))
+    return paged(call, call.item.labels, partial(shapes.label, call.state, call.repo))
 
 
 def add_labels(call: Call) -> Answer:
@@ -194,28 +141,6 @@ def remove_label(call: Call) -> Answer:
 def get_rate_limit(call: Call) -> Answer:
     rates = {resource: access.rate(call.token, resource) for resource in ("core", "graphql")}
     return answer(200, {"resources": rates, "rate": rates["core"]})
-
-
-def _page(call: Call, things: list[Any], write: Callable[[Any], Any]) -> Answer:
-    """https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api."""
-    size = min(100, max(1, _number(call, "per_page", 30)))
-    page, last = max(1, _number(call, "page", 1)), max(1, -(-len(things) // size))
-    steps = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
-    wanted = [*(("prev", "first") if page > 1 else ()), *(("next", "last") if page < last else ())]
-    links = [f'<{_address(call, steps[name])}>; rel="{name}"' for name in wanted]
-    headers = {"Link": ", ".join(links)} if links else {}
-    return answer(200, [write(each) for each in things[(page - 1) * size : page * size]], **headers)
-
-
-def _address(call: Call, page: int) -> str:
-    """GitHub's links go by the repository's id, so that they outlive its name."""
-    rest = call.path.split("/", 4)[4]
-    return f"{call.state.url}/repositories/{call.repo.id}/{rest}?{urlencode({**call.query, 'page': page})}"
-
-
-def _number(call: Call, name: str, default: int) -> int:
-    value = call.query.get(name, "")
-    return int(value) if value.isdecimal() else default
 
 
 REPO = "/repos/{owner}/{name}"
