@@ -69,6 +69,13 @@ def require(token: Token, repo: Repository, needs: Sequence[str], docs: str) -> 
         raise refuse(403, message, docs, X_Accepted_GitHub_Permissions="; ".join(needs))
 
 
+def require_of_organisation(token: Token, needs: Sequence[str], docs: str) -> None:
+    """Members belong to no repository, so no GITHUB_TOKEN may read them."""
+    if not any(_holds(token.permissions, *need.split("=")) for need in needs):
+        message = f"Resource not accessible by {token.kind}"
+        raise refuse(403, message, docs, X_Accepted_GitHub_Permissions="; ".join(needs))
+
+
 def _holds(mine: dict[str, str], name: str, level: str) -> bool:
     return mine.get(name) in (("write", "admin") if level == "write" else ("read", "write", "admin"))
 

@@ -78,6 +78,9 @@ class Bare:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{sha}\n")
 
+    def forget(self, branch: str) -> None:
+        (self.path / "refs/heads" / branch).unlink(missing_ok=True)
+
     def fetch(self) -> dict[str, str]:
         """Take over the branches that were pushed; return those that changed."""
         lines = self.run("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads").splitlines()
@@ -110,6 +113,31 @@ class Bare:
         """Return the commits of `head` that `base` does not have, oldest first."""
         self.publish()
         return self.run("rev-list", "--reverse", head, *([f"^{base}"] if base else [])).split()
+
+    def common(self, one: str, other: str) -> str:
+        """Return the newest commit that both have."""
+        self.publish()
+        return self.run("merge-base", one, other).strip()
+
+    def changed(self, base: str, head: str) -> list[tuple[str, int, int, str]]:
+        """Return path, lines added, lines deleted, and A, D or M, for each file that differs."""
+        counts = self.run("diff-tree", "-r", "--no-renames", "--numstat", base, head).splitlines()
+        kinds = self.run("diff-tree", "-r", "--no-renames", "--name-status", base, head).splitlines()
+        status = {path: kind for kind, _, path in (line.partition("\t") for line in kinds)}
+        rows = [line.split("\t") for line in counts]
+        return [
+            (path, int(added.replace("-", "0")), int(gone.replace("-", "0")), status[path])
+            for added, gone, path in rows
+        ]
+
+    def pick(self, base: str, shas: list[str]) -> str:
+        """Return the last of commits that repeat `shas` on top of `base`, as "rebase and merge" does."""
+        for sha in shas:
+            # git 2.39's merge-tree knows no --merge-base: a commit of the base's files on the original's parent is one.
+            parent = self.run("rev-parse", f"{sha}^").strip()
+            stand_in = self.run("commit-tree", f"{base}^{{tree}}", "-p", parent, "-m", "stand-in").strip()
+            base = self.merge(stand_in, sha, self.run("log", "-1", "--format=%B", sha).strip(), parents=(base,))
+        return base
 
     def run(self, *words: str) -> str:
         command = ["git", "-C", str(self.path), *words]

@@ -68,7 +68,6 @@ class Call:
     @property
     def pull(self) -> Pull:
         """Raise 404 for an issue, too: it is no pull request."""
-
         item = self.item
         if not isinstance(item, Pull):
             raise not_found(self.docs)

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, quote
 
 from starlette.routing import compile_path
 
-from sandbox import access, shapes
+from sandbox import access, checks, issues, people, pulls, refs, shapes
 from sandbox.answers import Answer, RefusedError, answer, invalid, not_found, refuse
 from sandbox.calls import Call, paged
-from sandbox.state import COMMENT_LIMIT, Pull
+from sandbox.state import COMMENT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,13 +79,6 @@ def _entry(call: Call, path: str, kind: str, content: bytes) -> dict[str, Any]:
     }
 
 
-def get_pull(call: Call) -> Answer:
-    if not isinstance(call.item, Pull):
-        raise not_found(call.docs)
-    call.need("pull_requests=read")
-    return answer(200, shapes.pull(call.state, call.repo, call.item))
-
-
 def get_issue(call: Call) -> Answer:
     call.need(*access.of_item(call.item, "read"))
     return answer(200, shapes.issue(call.state, call.repo, call.item))
@@ -149,7 +142,6 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("GET", "/rate_limit", get_rate_limit, "rate-limit/rate-limit#get-rate-limit-status-for-the-authenticated-user"),
     ("GET", REPO, get_repository, "repos/repos#get-a-repository"),
     ("GET", REPO + "/contents/{path:path}", get_contents, "repos/contents#get-repository-content"),
-    ("GET", REPO + "/pulls/{number:int}", get_pull, "pulls/pulls#get-a-pull-request"),
     ("GET", ISSUE, get_issue, "issues/issues#get-an-issue"),
     ("GET", ISSUE + "/comments", list_comments, "issues/comments#list-issue-comments"),
     ("POST", ISSUE + "/comments", create_comment, "issues/comments#create-an-issue-comment"),
@@ -157,7 +149,8 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", ISSUE + "/labels", add_labels, "issues/labels#add-labels-to-an-issue"),
     ("DELETE", ISSUE + "/labels/{label:path}", remove_label, "issues/labels#remove-a-label-from-an-issue"),
 )
-ROUTES = [(method, *compile_path(path)[::2], handler, f"rest/{docs}") for method, path, handler, docs in TABLE]
+ALL = (*TABLE, *issues.TABLE, *pulls.TABLE, *checks.TABLE, *people.TABLE, *refs.TABLE)
+ROUTES = [(method, *compile_path(path)[::2], handler, f"rest/{docs}") for method, path, handler, docs in ALL]
 
 
 def handle(state: State, token: Token, request: Request, headers: Mapping[str, str], raw: bytes) -> Answer:

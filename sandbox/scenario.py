@@ -9,11 +9,14 @@ repositories:
     renamed_from: [OWNER/OLD]
     permissions: {LOGIN: write}  # admin, maintain, write, triage or read
     labels: [NAME, ...]
+    protected: [BRANCH, ...]
     files: {PATH: TEXT}          # on the default branch
     branches: {BRANCH: {PATH: TEXT}}
     milestones: [TITLE, ...]
     pulls: [{number: 7, title: T, author: LOGIN, head: "FORK/NAME:BRANCH", labels: [...], comments: [...], ...}]
     issues: [{number: 5, title: T, author: null, state: closed, locked: true, ...}]  # null: a deleted account
+organisations:
+  OWNER: {members: [LOGIN, ...], teams: {SLUG: [LOGIN, ...]}}
 tokens:                          # the first one is what GITHUB_TOKEN is set to
   NAME: {login: "github-actions[bot]", permissions: {issues: write}, repositories: [OWNER/NAME], limit: 1000}
 ```
@@ -26,7 +29,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sandbox.state import State, Token
+from sandbox.state import Organisation, State, Token
 
 FOLDER = Path(__file__).parent / "scenarios"
 DEFAULT = FOLDER / "hello.yml"
@@ -39,9 +42,19 @@ def load(scenario: Path | str | dict[str, Any] | None = None) -> State:
     state = State()
     for full_name, repository in data["repositories"].items():
         _add_repository(state, full_name, dict(repository or {}))
+    for name, organisation in data.get("organisations", {}).items():
+        state.organisations[name] = _organisation(state, organisation)
     for name, token in data["tokens"].items():
         state.tokens[name] = _token(name, dict(token or {}))
     return state
+
+
+def _organisation(state: State, data: dict[str, Any]) -> Organisation:
+    teams = {slug: set(logins) for slug, logins in data.get("teams", {}).items()}
+    members = {*data.get("members", ()), *(login for logins in teams.values() for login in logins)}
+    for login in members:
+        state.person(login)
+    return Organisation(members, teams)
 
 
 def around(payload: dict[str, Any], config: str) -> dict[str, Any]:
@@ -83,6 +96,9 @@ def _add_repository(state: State, full_name: str, data: dict[str, Any]) -> None:
     repository = state.add_repository(full_name, **plain)
     repository.old_names.update(data.get("renamed_from", ()))
     repository.permissions.update(data.get("permissions", {}))
+    for login in repository.permissions:
+        state.person(login)
+    repository.protected.update(data.get("protected", ()))
     for label in data.get("labels", ()):
         state.define_label(full_name, label)
     for title in data.get("milestones", ()):

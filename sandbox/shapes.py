@@ -242,19 +242,19 @@ def pull(state: State, repo: Repository, item: Pull) -> Json:
         "patch_url": f"{page}.patch",
         **{f"{name}_url": links[name] for name in links if name not in ("self", "html")},
         "merged_at": moment(item.merged_at),
-        "merge_commit_sha": None,
-        "requested_reviewers": [],
-        "requested_teams": [],
+        "merge_commit_sha": item.merge_sha,
+        "requested_reviewers": [user(state, person) for person in item.reviewers],
+        "requested_teams": [team(state, repo, name) for name in item.teams],
         "head": _head(state, repo, item),
         "base": _base(state, repo, item),
         "_links": {name: {"href": href} for name, href in links.items()},
         "auto_merge": None,
         "draft": item.draft,
         "merged": item.merged_at is not None,
-        "mergeable": None,  # computed late on GitHub; here it is never
+        "mergeable": None,  # worked out later, and only when asked for
         "rebaseable": None,
         "mergeable_state": "unknown",
-        "merged_by": None,
+        "merged_by": user(state, item.merged_by),
         "comments": len(item.comments),
         "review_comments": 0,
         "maintainer_can_modify": item.maintainer_can_modify,
@@ -262,6 +262,26 @@ def pull(state: State, repo: Repository, item: Pull) -> Json:
         "additions": 1,
         "deletions": 0,
         "changed_files": 1,
+    }
+
+
+def team(state: State, repo: Repository, slug: str) -> Json:
+    api = f"{state.url}/organizations/{repo.owner}/team/{slug}"
+    number = int.from_bytes(slug.encode()[-4:], "big")
+    return {
+        "id": number,
+        "node_id": node_id("T", number),
+        "name": slug,
+        "slug": slug,
+        "description": None,
+        "privacy": "closed",
+        "notification_setting": "notifications_enabled",
+        "permission": "push",
+        "url": api,
+        "html_url": f"{state.url}/orgs/{repo.owner}/teams/{slug}",
+        "members_url": f"{api}/members{{/member}}",
+        "repositories_url": f"{api}/repos",
+        "parent": None,
     }
 
 
@@ -278,8 +298,8 @@ def _common(state: State, repo: Repository, item: Item) -> Json:
         "body": item.body or None,
         "labels": [label(state, repo, each) for each in item.labels],
         "milestone": milestone(state, repo, item.milestone),
-        "assignee": None,
-        "assignees": [],
+        "assignee": user(state, item.assignees[0]) if item.assignees else None,
+        "assignees": [user(state, person) for person in item.assignees],
         "created_at": moment(item.created_at),
         "updated_at": moment(item.updated_at),
         "closed_at": moment(item.closed_at),

@@ -54,6 +54,7 @@ class Comment:
     created_at: datetime
     updated_at: datetime
     lag: int = 0
+    reactions: dict[tuple[str, str], int] = field(default_factory=dict)  # (content, login) to id
 
 
 @dataclass
@@ -61,6 +62,38 @@ class Milestone:
     id: int
     number: int
     title: str
+
+
+@dataclass
+class Status:
+    """A commit status; of those with one context the newest counts."""
+
+    id: int
+    context: str
+    state: str
+    creator: Person
+    created_at: datetime
+    description: str = ""
+    target_url: str = ""
+
+
+@dataclass
+class CheckRun:
+    id: int
+    name: str
+    sha: str
+    status: str
+    conclusion: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass
+class Organisation:
+    """Logins; `teams` by the slug of their name."""
+
+    members: set[str] = field(default_factory=set)
+    teams: dict[str, set[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -91,6 +124,7 @@ class Item:
     locked: bool = False
     closed_at: datetime | None = None
     milestone: Milestone | None = None
+    assignees: list[Person] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
 
 
@@ -142,6 +176,9 @@ class Repository:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     objects: Objects = field(default_factory=Objects, repr=False)
     protected: set[str] = field(default_factory=set)
+    statuses: dict[str, list[Status]] = field(default_factory=dict)
+    checks: list[CheckRun] = field(default_factory=list)
+    dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:
@@ -216,6 +253,7 @@ class State:
         self.latency = 0.0
         self.people: dict[str, Person] = {}
         self.repositories: dict[int, Repository] = {}
+        self.organisations: dict[str, Organisation] = {}
         self.tokens: dict[str, Token] = {}
         self.faults = Faults()
         self.git = Git()
@@ -337,16 +375,144 @@ class State:
     def add_commit(self, full_name: str, number: int, files: Files | None = None) -> str:
         """Push one more commit to the head of a pull request; return its sha."""
         with self.lock:
-            repository, pull = self._at(full_name), self.item(full_name, number)
-            if not isinstance(pull, Pull):
-                raise TypeError(f"#{number} is an issue")
+            repository, pull = self._at(full_name), self._pull(full_name, number)
             changes = files if files is not None else {f"change-{number}.txt": f"after {pull.head_sha}\n"}
             by = pull.author.login if pull.author else "ghost"
             sha = self._commit(repository, pull.head_sha, changes, "One more", by)
-            if pull.head_repository == repository.full_name:
-                repository.branches[pull.head_ref] = sha
-            pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
+            self._move_head(repository, pull, sha)
             return sha
+
+    def open_pull(self, full_name: str, title: str, author: str, *, head: str, **more: Any) -> Pull:
+        """Open a pull request over HTTP."""
+        with self.lock:
+            pull = self.add_pull(full_name, title, author, head=head, **more)
+            self._record("open_pull", full_name, pull.number, title=title, head=head, base=pull.base_ref)
+            return pull
+
+    def change_item(self, full_name: str, number: int, data: Mapping[str, Any]) -> None:
+        """Change title, body, state or milestone; what `data` does not name stays."""
+        with self.lock:
+            item, now = self.item(full_name, number), self.now()
+            item.title, item.body = data.get("title") or item.title, data.get("body", item.body) or ""
+            if data.get("state") in ("open", "closed"):
+                item.state, item.closed_at = data["state"], now if data["state"] == "closed" else None
+            if "milestone" in data:
+                milestones = {each.number: each for each in self._at(full_name).milestones}
+                item.milestone = milestones[data["milestone"]] if data["milestone"] else None
+            item.updated_at = now
+            self._record("change", full_name, number, **data)
+
+    def merge(self, full_name: str, number: int, method: str, message: str, by: str) -> str:
+        """Merge by git: a merge, one squashed commit, or each commit anew. Raises ConflictError."""
+        with self.lock:
+            repository, pull = self._at(full_name), self._pull(full_name, number)
+            bare, tip = self.git.of(repository), repository.branches[pull.base_ref]
+            if method == "rebase":
+                sha = bare.pick(tip, bare.history(pull.head_sha, tip))
+            else:
+                sha = bare.merge(tip, pull.head_sha, message, parents=None if method == "merge" else (tip,))
+            repository.branches[pull.base_ref], now = sha, self.now()
+            pull.state, pull.merged_at, pull.closed_at, pull.updated_at = "closed", now, now, now
+            pull.merged_by, pull.merge_sha = self.person(by), sha
+            self._record("merge", full_name, number, method=method, sha=sha)
+            return sha
+
+    def update_branch(self, full_name: str, number: int) -> str:
+        """Merge the base into the head. Raises ConflictError."""
+        with self.lock:
+            repository, pull = self._at(full_name), self._pull(full_name, number)
+            message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
+            sha = self.git.of(repository).merge(pull.head_sha, repository.branches[pull.base_ref], message)
+            self._move_head(repository, pull, sha)
+            self._record("update_branch", full_name, number, sha=sha)
+            return sha
+
+    def review(self, full_name: str, number: int, review: Review) -> None:
+        with self.lock:
+            pull = self._pull(full_name, number)
+            pull.reviews.append(review)
+            pull.reviewers = [person for person in pull.reviewers if person is not review.author]
+            pull.updated_at = self.now()
+            self._record("review", full_name, number, state=review.state)
+
+    def request_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
+        with self.lock:
+            pull = self._pull(full_name, number)
+            pull.reviewers += [who for name in names if (who := self.person(name)) not in pull.reviewers]
+            pull.teams += [team for team in teams if team not in pull.teams]
+            pull.updated_at = self.now()
+            self._record("request_reviewers", full_name, number, reviewers=list(names), teams=list(teams))
+
+    def remove_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
+        with self.lock:
+            pull = self._pull(full_name, number)
+            pull.reviewers = [person for person in pull.reviewers if person.login not in names]
+            pull.teams = [team for team in pull.teams if team not in teams]
+            self._record("remove_reviewers", full_name, number, reviewers=list(names), teams=list(teams))
+
+    def add_status(self, full_name: str, sha: str, status: Status) -> None:
+        with self.lock:
+            self._at(full_name).statuses.setdefault(sha, []).append(status)
+            self._record("status", full_name, 0, sha=sha, context=status.context, state=status.state)
+
+    def add_check(self, full_name: str, check: CheckRun) -> None:
+        with self.lock:
+            self._at(full_name).checks.append(check)
+            self._record("check_run", full_name, 0, sha=check.sha, name=check.name, conclusion=check.conclusion)
+
+    def open_issue(self, full_name: str, title: str, author: str, body: str, labels: Iterable[str]) -> Issue:
+        with self.lock:
+            issue = self.add_issue(full_name, title, author, body=body)
+            self._record("open_issue", full_name, issue.number, title=title)
+            self.add_labels(full_name, issue.number, labels)
+            return issue
+
+    def change_comment(self, full_name: str, number: int, comment: Comment, body: str) -> None:
+        with self.lock:
+            comment.body, comment.updated_at = body, self.now()
+            self._record("change_comment", full_name, number, id=comment.id, body=body)
+
+    def delete_comment(self, full_name: str, number: int, comment: Comment) -> None:
+        with self.lock:
+            self.item(full_name, number).comments.remove(comment)
+            self._record("delete_comment", full_name, number, id=comment.id)
+
+    def react(self, full_name: str, number: int, comment: Comment, content: str, by: str) -> tuple[int, bool]:
+        """Return the reaction's id, and whether it is new."""
+        with self.lock:
+            if found := comment.reactions.get((content, by)):
+                return found, False
+            comment.reactions[content, by] = made = self.next_id()
+            self._record("react", full_name, number, id=comment.id, content=content)
+            return made, True
+
+    def assign(self, full_name: str, number: int, names: Iterable[str]) -> None:
+        with self.lock:
+            item = self.item(full_name, number)
+            item.assignees += [who for name in names if (who := self.person(name)) not in item.assignees]
+            self._record("assign", full_name, number, assignees=list(names))
+
+    def unassign(self, full_name: str, number: int, names: Iterable[str]) -> None:
+        with self.lock:
+            item = self.item(full_name, number)
+            item.assignees = [person for person in item.assignees if person.login not in names]
+            self._record("unassign", full_name, number, assignees=list(names))
+
+    def dispatched(self, full_name: str, name: str, payload: dict[str, Any]) -> None:
+        with self.lock:
+            self._at(full_name).dispatches.append((name, payload))
+            self._record("dispatch", full_name, 0, name=name, payload=payload)
+
+    def set_branch(self, full_name: str, name: str, sha: str | None) -> None:
+        """Create, move or (None) delete a branch."""
+        with self.lock:
+            branches = self._at(full_name).branches
+            if sha is None:
+                del branches[name]
+                self.git.of(self._at(full_name)).forget(name)
+            else:
+                branches[name] = sha
+            self._record("branch", full_name, 0, branch=name, sha=sha)
 
     def delete(self, full_name: str, number: int) -> None:
         """Delete an issue; its number answers 410 from now on."""
@@ -420,6 +586,17 @@ class State:
             for effect in made.values():
                 for comment in self.item(effect.repository, effect.number).comments[-100:]:
                     comment.lag = reads if comment.id in made else comment.lag
+
+    def _move_head(self, repository: Repository, pull: Pull, sha: str) -> None:
+        if pull.head_repository == repository.full_name:
+            repository.branches[pull.head_ref] = sha
+        pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
+
+    def _pull(self, full_name: str, number: int) -> Pull:
+        pull = self.item(full_name, number)
+        if not isinstance(pull, Pull):
+            raise TypeError(f"#{number} is an issue")
+        return pull
 
     def _at(self, full_name: str) -> Repository:
         repository = self.repository(full_name)

@@ -1,0 +1,281 @@
+"""The REST calls about pull requests: opened, changed, reviewed, merged by git itself.
+
+https://docs.github.com/en/rest/pulls
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sandbox import shapes
+from sandbox.answers import Answer, answer, invalid, refuse
+from sandbox.bare import ConflictError
+from sandbox.calls import paged
+from sandbox.state import Pull, Review
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.calls import Call
+
+# What a list leaves out of a pull request.
+ONLY_WHOLE = frozenset(
+    """
+    merged mergeable rebaseable mergeable_state merged_by comments review_comments maintainer_can_modify commits
+    additions deletions changed_files
+    """.split()
+)
+REVIEWS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
+
+
+def get_pull(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    pull = call.pull
+    written = answer(200, whole(call, pull))
+    pull.mergeable_reads = max(0, pull.mergeable_reads - 1)
+    return written
+
+
+def list_pulls(call: Call) -> Answer:
+    """Filter by `state`, `base` and `head` (OWNER:BRANCH); the newest first, unless asked otherwise."""
+    call.need("pull_requests=read")
+    state, base, head = (call.query.get(name, "") for name in ("state", "base", "head"))
+    found = [
+        pull
+        for pull in call.repo.pulls()
+        if (state or "open") in ("all", pull.state)
+        and base in ("", pull.base_ref)
+        and head in ("", f"{(pull.head_repository or '').partition('/')[0]}:{pull.head_ref}")
+    ]
+    newest_first = call.query.get("direction", "desc") == "desc"
+    return paged(call, sorted(found, key=lambda pull: pull.number, reverse=newest_first), partial(simple, call))
+
+
+def open_pull(call: Call) -> Answer:
+    call.need("pull_requests=write")
+    title, base, head = (call.field(name, str) for name in ("title", "base", "head"))
+    data, repo = call.json(), call.repo
+    ref = head.removeprefix(f"{repo.owner}:")
+    if base not in repo.branches or (":" not in ref and ref not in repo.branches):
+        raise invalid(call.docs, "PullRequest", f"No such branch: {base if base not in repo.branches else ref}")
+    if any((pull.head_ref, pull.base_ref, pull.state) == (ref, base, "open") for pull in repo.pulls()):
+        raise invalid(call.docs, "PullRequest", f"A pull request already exists for {repo.owner}:{ref}.")
+    if ":" not in ref and not call.state.git.of(repo).history(repo.branches[ref], repo.branches[base]):
+        raise invalid(call.docs, "PullRequest", f"No commits between {base} and {ref}")
+    more = {"body": data.get("body") or "", "draft": bool(data.get("draft")), "base": base}
+    pull = call.state.open_pull(repo.full_name, title, call.token.login, head=ref, **more)
+    return answer(201, whole(call, pull), Location=f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}")
+
+
+def change_pull(call: Call) -> Answer:
+    call.need("pull_requests=write")
+    call.state.change_item(call.repo.full_name, call.pull.number, call.json())
+    return answer(200, whole(call, call.pull))
+
+
+def merge_pull(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
+    call.need("contents=write")
+    pull, data = call.pull, call.json() or {}
+    if pull.state != "open" or pull.draft:
+        raise refuse(405, "Pull Request is not mergeable", call.docs)
+    if data.get("sha") not in (None, pull.head_sha):
+        raise refuse(409, "Head branch was modified. Review and try the merge again.", call.docs)
+    message = data.get("commit_title") or f"{pull.title} (#{pull.number})"
+    try:
+        sha = call.state.merge(
+            call.repo.full_name, pull.number, data.get("merge_method", "merge"), message, call.token.login
+        )
+    except ConflictError:
+        raise refuse(405, "Pull Request is not mergeable", call.docs) from None
+    return answer(200, {"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
+
+
+def is_merged(call: Call) -> Answer:
+    call.need("contents=read")
+    if call.pull.merged_at is None:
+        raise refuse(404, "Not Found", call.docs)
+    return Answer(204, b"")
+
+
+def update_branch(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch."""
+    call.need("pull_requests=write")
+    pull, repo = call.pull, call.repo
+    if (call.json() or {}).get("expected_head_sha") not in (None, pull.head_sha):
+        raise invalid(call.docs, "PullRequest", "expected head sha didn't match current head ref.")
+    bare = call.state.git.of(repo)
+    if bare.is_merged(pull.head_sha, repo.branches[pull.base_ref]):
+        raise invalid(call.docs, "PullRequest", "There are no new commits on the base branch.")
+    try:
+        call.state.update_branch(repo.full_name, pull.number)
+    except ConflictError:
+        raise invalid(call.docs, "PullRequest", "merge conflict between base and head") from None
+    url = f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}"
+    return answer(202, {"message": "Updating pull request branch.", "url": url})
+
+
+def list_files(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    return paged(call, changes(call, call.pull), lambda change: change)
+
+
+def list_reviews(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    return paged(call, call.pull.reviews, partial(_review, call))
+
+
+def create_review(call: Call) -> Answer:
+    call.need("pull_requests=write")
+    event, pull = call.field("event", str), call.pull
+    if event not in REVIEWS:
+        raise invalid(call.docs, "PullRequestReview", "Event is not included in the list")
+    body = str(call.json().get("body") or "")
+    me = call.state.person(call.token.login)
+    if event == "APPROVE" and pull.author is me:
+        raise refuse(422, "Review Can not approve your own pull request", call.docs)
+    review = Review(call.state.next_id(), me, REVIEWS[event], body, pull.head_sha, call.state.now())
+    call.state.review(call.repo.full_name, pull.number, review)
+    return answer(200, _review(call, review))
+
+
+def list_requested(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    return answer(200, _requested(call, call.pull))
+
+
+def request_reviewers(call: Call) -> Answer:
+    """Authors cannot review their own: https://docs.github.com/en/rest/pulls/review-requests."""
+    call.need("pull_requests=write")
+    data, pull = call.json() or {}, call.pull
+    names = data.get("reviewers", [])
+    if pull.author and pull.author.login in names:
+        raise refuse(422, "Review cannot be requested from pull request author.", call.docs)
+    strangers = [name for name in names if name not in call.repo.permissions]
+    if strangers:
+        raise refuse(422, f"Reviews may only be requested from collaborators. {strangers[0]} is not one.", call.docs)
+    call.state.request_reviewers(call.repo.full_name, pull.number, names, data.get("team_reviewers", []))
+    return answer(201, simple(call, pull))
+
+
+def remove_reviewers(call: Call) -> Answer:
+    call.need("pull_requests=write")
+    data, pull = call.json() or {}, call.pull
+    call.state.remove_reviewers(
+        call.repo.full_name, pull.number, data.get("reviewers", []), data.get("team_reviewers", [])
+    )
+    return answer(200, simple(call, pull))
+
+
+def whole(call: Call, pull: Pull) -> dict[str, Any]:
+    """Write one pull request with what GitHub works out late: null until it was asked for once."""
+    files = changes(call, pull)
+    is_known = pull.mergeable_reads == 0 and pull.state == "open"
+    mergeable = _merges(call, pull) if is_known else None
+    return {
+        **shapes.pull(call.state, call.repo, pull),
+        "mergeable": mergeable,
+        "mergeable_state": {None: "unknown", True: "clean", False: "dirty"}[mergeable],
+        "commits": len(call.state.git.of(call.repo).history(pull.head_sha, call.repo.branches[pull.base_ref])) or 1,
+        "additions": sum(each["additions"] for each in files),
+        "deletions": sum(each["deletions"] for each in files),
+        "changed_files": len(files),
+    }
+
+
+def simple(call: Call, pull: Pull) -> dict[str, Any]:
+    """Write a pull request as lists have it."""
+    written = shapes.pull(call.state, call.repo, pull)
+    return {name: value for name, value in written.items() if name not in ONLY_WHOLE}
+
+
+def changes(call: Call, pull: Pull) -> list[dict[str, Any]]:
+    """Compare the head with what it has in common with its base."""
+    bare = call.state.git.of(call.repo)
+    base = bare.common(call.repo.branches[pull.base_ref], pull.head_sha)
+    return [_change(call, pull, line) for line in bare.changed(base, pull.head_sha)]
+
+
+def _change(call: Call, pull: Pull, change: tuple[str, int, int, str]) -> dict[str, Any]:
+    path, added, deleted, status = change
+    content = (call.repo.commits.get(pull.head_sha) or {}).get(path, b"")
+    page = f"{call.state.url}/{call.repo.full_name}"
+    return {
+        "sha": shapes.blob_sha(content),
+        "filename": path,
+        "status": {"A": "added", "D": "removed"}.get(status, "modified"),
+        "additions": added,
+        "deletions": deleted,
+        "changes": added + deleted,
+        "blob_url": f"{page}/blob/{pull.head_sha}/{path}",
+        "raw_url": f"{page}/raw/{pull.head_sha}/{path}",
+        "contents_url": f"{call.state.url}/repos/{call.repo.full_name}/contents/{path}?ref={pull.head_sha}",
+    }
+
+
+def _merges(call: Call, pull: Pull) -> bool:
+    try:
+        call.state.git.of(call.repo).merge(call.repo.branches[pull.base_ref], pull.head_sha, "trial")
+    except ConflictError:
+        return False
+    return True
+
+
+def _review(call: Call, review: Review) -> dict[str, Any]:
+    page = shapes.item_page(call.state, call.repo, call.pull)
+    url = f"{call.state.url}/repos/{call.repo.full_name}/pulls/{call.pull.number}"
+    return {
+        "id": review.id,
+        "node_id": shapes.node_id("PRR", review.id),
+        "user": shapes.user(call.state, review.author),
+        "body": review.body,
+        "state": review.state,
+        "html_url": f"{page}#pullrequestreview-{review.id}",
+        "pull_request_url": url,
+        "_links": {"html": {"href": f"{page}#pullrequestreview-{review.id}"}, "pull_request": {"href": url}},
+        "submitted_at": shapes.moment(review.submitted_at),
+        "commit_id": review.sha,
+        "author_association": shapes.association(call.repo, review.author),
+    }
+
+
+def _requested(call: Call, pull: Pull) -> dict[str, Any]:
+    return {
+        "users": [shapes.user(call.state, person) for person in pull.reviewers],
+        "teams": [shapes.team(call.state, call.repo, name) for name in pull.teams],
+    }
+
+
+PULLS = "/repos/{owner}/{name}/pulls"
+PULL = PULLS + "/{number:int}"
+TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
+    ("GET", PULLS, list_pulls, "pulls/pulls#list-pull-requests"),
+    ("POST", PULLS, open_pull, "pulls/pulls#create-a-pull-request"),
+    ("GET", PULL, get_pull, "pulls/pulls#get-a-pull-request"),
+    ("PATCH", PULL, change_pull, "pulls/pulls#update-a-pull-request"),
+    ("GET", PULL + "/merge", is_merged, "pulls/pulls#check-if-a-pull-request-has-been-merged"),
+    ("PUT", PULL + "/merge", merge_pull, "pulls/pulls#merge-a-pull-request"),
+    ("PUT", PULL + "/update-branch", update_branch, "pulls/pulls#update-a-pull-request-branch"),
+    ("GET", PULL + "/files", list_files, "pulls/pulls#list-pull-requests-files"),
+    ("GET", PULL + "/reviews", list_reviews, "pulls/reviews#list-reviews-for-a-pull-request"),
+    ("POST", PULL + "/reviews", create_review, "pulls/reviews#create-a-review-for-a-pull-request"),
+    (
+        "GET",
+        PULL + "/requested_reviewers",
+        list_requested,
+        "pulls/review-requests#get-all-requested-reviewers-for-a-pull-request",
+    ),
+    (
+        "POST",
+        PULL + "/requested_reviewers",
+        request_reviewers,
+        "pulls/review-requests#request-reviewers-for-a-pull-request",
+    ),
+    (
+        "DELETE",
+        PULL + "/requested_reviewers",
+        remove_reviewers,
+        "pulls/review-requests#remove-requested-reviewers-from-a-pull-request",
+    ),
+)

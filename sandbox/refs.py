@@ -1,0 +1,81 @@
+"""Branches, refs and commits: https://docs.github.com/en/rest/git/refs, https://docs.github.com/en/rest/branches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox import shapes
+from sandbox.answers import Answer, answer, not_found, refuse
+from sandbox.calls import paged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.calls import Call
+
+
+def list_branches(call: Call) -> Answer:
+    call.need("contents=read")
+    return paged(call, sorted(call.repo.branches), lambda name: _branch(call, name))
+
+
+def get_ref(call: Call) -> Answer:
+    call.need("contents=read")
+    return answer(200, _ref(call, _known(call)))
+
+
+def create_ref(call: Call) -> Answer:
+    call.need("contents=write")
+    ref, sha = call.field("ref", str), call.field("sha", str)
+    name = ref.removeprefix("refs/heads/")
+    if not ref.startswith("refs/heads/") or not name:
+        raise refuse(422, "Reference name must start with 'refs/'.", call.docs)
+    if name in call.repo.branches:
+        raise refuse(422, "Reference already exists", call.docs)
+    if sha not in call.repo.commits:
+        raise refuse(422, "Object does not exist", call.docs)
+    call.state.set_branch(call.repo.full_name, name, sha)
+    return answer(201, _ref(call, name))
+
+
+def delete_ref(call: Call) -> Answer:
+    call.need("contents=write")
+    name = call.values["ref"]
+    if name not in call.repo.branches:
+        raise refuse(422, "Reference does not exist", call.docs)
+    if name in call.repo.protected:
+        raise refuse(422, "Cannot delete this protected branch", call.docs)
+    call.state.set_branch(call.repo.full_name, name, None)
+    return Answer(204, b"")
+
+
+def _known(call: Call) -> str:
+    name: str = call.values["ref"]
+    if name not in call.repo.branches:
+        raise not_found(call.docs)
+    return name
+
+
+def _branch(call: Call, name: str) -> dict[str, Any]:
+    sha = call.repo.branches[name]
+    url = f"{call.state.url}/repos/{call.repo.full_name}/commits/{sha}"
+    return {"name": name, "commit": {"sha": sha, "url": url}, "protected": name in call.repo.protected}
+
+
+def _ref(call: Call, name: str) -> dict[str, Any]:
+    sha, api = call.repo.branches[name], f"{call.state.url}/repos/{call.repo.full_name}/git"
+    return {
+        "ref": f"refs/heads/{name}",
+        "node_id": shapes.node_id("REF", int(sha[:12], 16)),
+        "url": f"{api}/refs/heads/{name}",
+        "object": {"type": "commit", "sha": sha, "url": f"{api}/commits/{sha}"},
+    }
+
+
+REPO = "/repos/{owner}/{name}"
+TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
+    ("GET", REPO + "/branches", list_branches, "branches/branches#list-branches"),
+    ("GET", REPO + "/git/ref/heads/{ref:path}", get_ref, "git/refs#get-a-reference"),
+    ("POST", REPO + "/git/refs", create_ref, "git/refs#create-a-reference"),
+    ("DELETE", REPO + "/git/refs/heads/{ref:path}", delete_ref, "git/refs#delete-a-reference"),
+)

@@ -1,0 +1,219 @@
+"""Plain PyGithub, as its documentation shows it, against the sandbox: what people do most, and what GitHub refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from github import Auth, Github, GithubException, UnknownObjectException
+
+import sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from github.Repository import Repository
+
+    from sandbox import Sandbox
+
+ALLOWED = ("contents", "issues", "pull_requests", "statuses", "checks", "actions", "workflows", "members")
+SCENARIO = {
+    "repositories": {
+        "octo-org/hello": {
+            "permissions": {"maintainer": "admin", "reviewer": "write", "helper": "triage"},
+            "labels": ["bug", "2: Dev Review"],
+            "milestones": ["v1", "v2"],
+            "files": {
+                "README.md": "# hello\n",
+                "list.txt": "one\ntwo\nthree\n",
+                ".github/workflows/x.yml": "on: push\n",
+            },
+            "branches": {"topic": {"list.txt": "one\ntwo\nthree\nfour\n"}, "other": {"list.txt": "one\ntwo\nTHREE\n"}},
+            "pulls": [{"number": 7, "title": "From a fork", "author": "newcomer", "head": "newcomer/hello:patch"}],
+            "issues": [{"number": 5, "title": "A question", "author": "reporter", "labels": ["bug"]}],
+        }
+    },
+    "organisations": {"octo-org": {"members": ["maintainer"], "teams": {"core": ["reviewer"]}}},
+    "tokens": {
+        "maintainer": {
+            "login": "maintainer",
+            "permissions": dict.fromkeys(ALLOWED, "write"),
+        },
+        "github-token": {"permissions": {"contents": "read", "issues": "write", "pull_requests": "write"}},
+    },
+}
+
+
+@pytest.fixture
+def github() -> Iterator[Sandbox]:
+    with sandbox.serve(SCENARIO) as running:
+        yield running
+
+
+def client(github: Sandbox, name: str = "maintainer") -> Github:
+    return Github(
+        auth=Auth.Token(github.tokens[name]),
+        base_url=github.url,
+        retry=None,
+        seconds_between_requests=None,
+        seconds_between_writes=None,
+    )
+
+
+@pytest.fixture
+def repo(github: Sandbox) -> Repository:
+    return client(github).get_repo("octo-org/hello")
+
+
+def test_repository_and_contents(repo: Repository) -> None:
+    assert (repo.full_name, repo.default_branch) == ("octo-org/hello", "main")
+    assert repo.get_contents("README.md").decoded_content == b"# hello\n"  # type: ignore[union-attr]  # a file
+    assert [branch.name for branch in repo.get_branches()] == ["main", "other", "topic"]
+    with pytest.raises(UnknownObjectException):
+        repo.get_contents("missing.txt")
+
+
+def test_issues(repo: Repository) -> None:
+    assert [issue.number for issue in repo.get_issues(state="open")] == [7, 5]
+    assert [issue.number for issue in repo.get_issues(labels=["BUG"])] == [5]
+    made = repo.create_issue("Title", body="Body", labels=["bug"])
+    assert [label.name for label in made.labels] == ["bug"]
+    made.edit(state="closed", title="Done", milestone=repo.get_milestones()[0])
+    assert (made.state, made.title, made.milestone.title) == ("closed", "Done", "v1")
+
+
+def test_comments(repo: Repository) -> None:
+    issue = repo.get_issue(5)
+    comment = issue.create_comment("Hello")
+    comment.edit("Hello again")
+    comment.create_reaction("+1")
+    assert [each.body for each in issue.get_comments()] == ["Hello again"]
+    comment.delete()
+    assert issue.get_comments().totalCount == 0
+
+
+def test_labels_and_assignees(repo: Repository) -> None:
+    issue = repo.get_issue(5)
+    issue.add_to_labels("2: dev review", "new one")
+    assert [label.name for label in issue.get_labels()] == ["bug", "2: Dev Review", "new one"]
+    issue.remove_from_labels("BUG")
+    issue.add_to_assignees("reviewer", "stranger")
+    assert [person.login for person in repo.get_issue(5).assignees] == ["reviewer"]
+    repo.create_label("another", "ff0000")
+    with pytest.raises(GithubException, match="already_exists"):
+        repo.create_label("Another", "ff0000")
+
+
+def test_a_pull_request_is_opened_reviewed_and_merged(repo: Repository, github: Sandbox) -> None:
+    pull = repo.create_pull(base="main", head="topic", title="Four", body="Because")
+    known = [pull.mergeable, *(repo.get_pull(pull.number).mergeable for _ in range(2))]
+    assert known == [None, None, True]  # worked out late, as on GitHub
+    assert [(file.filename, file.status, file.additions) for file in pull.get_files()] == [("list.txt", "modified", 1)]
+    pull.create_review_request(reviewers=["reviewer"], team_reviewers=["core"])
+    assert [person.login for person in pull.get_review_requests()[0]] == ["reviewer"]
+    with pytest.raises(GithubException, match="own pull request"):
+        pull.create_review(event="APPROVE")
+    with pytest.raises(GithubException, match="Head branch was modified"):
+        pull.merge(sha="0" * 40)
+    merged = pull.merge(sha=pull.head.sha)
+    assert merged.merged
+    assert pull.is_merged()
+    assert repo.get_contents("list.txt").decoded_content == b"one\ntwo\nthree\nfour\n"  # type: ignore[union-attr]
+    assert [write.action for write in github.writes] == ["open_pull", "request_reviewers", "merge"]
+
+
+@pytest.mark.parametrize(("method", "parents"), [("merge", 2), ("squash", 1), ("rebase", 1)])
+def test_each_way_of_merging_is_gits_own(repo: Repository, github: Sandbox, method: str, parents: int) -> None:
+    pull = repo.create_pull(base="main", head="topic", title="Four")
+    pull.merge(merge_method=method)
+    held = github.state.repositories[repo.id]
+    bare = github.state.git.of(held)
+    assert len(bare.run("log", "-1", "--format=%P", held.branches["main"]).split()) == parents
+    assert bare.run("fsck", "--full", "--no-dangling") == ""
+
+
+def test_a_conflict_cannot_be_merged(repo: Repository) -> None:
+    repo.create_pull(base="main", head="other", title="Shout").merge()
+    held = repo.create_pull(base="main", head="topic", title="Four")
+    repo.get_pull(held.number)
+    assert repo.get_pull(held.number).mergeable is False
+    with pytest.raises(GithubException, match="not mergeable"):
+        held.merge()
+    assert not held.update_branch()
+
+
+def test_update_branch_merges_the_base(repo: Repository, github: Sandbox) -> None:
+    pull = repo.create_pull(base="main", head="topic", title="Four")
+    github.state.write_files("octo-org/hello", {"new.txt": "new\n"})
+    before = pull.head.sha
+    assert not pull.update_branch(expected_head_sha="0" * 40)
+    assert pull.update_branch(expected_head_sha=before)
+    assert repo.get_pull(pull.number).head.sha != before
+    assert not pull.update_branch()
+
+
+def test_a_pull_request_twice_and_one_of_nothing_are_refused(repo: Repository) -> None:
+    repo.create_pull(base="main", head="topic", title="Four")
+    with pytest.raises(GithubException, match="already exists"):
+        repo.create_pull(base="main", head="topic", title="Again")
+    repo.create_git_ref("refs/heads/same", repo.get_git_ref("heads/main").object.sha)
+    with pytest.raises(GithubException, match="No commits between"):
+        repo.create_pull(base="main", head="same", title="Nothing")
+
+
+def test_refs(repo: Repository) -> None:
+    sha = repo.get_git_ref("heads/main").object.sha
+    repo.create_git_ref("refs/heads/new", sha)
+    with pytest.raises(GithubException, match="already exists"):
+        repo.create_git_ref("refs/heads/new", sha)
+    repo.get_git_ref("heads/new").delete()
+    with pytest.raises(UnknownObjectException):
+        repo.get_git_ref("heads/new")
+
+
+def test_statuses_add_up(repo: Repository, github: Sandbox) -> None:
+    sha = github.state.repositories[repo.id].branches["topic"]
+    for state, context, expected in (
+        ("pending", "ci", "pending"),
+        ("success", "ci", "success"),
+        ("failure", "lint", "failure"),
+    ):
+        repo.requester.requestJsonAndCheck(
+            "POST", f"/repos/octo-org/hello/statuses/{sha}", input={"state": state, "context": context}
+        )
+        _, combined = repo.requester.requestJsonAndCheck("GET", f"/repos/octo-org/hello/commits/{sha}/status")
+        assert combined["state"] == expected
+
+
+def test_checks(repo: Repository, github: Sandbox) -> None:
+    sha = github.state.repositories[repo.id].branches["topic"]
+    repo.create_check_run("build", sha, status="in_progress")
+    run = repo.create_check_run("build", sha, conclusion="success")
+    assert (run.status, run.conclusion) == ("completed", "success")
+
+
+def test_people(repo: Repository) -> None:
+    levels = {
+        login: repo.get_collaborator_permission(login) for login in ("maintainer", "reviewer", "helper", "newcomer")
+    }
+    assert levels == {"maintainer": "admin", "reviewer": "write", "helper": "read", "newcomer": "read"}
+    with pytest.raises(UnknownObjectException):
+        repo.get_collaborator_permission("nobody-by-this-name")
+
+
+def test_the_token_of_a_workflow_may_not_read_members(github: Sandbox) -> None:
+    for token, status in (("maintainer", 204), ("github-token", 403)):
+        requester = client(github, token).requester
+        assert requester.requestJson("GET", "/orgs/octo-org/members/maintainer")[0] == status
+    assert client(github).requester.requestJson("GET", "/orgs/octo-org/members/stranger")[0] == 404
+
+
+def test_dispatches(repo: Repository, github: Sandbox) -> None:
+    assert repo.create_repository_dispatch("deploy", {"a": 1})
+    assert github.state.repositories[repo.id].dispatches == [("deploy", {"a": 1})]
+
+
+def test_pages_of_pull_requests(repo: Repository, github: Sandbox) -> None:
+    for number in range(35):
+        github.state.add_pull("octo-org/hello", f"Pull {number}", "newcomer", head=f"newcomer/hello:{number}")
+    assert len({pull.number for pull in repo.get_pulls(state="open")}) == 36
