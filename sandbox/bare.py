@@ -60,6 +60,7 @@ class Bare:
 
     def __init__(self, root: Path, repository: Repository) -> None:
         self._repository = repository
+        self._published: dict[str, str] = {}
         self.path = root / repository.owner / f"{repository.name}.git"
         for folder in ("objects", "refs/heads", "refs/pull", "hooks"):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
@@ -73,10 +74,11 @@ class Bare:
         self._repository.objects.write(self.path / "objects")
         refs = {f"refs/heads/{name}": sha for name, sha in self._repository.branches.items()}
         refs |= {f"refs/pull/{pull.number}/head": pull.head_sha for pull in self._repository.pulls()}
-        for name, sha in refs.items():
+        for name, sha in refs.items() - self._published.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{sha}\n")
+        self._published = refs
 
     def forget(self, branch: str) -> None:
         (self.path / "refs/heads" / branch).unlink(missing_ok=True)
@@ -89,6 +91,7 @@ class Bare:
         for sha in changed.values():
             self._load(sha)
         self._repository.branches = found
+        self._published |= {f"refs/heads/{name}": sha for name, sha in found.items()}
         return changed
 
     def merge(self, base: str, head: str, message: str, *, parents: tuple[str, ...] | None = None) -> str:

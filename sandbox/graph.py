@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 
-from sandbox import access, shapes
+from sandbox import access, checks, shapes
 from sandbox.answers import Answer, answer, refuse
-from sandbox.state import BOT, Pull
+from sandbox.state import BOT, COMMENT_LIMIT, Pull
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLResolveInfo
 
-    from sandbox.state import Comment, Issue, Person, Repository, State, Token
+    from sandbox.state import Comment, Issue, Person, Repository, Review, State, Token
 
     Info = GraphQLResolveInfo[Any]
 
@@ -33,6 +33,7 @@ PAGE = 100  # the most that `first` or `last` may ask for
 
 SCHEMA = build_schema("""
 scalar DateTime
+scalar GitObjectID
 scalar URI
 
 type Query {
@@ -61,11 +62,27 @@ type Repository implements Node {
   isPrivate: Boolean!
   issue(number: Int!): Issue
   issueOrPullRequest(number: Int!): IssueOrPullRequest
+  issues(
+    after: String, before: String, first: Int, labels: [String!], last: Int, orderBy: IssueOrder, states: [IssueState!]
+  ): IssueConnection!
   name: String!
   nameWithOwner: String!
+  object(expression: String): GitObject
   pullRequest(number: Int!): PullRequest
+  pullRequests(
+    after: String, baseRefName: String, before: String, first: Int, labels: [String!], last: Int, orderBy: IssueOrder,
+    states: [PullRequestState!]
+  ): PullRequestConnection!
   url: URI!
 }
+
+interface GitObject { id: ID! oid: GitObjectID! }
+type Blob implements GitObject & Node { byteSize: Int! id: ID! oid: GitObjectID! text: String }
+enum IssueOrderField { COMMENTS CREATED_AT UPDATED_AT }
+enum OrderDirection { ASC DESC }
+input IssueOrder { direction: OrderDirection! field: IssueOrderField! }
+type IssueConnection { nodes: [Issue] pageInfo: PageInfo! totalCount: Int! }
+type PullRequestConnection { nodes: [PullRequest] pageInfo: PageInfo! totalCount: Int! }
 
 union IssueOrPullRequest = Issue | PullRequest
 enum IssueState { CLOSED OPEN }
@@ -101,14 +118,40 @@ type PullRequest implements Node {
   isDraft: Boolean!
   labels(after: String, before: String, first: Int, last: Int): LabelConnection
   locked: Boolean!
+  mergeable: MergeableState!
   merged: Boolean!
   number: Int!
+  reviews(after: String, before: String, first: Int, last: Int): PullRequestReviewConnection
   state: PullRequestState!
+  statusCheckRollup: StatusCheckRollup
   title: String!
   updatedAt: DateTime!
   url: URI!
   viewerDidAuthor: Boolean!
 }
+
+enum MergeableState { CONFLICTING MERGEABLE UNKNOWN }
+enum StatusState { ERROR EXPECTED FAILURE PENDING SUCCESS }
+enum PullRequestReviewState { APPROVED CHANGES_REQUESTED COMMENTED DISMISSED PENDING }
+type StatusCheckRollup implements Node { id: ID! state: StatusState! }
+type PullRequestReviewConnection { nodes: [PullRequestReview] pageInfo: PageInfo! totalCount: Int! }
+type PullRequestReview implements Node { author: Actor body: String! id: ID! state: PullRequestReviewState! }
+
+type Mutation {
+  addComment(input: AddCommentInput!): AddCommentPayload
+  addLabelsToLabelable(input: AddLabelsToLabelableInput!): AddLabelsToLabelablePayload
+  minimizeComment(input: MinimizeCommentInput!): MinimizeCommentPayload
+  removeLabelsFromLabelable(input: RemoveLabelsFromLabelableInput!): RemoveLabelsFromLabelablePayload
+}
+input AddCommentInput { body: String! clientMutationId: String subjectId: ID! }
+type AddCommentPayload { clientMutationId: String commentEdge: IssueCommentEdge }
+input AddLabelsToLabelableInput { clientMutationId: String labelIds: [ID!]! labelableId: ID! }
+type AddLabelsToLabelablePayload { clientMutationId: String }
+input RemoveLabelsFromLabelableInput { clientMutationId: String labelIds: [ID!]! labelableId: ID! }
+type RemoveLabelsFromLabelablePayload { clientMutationId: String }
+enum ReportedContentClassifiers { ABUSE DUPLICATE OFF_TOPIC OUTDATED RESOLVED SPAM }
+input MinimizeCommentInput { classifier: ReportedContentClassifiers! clientMutationId: String subjectId: ID! }
+type MinimizeCommentPayload { clientMutationId: String }
 
 type IssueCommentConnection {
   edges: [IssueCommentEdge]
@@ -221,7 +264,59 @@ def _root(viewer: Viewer) -> Json:
         "viewer": partial(_viewer, viewer),
         "rateLimit": partial(_rate, viewer),
         "repository": partial(_repository, viewer),
+        "addComment": partial(_add_comment, viewer),
+        "addLabelsToLabelable": partial(_change_labels, viewer),
+        "removeLabelsFromLabelable": partial(_change_labels, viewer),
+        "minimizeComment": partial(_minimize, viewer),
     }
+
+
+def _add_comment(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
+    repo, item = _subject(viewer, input["subjectId"])
+    if len(input["body"]) > COMMENT_LIMIT:
+        raise _typed("UNPROCESSABLE", f"Body is too long (maximum is {COMMENT_LIMIT} characters)")
+    made = viewer.state.add_comment(repo.full_name, item.number, viewer.token.login, input["body"])
+    edge = {"cursor": _encode(made.id), "node": _comment(viewer, repo, item, made)}
+    return {"clientMutationId": input.get("clientMutationId"), "commentEdge": edge}
+
+
+def _change_labels(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002
+    repo, item = _subject(viewer, input["labelableId"])
+    names = {shapes.node_id("LA", label.id): label.name for label in repo.labels.values()}
+    for wanted in input["labelIds"]:
+        if wanted not in names:
+            raise _typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{wanted}'")
+    if info.field_name == "addLabelsToLabelable":
+        viewer.state.add_labels(repo.full_name, item.number, [names[wanted] for wanted in input["labelIds"]])
+    else:
+        for wanted in input["labelIds"]:
+            viewer.state.remove_label(repo.full_name, item.number, names[wanted])
+    return {"clientMutationId": input.get("clientMutationId")}
+
+
+def _minimize(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002
+    for repo in viewer.state.repositories.values():
+        for item in repo.items.values():
+            for comment in item.comments:
+                if shapes.node_id("IC", comment.id) == input["subjectId"]:
+                    _may_write(viewer, repo, item)
+                    viewer.state.minimize(repo.full_name, item.number, comment, input["classifier"])
+                    return {"clientMutationId": input.get("clientMutationId")}
+    raise _typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{input['subjectId']}'")
+
+
+def _subject(viewer: Viewer, node: str) -> tuple[Repository, Issue | Pull]:
+    for repo in viewer.state.repositories.values():
+        for item in repo.items.values():
+            if node == _node_id(item) and access.permissions(viewer.token, repo):
+                _may_write(viewer, repo, item)
+                return repo, item
+    raise _typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{node}'")
+
+
+def _may_write(viewer: Viewer, repo: Repository, item: Issue | Pull) -> None:
+    if not access.allowed(viewer.token, repo, access.of_item(item, "write")):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
 
 
 def _viewer(viewer: Viewer, _info: Info) -> Json:
@@ -248,9 +343,50 @@ def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -
         "nameWithOwner": repo.full_name,
         "url": f"{state.url}/{repo.full_name}",
         "issueOrPullRequest": partial(_item, viewer, repo, "issue or pull request"),
+        "issues": partial(_items, viewer, repo, "Issue"),
+        "pullRequests": partial(_items, viewer, repo, "PullRequest"),
+        "object": partial(_object, viewer, repo),
         "issue": partial(_item, viewer, repo, "Issue"),
         "pullRequest": partial(_item, viewer, repo, "PullRequest"),
     }
+
+
+def _items(viewer: Viewer, repo: Repository, kind: str, info: Info, **asked: Any) -> Json:
+    """A page of them, in the order of their numbers, which is that in which they were opened."""
+    _check(info, asked)
+    need = "pull_requests=read" if kind == "PullRequest" else "issues=read"
+    if not access.allowed(viewer.token, repo, [need]):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    labels = {name.casefold() for name in asked.get("labels") or ()}
+    found = [
+        item
+        for item in repo.items.values()
+        if _kind(item) == kind
+        and _state(item) in (asked.get("states") or [_state(item)])
+        and (not labels or labels & {label.name.casefold() for label in item.labels})
+        and asked.get("baseRefName") in (None, getattr(item, "base_ref", None))
+    ]
+    order = asked.get("orderBy") or {"direction": "ASC", "field": "CREATED_AT"}
+    return _connection(_ordered(found, order), partial(_written, viewer, repo), asked)
+
+
+def _ordered(found: list[Issue | Pull], order: Json) -> list[Issue | Pull]:
+    if order["field"] == "CREATED_AT" and order["direction"] == "ASC":
+        return sorted(found, key=_id)
+    raise _typed("NOT_IMITATED", "The sandbox lists in the order CREATED_AT ASC only")
+
+
+def _object(viewer: Viewer, repo: Repository, _info: Info, expression: str = "") -> Json | None:
+    """A file by REF:PATH; anything else is null here."""
+    if not access.allowed(viewer.token, repo, ["contents=read"]):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    ref, _, path = expression.partition(":")
+    content = (repo.files("" if ref == "HEAD" else ref) or {}).get(path)
+    if content is None:
+        return None
+    sha = shapes.blob_sha(content)
+    text = {"byteSize": len(content), "text": content.decode(errors="replace")}
+    return {"__typename": "Blob", "id": f"B_{sha}", "oid": sha, **text}
 
 
 def _item(viewer: Viewer, repo: Repository, kind: str, _info: Info, number: int) -> Json:
@@ -275,24 +411,63 @@ def _written(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json:
         "comments": partial(_comments, viewer, repo, item),
         "createdAt": shapes.moment(item.created_at),
         "databaseId": item.id,
-        "id": shapes.node_id("PR" if isinstance(item, Pull) else "I", item.id),
+        "id": _node_id(item),
         "labels": partial(_labels, item),
         "locked": item.locked,
         "number": item.number,
-        "state": item.state.upper(),
+        "state": _state(item),
         "title": item.title,
         "updatedAt": shapes.moment(item.updated_at),
         "url": shapes.item_page(viewer.state, repo, item),
         "viewerDidAuthor": _is_viewer(viewer, item.author),
     }
-    return {**written, **_branches(item)} if isinstance(item, Pull) else written
+    return {**written, **_of_pull(viewer, repo, item)} if isinstance(item, Pull) else written
 
 
-def _branches(item: Pull) -> Json:
-    merged = item.merged_at is not None
-    names = {"baseRefName": item.base_ref, "headRefName": item.head_ref, "headRefOid": item.head_sha}
-    state = {"state": "MERGED"} if merged else {}
-    return {**names, **state, "isDraft": item.draft, "merged": merged}
+def _node_id(item: Issue | Pull) -> str:
+    return shapes.node_id("PR" if isinstance(item, Pull) else "I", item.id)
+
+
+def _state(item: Issue | Pull) -> str:
+    return "MERGED" if isinstance(item, Pull) and item.merged_at else item.state.upper()
+
+
+def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
+    return {
+        "baseRefName": item.base_ref,
+        "headRefName": item.head_ref,
+        "headRefOid": item.head_sha,
+        "isDraft": item.draft,
+        "merged": item.merged_at is not None,
+        "mergeable": "UNKNOWN",  # a list never makes GitHub work it out
+        "reviews": partial(_reviews, viewer, item),
+        "statusCheckRollup": partial(_rollup, repo, item),
+    }
+
+
+def _reviews(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    return _connection(item.reviews, partial(_review, viewer), page)
+
+
+def _review(viewer: Viewer, review: Review) -> Json:
+    number = shapes.node_id("PRR", review.id)
+    return {"author": _actor(viewer, review.author), "body": review.body, "id": number, "state": review.state}
+
+
+def _rollup(repo: Repository, item: Pull, _info: Info) -> Json | None:
+    """Statuses and check runs of the head together; null when there are none."""
+    newest = {f"status {each.context}": each.state for each in repo.statuses.get(item.head_sha, ())}
+    for check in repo.checks:
+        if check.sha == item.head_sha:
+            newest[f"check {check.name}"] = AS_STATE.get(check.conclusion or "", "failure")
+    if not newest:
+        return None
+    return {"id": f"SCR_{item.head_sha}", "state": checks.rollup(list(newest.values())).upper()}
+
+
+# What a check run's conclusion counts as; "" is one that is not over.
+AS_STATE = {"": "pending", "success": "success", "neutral": "success", "skipped": "success"}
 
 
 def _account(viewer: Viewer, person: Person) -> Json:
@@ -328,7 +503,7 @@ def _comment(viewer: Viewer, repo: Repository, item: Issue | Pull, each: Comment
         "createdAt": shapes.moment(each.created_at),
         "databaseId": None if each.id >= 2**31 else each.id,
         "id": shapes.node_id("IC", each.id),
-        "isMinimized": False,
+        "isMinimized": bool(each.minimized),
         "updatedAt": shapes.moment(each.updated_at),
         "url": f"{shapes.item_page(viewer.state, repo, item)}#issuecomment-{each.id}",
         "viewerDidAuthor": _is_viewer(viewer, each.author),

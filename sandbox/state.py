@@ -54,6 +54,7 @@ class Comment:
     created_at: datetime
     updated_at: datetime
     lag: int = 0
+    minimized: str = ""
     reactions: dict[tuple[str, str], int] = field(default_factory=dict)  # (content, login) to id
 
 
@@ -471,6 +472,11 @@ class State:
         with self.lock:
             comment.body, comment.updated_at = body, self.now()
             self._record("change_comment", full_name, number, id=comment.id, body=body)
+
+    def minimize(self, full_name: str, number: int, comment: Comment, why: str) -> None:
+        with self.lock:
+            comment.minimized = why
+            self._record("minimize_comment", full_name, number, id=comment.id, why=why)
 
     def delete_comment(self, full_name: str, number: int, comment: Comment) -> None:
         with self.lock:
