@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sandbox import deliveries
 from sandbox.serving import Sandbox, serve
 
 
@@ -47,13 +49,93 @@ def _write(path: Path, github: Sandbox) -> None:
     part.replace(path)
 
 
+def _call(method: str, path: str, data: Any = None) -> Any:
+    """Ask the running sandbox, which GITHUB_API_URL names. Its refusal is one line."""
+    url = os.environ.get("GITHUB_API_URL")
+    if not url:
+        raise click.UsageError("GITHUB_API_URL is not set: source the file that `up --env-file` wrote")
+    body = json.dumps(data).encode() if data is not None else None
+    request = urllib.request.Request(f"{url.rstrip('/')}/_sandbox/{path}", body, method=method)  # noqa: S310  # its own address
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
+            return json.load(reply)
+    except urllib.error.HTTPError as error:
+        raise click.ClickException(json.load(error)["message"]) from error
+    except OSError as error:
+        raise click.ClickException(f"no sandbox answers at {url}: {error}") from error
+
+
+def _act(do: str, number: int, text: str, by: str) -> None:
+    repository = os.environ.get("GITHUB_REPOSITORY", "octo-org/hello")
+    event = _call("POST", "act", {"do": do, "repository": repository, "number": number, "text": text, "by": by})
+    print(f"{event['name']} {event['payload']['action']} on #{number}: waits for `python -m sandbox deliver`")
+
+
+BY = click.option("--by", default="maintainer", show_default=True, help="Who does it.")
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.argument("name")
+@click.option("--off", is_flag=True, help="Take it off instead.")
+@BY
+def label(number: int, name: str, by: str, *, off: bool) -> None:
+    """Put the label NAME on NUMBER."""
+    _act("unlabel" if off else "label", number, name, by)
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.argument("text")
+@BY
+def comment(number: int, text: str, by: str) -> None:
+    """Write a comment on NUMBER."""
+    _act("comment", number, text, by)
+
+
+@main.command()
+@click.argument("number", type=int)
+@click.option("--method", type=click.Choice(["merge", "squash", "rebase"]), default="merge", show_default=True)
+@BY
+def merge(number: int, method: str, by: str) -> None:
+    """Merge the pull request NUMBER, by git."""
+    _act("merge", number, method, by)
+
+
+@main.command()
+@click.argument("time")
+def clock(time: str) -> None:
+    """Let TIME pass, such as +72h; runs that `deliver` starts see the same clock."""
+    try:
+        passed = deliveries.seconds(time)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    print(f"ahead by {_call('POST', 'clock', {'seconds': passed})['offset']:.0f} s")
+
+
+@main.command()
+def deliver() -> None:
+    """Run the bot on each event that waits. Exits with the worst of their codes."""
+    taken = _call("DELETE", "events")
+    variables = {
+        name: value for name, value in os.environ.items() if name.startswith(("GITHUB_", "INPUT_", "DATABASE_"))
+    }
+    codes = [0]
+    for event in taken["events"]:
+        print(f"{event['name']} {event['payload']['action']}", flush=True)
+        ran = deliveries.run(event, {**variables, "MATTERMOD_CLOCK_OFFSET": str(taken["offset"])})
+        print("".join(f"  {line}\n" for line in (ran.stdout + ran.stderr).splitlines()), end="")
+        codes.append(ran.returncode)
+    if not taken["events"]:
+        print("no event waits")
+    sys.exit(max(codes))
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="All of it, as JSON.")
-@click.option("--url", envvar="GITHUB_API_URL", required=True, help="Where it runs; $GITHUB_API_URL.")
-def state(url: str, *, as_json: bool) -> None:
+def state(*, as_json: bool) -> None:
     """Show what the running sandbox holds."""
-    with urllib.request.urlopen(f"{url.rstrip('/')}/_sandbox/state", timeout=10) as answer:  # noqa: S310  # its own address
-        held: dict[str, Any] = json.load(answer)
+    held: dict[str, Any] = _call("GET", "state")
     if as_json:
         json.dump(held, sys.stdout, indent=2)
         print()

@@ -3,6 +3,9 @@
 GET  /_sandbox/state      repositories, items, comments
 GET  /_sandbox/writes     changes made over HTTP
 GET  /_sandbox/requests   every request
+POST /_sandbox/act        what a person does: put a label on, comment, merge (deliveries.py)
+POST /_sandbox/clock      let time pass
+DELETE /_sandbox/events   take the events that wait
 GET, POST, DELETE /_sandbox/faults   those that wait; add one, or a list of them (faults.py); drop them all
 """
 
@@ -11,7 +14,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sandbox import faults, shapes
+from sandbox import deliveries, faults, shapes
 from sandbox.answers import Answer, answer
 from sandbox.state import Pull, plain
 
@@ -82,4 +85,7 @@ TABLE: dict[str, Callable[[State, bytes], Answer]] = {
     "GET faults": lambda state, _: answer(200, state.faults.waiting()),
     "POST faults": _add_faults,
     "DELETE faults": _clear_faults,
+    "POST act": deliveries.act,
+    "POST clock": deliveries.move_clock,
+    "DELETE events": lambda state, _: deliveries.take(state),
 }

@@ -88,16 +88,32 @@ def synchronize(state: State, repo: str, number: int, sender: str | None = None)
     return {**_about(state, repo, number, "synchronize", sender), "before": before, "after": pull.head_sha}
 
 
-def comment_created(state: State, repo: str, number: int, author: str, body: str) -> Payload:
-    """`author` wrote a comment."""
-    made = state.add_comment(repo, number, author, body)
+def synchronized(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
+    """The branch has its new commit already."""
+    return _about(state, repo, number, "synchronize", sender)
+
+
+def merged(state: State, repo: str, number: int, method: str, sender: str) -> Payload:
+    """`sender` merged the pull request. Raises ConflictError."""
+    state.merge(repo, number, method, f"Merge pull request #{number}", sender)
+    return _about(state, repo, number, "closed", sender)
+
+
+def commented(state: State, repo: str, number: int, comment: int, sender: str) -> Payload:
+    """The comment with this id was written."""
     where, item = _place(state, repo, number)
+    made = next(each for each in item.comments if each.id == comment)
     return {
         "action": "created",
         "issue": shapes.issue(state, where, item),
         "comment": shapes.comment(state, where, item, made),
-        **_around(state, where, item, author),
+        **_around(state, where, item, sender),
     }
+
+
+def comment_created(state: State, repo: str, number: int, author: str, body: str) -> Payload:
+    """`author` wrote a comment."""
+    return commented(state, repo, number, state.add_comment(repo, number, author, body).id, author)
 
 
 def _label(state: State, repo: str, label: str) -> Payload:

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from sandbox import access, control, git, graph, rest, strikes
+from sandbox import access, control, deliveries, git, graph, rest, strikes
 from sandbox.answers import Answer, RefusedError
 from sandbox.scenario import load
 from sandbox.state import Pull, Request, State, Token, Write
@@ -65,6 +65,8 @@ class Application:
             strikes.instead(fault, method) if fault and not fault.commits else self._carry_out(request, headers, raw)
         )
         request.status = reply.status
+        made = (deliveries.of(self.state, write) for write in request.effects)
+        self.state.events += [event for event in made if event]
         if fault and (reads := fault.reads or int(fault.kind == "lag")):
             self.state.lag(request.effects, reads)
         return reply, fault, request

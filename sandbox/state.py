@@ -252,6 +252,7 @@ class State:
         self.url = "http://127.0.0.1"
         self.offset = timedelta()
         self.latency = 0.0
+        self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
         self.people: dict[str, Person] = {}
         self.repositories: dict[int, Repository] = {}
         self.organisations: dict[str, Organisation] = {}
@@ -335,6 +336,7 @@ class State:
             for pull in repository.pulls():
                 if pull.state == "open" and (pull.head_repository, pull.head_ref) == (repository.full_name, name):
                     pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
+                    self._record("synchronize", repository.full_name, pull.number, sha=sha)
 
     def add_issue(self, full_name: str, title: str, author: str | None, *, number: int = 0, **more: Any) -> Issue:
         with self.lock:

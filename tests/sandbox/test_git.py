@@ -81,7 +81,7 @@ def test_a_push_moves_the_branch_and_the_pull_request(github: Sandbox, tmp_path:
     assert repository
     assert repository.branches["topic"] == pull.head_sha == sha
     assert (repository.files("topic") or {})["more.txt"] == b"more\n"
-    assert [write.action for write in github.writes] == ["push"]
+    assert [write.action for write in github.writes] == ["push", "synchronize"]
 
 
 @pytest.mark.parametrize("token", ["", "github-token", "fork-read-only"])
