@@ -123,7 +123,8 @@ def deliver() -> None:
     codes = [0]
     for event in taken["events"]:
         print(f"{event['name']} {event['payload']['action']}", flush=True)
-        ran = deliveries.run(event, {**variables, "MATTERMOD_CLOCK_OFFSET": str(taken["offset"])})
+        here = {"GITHUB_WORKSPACE": taken["workspace"], "MATTERMOD_CLOCK_OFFSET": str(taken["offset"])}
+        ran = deliveries.run(event, {**variables, **here})
         print("".join(f"  {line}\n" for line in (ran.stdout + ran.stderr).splitlines()), end="")
         codes.append(ran.returncode)
     if not taken["events"]:

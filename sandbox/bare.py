@@ -165,11 +165,15 @@ class Git:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._bare: dict[int, Bare] = {}
 
-    def of(self, repository: Repository) -> Bare:
+    @property
+    def home(self) -> Path:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="sandbox-git-")
+            self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
+        return Path(self._folder.name)
+
+    def of(self, repository: Repository) -> Bare:
         if repository.id not in self._bare:
-            self._bare[repository.id] = Bare(Path(self._folder.name), repository)
+            self._bare[repository.id] = Bare(self.home, repository)
         return self._bare[repository.id]
 
     def close(self) -> None:

@@ -78,9 +78,10 @@ ACTS: dict[str, Callable[[State, str, int, str, str], Event]] = {
 
 
 def take(state: State) -> Answer:
-    """Hand out the waiting events and forget them."""
+    """Hand out the waiting events and forget them; the bot's own state stays in `workspace` between runs."""
     waiting, state.events = state.events, []
-    return answer(200, {"events": waiting, "offset": state.offset.total_seconds()})
+    workspace = str(state.git.home)
+    return answer(200, {"events": waiting, "offset": state.offset.total_seconds(), "workspace": workspace})
 
 
 def move_clock(state: State, raw: bytes) -> Answer:
@@ -100,10 +101,10 @@ def seconds(text: str) -> float:
 
 
 def run(event: Event, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the bot on the event as a process of its own, with the runner's variables."""
+    """Run the bot on the event as a process of its own, with the variables that a runner sets."""
     with tempfile.TemporaryDirectory() as home:
         file = Path(home) / "event.json"
         file.write_text(json.dumps(event["payload"]))
         given = {"GITHUB_EVENT_NAME": event["name"], "GITHUB_EVENT_PATH": str(file), **variables}
-        env = {"PATH": os.environ["PATH"], "GITHUB_WORKSPACE": str(Path.cwd()), **given}
+        env = {"PATH": os.environ["PATH"], **given}
         return subprocess.run([MATTERMOD, "run"], env=env, capture_output=True, text=True, check=False)
