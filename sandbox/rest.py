@@ -28,7 +28,8 @@ def get_repository(call: Call) -> Answer:
     call.need("metadata=read")
     mine = access.permissions(call.token, call.repo)
     rights = {"admin": False, "push": mine.get("contents") == "write", "pull": True}
-    return answer(200, {**shapes.repository(call.state, call.repo), "permissions": rights})
+    whole = {"permissions": rights, "network_count": 0, "subscribers_count": 0}
+    return answer(200, {**shapes.repository(call.state, call.repo), **whole})
 
 
 def get_contents(call: Call) -> Answer:

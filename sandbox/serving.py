@@ -64,7 +64,8 @@ class Application:
         reply = (
             strikes.instead(fault, method) if fault and not fault.commits else self._carry_out(request, headers, raw)
         )
-        request.status = reply.status
+        request.status, request.answer = reply.status, reply.body
+        request.kind = reply.headers.get("Content-Type", "")
         made = (deliveries.of(self.state, write) for write in request.effects)
         self.state.events += [event for event in made if event]
         if fault and (reads := fault.reads or int(fault.kind == "lag")):

@@ -242,6 +242,8 @@ class Request:
     status: int = 0
     fault: str = ""
     effects: list[Write] = field(default_factory=list)
+    answer: bytes = field(default=b"", repr=False)
+    kind: str = ""
 
 
 class State:
@@ -634,5 +636,5 @@ class State:
 
 
 def plain(record: Request | Write) -> dict[str, Any]:
-    """Return the record as JSON can hold it."""
-    return asdict(record)
+    """Return the record as JSON can hold it, without the answer, which may be long."""
+    return {name: value for name, value in asdict(record).items() if name != "answer"}

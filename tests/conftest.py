@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import sandbox
 from mattermod_action.adapters import migrate
 from tests import servers
 from tests.harness import Bot
+from tests.sandbox.openapi import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import sandbox
     from mattermod_action.adapters.database_url import Database
 
 
@@ -34,7 +35,7 @@ def database(mysql_server: servers.Server) -> Database:
 
 @pytest.fixture
 def github() -> Iterator[sandbox.Sandbox]:
-    with sandbox.serve() as running:
+    with checked() as running:
         yield running
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import sandbox
 from sandbox import scenario
 from tests.harness import Bot
+from tests.sandbox.openapi import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def test_they_are_all_there() -> None:
 
 @pytest.mark.parametrize(("name", "payload"), list(ours()))
 def test_mm13_each_of_ours_ends_well_and_writes_once(name: str, payload: dict[str, Any], tmp_path: Path) -> None:
-    with sandbox.serve(scenario.around(payload, CONFIG)) as github:
+    with checked(scenario.around(payload, CONFIG)) as github:
         bot = Bot(github.url, github.token, tmp_path)
         for _ in range(2):
             run = bot.run(name, payload)
