@@ -113,7 +113,7 @@ type PullRequest implements Node {
   createdAt: DateTime!
   databaseId: Int
   headRefName: String!
-  headRefOid: String!
+  headRefOid: GitObjectID!
   id: ID!
   isDraft: Boolean!
   labels(after: String, before: String, first: Int, last: Int): LabelConnection

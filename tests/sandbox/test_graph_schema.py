@@ -1,0 +1,47 @@
+"""The part of GitHub's GraphQL schema that the sandbox has is a part of GitHub's own (@octokit/graphql-schema)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from graphql import GraphQLEnumType, build_schema, parse, validate
+
+from mattermod_action.adapters.github import COMMENTS
+from sandbox.graph import SCHEMA
+
+if TYPE_CHECKING:
+    from graphql import GraphQLSchema
+
+FILE = Path(__file__).parents[2] / ".cache/npm/node_modules/@octokit/graphql-schema/schema.graphql"
+NAMES = sorted(name for name in SCHEMA.type_map if not name.startswith("__"))
+
+
+@cache
+def githubs() -> GraphQLSchema:
+    return build_schema(FILE.read_text(), assume_valid=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_type_is_githubs_own(name: str) -> None:
+    ours: Any = SCHEMA.type_map[name]
+    theirs: Any = githubs().type_map.get(name)
+    assert type(ours) is type(theirs), f"GitHub has no such {name}"
+    if isinstance(ours, GraphQLEnumType):
+        assert ours.values.keys() <= theirs.values.keys()
+    for field, mine in getattr(ours, "fields", {}).items():
+        assert _signature(mine) <= _signature(theirs.fields[field]), field
+
+
+def _signature(field: Any) -> set[str]:
+    """The field's type, and each argument with its type."""
+    arguments = getattr(field, "args", {})
+    return {str(field.type), *(f"{name}: {argument.type}" for name, argument in arguments.items())}
+
+
+@pytest.mark.parametrize("query", [COMMENTS], ids=["comments"])
+def test_each_query_of_ours_is_one_that_github_takes(query: str) -> None:
+    assert validate(githubs(), parse(query)) == []
+    assert validate(SCHEMA, parse(query)) == []
