@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from sandbox.answers import refuse
+from sandbox.answers import Answer, refuse
 from sandbox.state import Pull
 
 if TYPE_CHECKING:
@@ -87,6 +88,18 @@ def spend(token: Token, resource: str) -> None:
     if token.used.get(resource, 0) >= token.limit:
         raise refuse(403, f"API rate limit exceeded for {token.login}.", f"{LIMITS}#about-primary-rate-limits")
     token.used[resource] = token.used.get(resource, 0) + 1
+
+
+def conditional(token: Token, resource: str, reply: Answer, asked: str) -> Answer:
+    """Give the answer its ETag; whoever has it already gets 304, which costs nothing.
+
+    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#use-conditional-requests-if-appropriate
+    """
+    tag = f'W/"{hashlib.sha256(reply.body).hexdigest()}"'
+    if asked != tag:
+        return Answer(reply.status, reply.body, {**reply.headers, "ETag": tag})
+    token.used[resource] = max(0, token.used.get(resource, 0) - 1)
+    return Answer(304, b"", {"ETag": tag})
 
 
 def rate(token: Token, resource: str) -> dict[str, int]:

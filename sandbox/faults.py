@@ -24,8 +24,11 @@ Kind = Literal[
     "truncated",  # half of the JSON, as if it were all
     "empty",  # the right status and no body
     "html",  # the right status (or `status`) with a page of HTML
+    "drip",  # the body comes in ten pieces over `seconds`
+    "stale",  # a read is answered as it last was, if that is less than `seconds` ago
     "lag",  # all is well, but the new comment is missing from the next `reads` lists
 ]
+CARRIED_OUT = ("lag", "drip", "stale")  # the call goes well, and only its answer is odd
 When = Literal["before", "after"]
 
 
@@ -34,7 +37,7 @@ class Fault:
     """Strikes `times` matching calls (0: all) from the `occurrence`-th on, counted from when it was added.
 
     `path` is a shell pattern over the decoded path without the query, in which `*` also spans slashes. `when` says
-    whether the call's change is made: "before" is not, "after" is. A `lag` is always after.
+    whether the call's change is made: "before" is not, "after" is. CARRIED_OUT is always after.
     """
 
     kind: Kind
@@ -54,7 +57,7 @@ class Fault:
 
     @property
     def commits(self) -> bool:
-        return self.when == "after" or self.kind == "lag"
+        return self.when == "after" or self.kind in CARRIED_OUT
 
     def matches(self, method: str, path: str) -> bool:
         return self.method in ("*", method) and fnmatchcase(path, self.path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -244,6 +245,7 @@ class Request:
     effects: list[Write] = field(default_factory=list)
     answer: bytes = field(default=b"", repr=False)
     kind: str = ""
+    at: float = field(default_factory=time.time, repr=False)
 
 
 class State:

@@ -27,6 +27,7 @@ LIMITS = {
     "too-many": (429, _SECONDARY, f"{_RATES}#about-secondary-rate-limits"),
     "primary-limit": (403, "API rate limit exceeded for installation.", f"{_RATES}#about-primary-rate-limits"),
 }
+DROPS = 10  # pieces that a dripping answer comes in
 SILENT = ("timeout", "reset")
 
 
@@ -77,12 +78,29 @@ async def send(reply: Answer, fault: Fault | None, scope: Scope, receive: Receiv
         await _reset(scope, receive)
     elif kind == "cut":
         await _cut(reply, scope, receive, send)
+    elif fault and kind == "drip":
+        await _drip(reply, fault.seconds, send)
     else:
         await deliver(reply, send)
 
 
 async def deliver(reply: Answer, send: Send, *, whole: bool = True) -> None:
     """Send the answer; not `whole` stops half way through the body that its length promises."""
+    await _start(reply, send)
+    body = reply.body if whole else reply.body[: len(reply.body) // 2]
+    await send({"type": "http.response.body", "body": body, "more_body": not whole})
+
+
+async def _drip(reply: Answer, seconds: float, send: Send) -> None:
+    await _start(reply, send)
+    step = len(reply.body) // DROPS + 1
+    for start in range(0, len(reply.body), step):
+        await asyncio.sleep(seconds / DROPS)
+        await send({"type": "http.response.body", "body": reply.body[start : start + step], "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _start(reply: Answer, send: Send) -> None:
     headers = {
         **reply.headers,
         "Content-Length": str(len(reply.body)),
@@ -91,8 +109,6 @@ async def deliver(reply: Answer, send: Send, *, whole: bool = True) -> None:
     }
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
-    body = reply.body if whole else reply.body[: len(reply.body) // 2]
-    await send({"type": "http.response.body", "body": body, "more_body": not whole})
 
 
 async def _hang(seconds: float, scope: Scope, receive: Receive) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FILE = Path(__file__).parents[2] / ".cache/npm/node_modules/@octokit/openapi/generated/api.github.com.json"
 URI = "urn:github"
 # Answers that any operation may give, whatever its description lists.
-ALWAYS = frozenset({301, 307, 401, 403, 404, 410, 422, 429, 501})
+ALWAYS = frozenset({301, 304, 307, 401, 403, 404, 410, 422, 429, 501})
 NOT_REST = re.compile(r"/graphql|/_sandbox/.*|/[^/]+/[^/]+/(info/refs|git-(upload|receive)-pack)")
 
 

@@ -240,6 +240,35 @@ def test_faults_over_http(github: Sandbox) -> None:
     assert call(github, "GET", REPO)[0] == 200
 
 
+def test_an_etag_saves_a_request(github: Sandbox) -> None:
+    path = f"{REPO}/issues/{github.issue}"
+    _, _, headers = call(github, "GET", path)
+    left = headers["X-RateLimit-Remaining"]
+    connection = http.client.HTTPConnection(github.url.removeprefix("http://"), timeout=10)
+    connection.request(
+        "GET", path, headers={"Authorization": f"Bearer {github.token}", "If-None-Match": headers["ETag"]}
+    )
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (304, left)
+    github.state.add_comment(github.repository, github.issue, "reviewer", "new")
+    assert call(github, "GET", path)[2]["ETag"] != headers["ETag"]
+
+
+def test_f10_a_stale_read_shows_what_was(github: Sandbox) -> None:
+    path = f"{REPO}/issues/{github.issue}"
+    call(github, "GET", path)
+    github.state.add_labels(github.repository, github.issue, ["new"])
+    github.state.faults.add(Fault("stale", "GET", path, seconds=60))
+    assert [call(github, "GET", path)[1]["labels"] == [] for _ in range(2)] == [True, False]
+
+
+def test_f09_an_answer_that_drips_is_whole(github: Sandbox) -> None:
+    github.state.faults.add(Fault("drip", "GET", REPO, seconds=0.1))
+    started = time.monotonic()
+    assert call(github, "GET", REPO)[1]["full_name"] == github.repository
+    assert time.monotonic() - started >= 0.09
+
+
 def test_simultaneous_changes_are_all_kept(github: Sandbox) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda number: call(github, "POST", comments_path(github), {"body": str(number)}), range(100)))
