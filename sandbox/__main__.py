@@ -9,13 +9,19 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sandbox import deliveries
-from sandbox.serving import Sandbox, serve
+from sandbox.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sandbox.state import State
 
 
 @click.group()
@@ -29,21 +35,31 @@ def main() -> None:
     "--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Write GITHUB_API_URL and so on here."
 )
 @click.option("--scenario", help="A YAML file, or the name of one in sandbox/scenarios.")
-def up(port: int, env_file: Path | None, scenario: str | None) -> None:
+@click.option("--aws", is_flag=True, help="With an EC2 and a Route 53 beside it.")
+def up(port: int, env_file: Path | None, scenario: str | None, *, aws: bool) -> None:
     """Start it and stay until Ctrl-C or SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with serve(scenario, port) as github:
+    with serve(scenario, port) as github, _cloud(github.state) if aws else nullcontext({}) as cloud:
         if env_file:
-            _write(env_file, github)
+            _write(env_file, {**github.environment, **cloud})
         print(f"GitHub at {github.url} with {github.repository}; Ctrl-C stops it", flush=True)
         stop.wait()
 
 
-def _write(path: Path, github: Sandbox) -> None:
+@contextmanager
+def _cloud(state: State) -> Iterator[dict[str, str]]:
+    """Start AWS by the same clock; moto takes longer to import than all else."""
+    from sandbox.aws import serve as serve_aws
+
+    with serve_aws(now=lambda: state.now().timestamp()) as running:
+        yield running.environment
+
+
+def _write(path: Path, variables: Mapping[str, str]) -> None:
     """Write the file in one step: whoever waits for it finds it whole."""
-    lines = "".join(f"{name}={value}\n" for name, value in github.environment.items())
+    lines = "".join(f"{name}={value}\n" for name, value in variables.items())
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(lines, encoding="utf-8")
     part.replace(path)
