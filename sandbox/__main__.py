@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,9 @@ def up(port: int, env_file: Path | None, scenario: str | None, *, aws: bool) -> 
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with serve(scenario, port) as github, _cloud(github.state) if aws else nullcontext({}) as cloud:
+    with ExitStack() as stack:
+        github = stack.enter_context(serve(scenario, port))
+        cloud = stack.enter_context(_cloud(github.state)) if aws else {}
         if env_file:
             _write(env_file, {**github.environment, **cloud})
         print(f"GitHub at {github.url} with {github.repository}; Ctrl-C stops it", flush=True)
