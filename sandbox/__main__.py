@@ -9,19 +9,16 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sandbox import deliveries
-from sandbox.serving import serve
+from sandbox.everything import serve_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from sandbox.state import State
+    from collections.abc import Mapping
 
 
 @click.group()
@@ -35,28 +32,23 @@ def main() -> None:
     "--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Write GITHUB_API_URL and so on here."
 )
 @click.option("--scenario", help="A YAML file, or the name of one in sandbox/scenarios.")
-@click.option("--aws", is_flag=True, help="With an EC2 and a Route 53 beside it.")
-def up(port: int, env_file: Path | None, scenario: str | None, *, aws: bool) -> None:
+@click.option("--aws/--no-aws", default=True, show_default=True, help="With EC2 and Route 53; they start slowly.")
+@click.option(
+    "--deliver", "at_once", is_flag=True, help="Run the bot at once on what is done on the page or by commands."
+)
+def up(port: int, env_file: Path | None, scenario: str | None, *, aws: bool, at_once: bool) -> None:
     """Start it and stay until Ctrl-C or SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with ExitStack() as stack:
-        github = stack.enter_context(serve(scenario, port))
-        cloud = stack.enter_context(_cloud(github.state)) if aws else {}
+    with serve_all(scenario, port, aws=aws) as running:
+        github = running.github
+        if at_once:
+            deliveries.attach(github.state, running.environment)
         if env_file:
-            _write(env_file, {**github.environment, **cloud})
+            _write(env_file, running.environment)
         print(f"GitHub at {github.url} with {github.repository}; Ctrl-C stops it", flush=True)
         stop.wait()
-
-
-@contextmanager
-def _cloud(state: State) -> Iterator[dict[str, str]]:
-    """Start AWS by the same clock; moto takes longer to import than all else."""
-    from sandbox.aws import serve as serve_aws
-
-    with serve_aws(now=lambda: state.now().timestamp()) as running:
-        yield running.environment
 
 
 def _write(path: Path, variables: Mapping[str, str]) -> None:
@@ -144,8 +136,7 @@ def deliver(times: int) -> None:
     codes = [0]
     for event in (event for event in taken["events"] for _ in range(times)):
         print(f"{event['name']} {event['payload']['action']}", flush=True)
-        here = {"GITHUB_WORKSPACE": taken["workspace"], "MATTERMOD_CLOCK_OFFSET": str(taken["offset"])}
-        ran = deliveries.run(event, {**variables, **here})
+        ran = deliveries.run(event, {**variables, **deliveries.here(taken["workspace"], taken["offset"])})
         print("".join(f"  {line}\n" for line in (ran.stdout + ran.stderr).splitlines()), end="")
         codes.append(ran.returncode)
     if not taken["events"]:

@@ -580,6 +580,18 @@ class Cloud:
         """The state of every instance that was ever made, seen from behind: without lag."""
         return {name: life.state(self.aws.now(), self.aws.delays) for name, life in self.aws.lives.items()}
 
+    def shown_instances(self) -> list[dict[str, Any]]:
+        """Return every instance as the sandbox's page shows it."""
+        born, state = {name: life.born for name, life in self.aws.lives.items()}, self.instances
+        now = self.aws.now()
+        return [{"instance": name, "state": state[name], "age": f"{(now - born[name]) / 3600:.1f} h"} for name in state]
+
+    def shown_records(self) -> list[dict[str, Any]]:
+        """Return the zone's records as the sandbox's page shows them."""
+        return [
+            {"name": name, "type": kind, "values": ", ".join(values)} for (name, kind), values in self.records.items()
+        ]
+
     @property
     def records(self) -> dict[tuple[str, str], tuple[str, ...]]:
         """The values in the zone by name and type, without those that every zone has."""

@@ -47,7 +47,8 @@ def _add_faults(state: State, raw: bytes) -> Answer:
 
 
 def snapshot(state: State) -> dict[str, Any]:
-    return {"repositories": {repo.full_name: _repository(state, repo) for repo in state.repositories.values()}}
+    repositories = {repo.full_name: _repository(state, repo) for repo in state.repositories.values()}
+    return {"repositories": repositories, "beside": {title: show() for title, show in state.beside.items()}}
 
 
 def _repository(state: State, repo: Repository) -> dict[str, Any]:

@@ -57,14 +57,22 @@ AFTER: dict[str, Callable[[State, Write], Event]] = {
 def act(state: State, raw: bytes) -> Answer:
     """Do what a person does: {"do": "label", "repository": …, "number": 7, "text": "bug", "by": "maintainer"}."""
     try:
-        data = json.loads(raw)
+        done = carry_out(state, json.loads(raw))
+    except ValueError as error:
+        done = str(error)
+    return answer(422, {"message": done}) if isinstance(done, str) else answer(201, done)
+
+
+def carry_out(state: State, data: Mapping[str, Any]) -> Event | str:
+    """Do it, and keep the event that GitHub would send. Returns that, or one line that says why not."""
+    try:
         place = (data["repository"], int(data["number"]))
         payload = ACTS[data["do"]](state, *place, data.get("text", ""), data.get("by", "maintainer"))
     except (KeyError, TypeError, ValueError) as error:
-        return answer(422, {"message": f"{type(error).__name__}: {error}"})
+        return f"{type(error).__name__}: {error}"
     event = {"name": payloads.name(payload), "payload": payload}
     state.events.append(event)
-    return answer(201, event)
+    return event
 
 
 ACTS: dict[str, Callable[[State, str, int, str, str], Event]] = {
@@ -82,6 +90,27 @@ def take(state: State) -> Answer:
     waiting, state.events = state.events, []
     workspace = str(state.git.home)
     return answer(200, {"events": waiting, "offset": state.offset.total_seconds(), "workspace": workspace})
+
+
+def attach(state: State, variables: Mapping[str, str]) -> None:
+    """From now on the bot runs on what a person does as soon as it is done."""
+    state.bot = lambda event: run(event, {**variables, **here(str(state.git.home), state.offset.total_seconds())})
+
+
+def deliver_at_once(state: State) -> None:
+    """Run the attached bot, if there is one, on the events that wait."""
+    with state.lock:
+        waiting, state.events = (state.events, []) if state.bot else ([], state.events)
+    for event in waiting:
+        ran = state.bot(event) if state.bot else None
+        if ran:
+            title = f"{event['name']} {event['payload']['action']}"
+            state.runs.append({"title": title, "code": ran.returncode, "log": ran.stdout + ran.stderr})
+
+
+def here(workspace: str, offset: float) -> dict[str, str]:
+    """Return what a run needs to know of the place where it is, and of the simulated clock."""
+    return {"GITHUB_WORKSPACE": workspace, "MATTERMOD_CLOCK_OFFSET": str(offset)}
 
 
 def move_clock(state: State, raw: bytes) -> Answer:

@@ -15,6 +15,8 @@ repositories:
     milestones: [TITLE, ...]
     pulls: [{number: 7, title: T, author: LOGIN, head: "FORK/NAME:BRANCH", labels: [...], comments: [...], ...}]
     issues: [{number: 5, title: T, author: null, state: closed, locked: true, ...}]  # null: a deleted account
+jenkins:                         # what its builds come to, one after the other; the last one stays
+  FOLDER/JOB: [{result: FAILURE, queued: 10, runs: 60}, {result: SUCCESS}]
 organisations:
   OWNER: {members: [LOGIN, ...], teams: {SLUG: [LOGIN, ...]}}
 tokens:                          # the first one is what GITHUB_TOKEN is set to
@@ -44,6 +46,7 @@ def load(scenario: Path | str | dict[str, Any] | None = None) -> State:
         _add_repository(state, full_name, dict(repository or {}))
     for name, organisation in data.get("organisations", {}).items():
         state.organisations[name] = _organisation(state, organisation)
+    state.jobs.update(data.get("jenkins", {}))
     for name, token in data["tokens"].items():
         state.tokens[name] = _token(name, dict(token or {}))
     return state

@@ -6,21 +6,16 @@ Requests are answered one after the other on one thread, each as a whole: that i
 from __future__ import annotations
 
 import asyncio
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import count
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
-
-from sandbox import access, control, deliveries, git, graph, rest, strikes
+from sandbox import access, control, deliveries, git, graph, page, rest, strikes
 from sandbox.answers import Answer, RefusedError
+from sandbox.listening import listen, read
 from sandbox.scenario import load
 from sandbox.state import Pull, Request, State, Token, Write
 
@@ -28,11 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from sandbox.faults import Fault
-
-HOST = "127.0.0.1"
 
 
 class Application:
@@ -43,9 +36,12 @@ class Application:
         self._request_ids = count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raw = await _read(receive)
-        if scope["path"].startswith(control.PREFIX):
-            await strikes.deliver(control.handle(self.state, scope["method"], scope["path"], raw), send)
+        raw = await read(receive)
+        own = self._own_pages(scope, raw)
+        if own is not None:
+            if scope["method"] == "POST":
+                await asyncio.to_thread(deliveries.deliver_at_once, self.state)
+            await strikes.deliver(own, send)
             return
         with self.state.lock:
             reply, fault, request = self._answer(scope, raw)
@@ -55,9 +51,15 @@ class Application:
             request.fault, request.status = fault.kind, strikes.status(reply, fault)
         await strikes.send(reply, fault, scope, receive, send)
 
-    def _answer(self, scope: Scope, raw: bytes) -> tuple[Answer, Fault | None, Request]:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    def _own_pages(self, scope: Scope, raw: bytes) -> Answer | None:
+        """Answer what GitHub does not have, or has for people: no token, no faults, no record."""
         method, path = scope["method"], scope["path"]
+        if page.is_here(method, path):
+            return page.handle(self.state, method, path, _headers(scope), raw)
+        return control.handle(self.state, method, path, raw) if path.startswith(control.PREFIX) else None
+
+    def _answer(self, scope: Scope, raw: bytes) -> tuple[Answer, Fault | None, Request]:
+        headers, method, path = _headers(scope), scope["method"], scope["path"]
         request = Request(
             method, path, scope["query_string"].decode(), "", _is_write(method, path, raw), raw.decode(errors="replace")
         )
@@ -123,34 +125,14 @@ class Application:
         return rest.handle(self.state, token, request, headers, raw)
 
 
-async def _read(receive: Receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _is_write(method: str, path: str, raw: bytes) -> bool:
     if path == "/graphql":
         return graph.is_write(raw)
     return method not in rest.READS and not path.endswith("/git-upload-pack")
-
-
-class Protocol(H11Protocol):
-    """uvicorn's HTTP, with the connection within reach of the application: some faults happen to it."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        super().connection_made(transport)
-        # asyncio leaves Nagle's algorithm on for a listener that was made without naming TCP: 40 ms a request.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        application = self.app
-
-        async def with_transport(scope: Any, receive: Any, send: Any) -> None:
-            await application({**scope, "transport": transport}, receive, send)
-
-        self.app = cast("Any", with_transport)
 
 
 @dataclass
@@ -213,36 +195,5 @@ class Sandbox:
 def serve(scenario: Path | str | dict[str, Any] | State | None = None, port: int = 0) -> Iterator[Sandbox]:
     """Run a GitHub on loopback for as long as the `with` lasts; see scenario.py for what may be given."""
     state = scenario if isinstance(scenario, State) else load(scenario)
-    listener = socket.create_server((HOST, port), backlog=512)
-    state.url = f"http://{HOST}:{listener.getsockname()[1]}"
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-    thread = threading.Thread(target=_run, args=(loop, Application(state), listener, ready), daemon=True)
-    thread.start()
-    ready.wait()
-    try:
+    with listen(Application(state), port) as state.url:
         yield Sandbox(state.url, state)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-
-
-def _run(
-    loop: asyncio.AbstractEventLoop, application: ASGIApp, listener: socket.socket, ready: threading.Event
-) -> None:
-    """Serve until the loop is stopped, then drop what still runs: a hanging answer must not hold anybody up."""
-    asyncio.set_event_loop(loop)
-    config = uvicorn.Config(cast("Any", application), log_config=None, access_log=False, lifespan="off", ws="none")
-    server_state = ServerState()
-    make = loop.create_server(lambda: Protocol(config, server_state, {}, loop), sock=listener)
-    server = loop.run_until_complete(make)
-    loop.call_soon(ready.set)
-    loop.run_forever()
-    server.close()
-    for connection in list(server_state.connections):
-        connection.transport.abort()
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    with suppress(asyncio.CancelledError):
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-    loop.close()

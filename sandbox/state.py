@@ -18,7 +18,8 @@ from sandbox.faults import Faults
 from sandbox.objects import Objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from subprocess import CompletedProcess
 
 Files = Mapping[str, str | bytes]  # path to content
 
@@ -257,6 +258,10 @@ class State:
         self.offset = timedelta()
         self.latency = 0.0
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
+        self.bot: Callable[[dict[str, Any]], CompletedProcess[str]] | None = None  # runs at once on each event
+        self.runs: list[dict[str, Any]] = []  # what came of it
+        self.beside: dict[str, Callable[[], list[dict[str, Any]]]] = {}  # by title: what the other services hold
+        self.jobs: dict[str, list[dict[str, Any]]] = {}  # what the builds of each Jenkins job come to, see jenkins.py
         self.people: dict[str, Person] = {}
         self.repositories: dict[int, Repository] = {}
         self.organisations: dict[str, Organisation] = {}

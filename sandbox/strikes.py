@@ -101,12 +101,8 @@ async def _drip(reply: Answer, seconds: float, send: Send) -> None:
 
 
 async def _start(reply: Answer, send: Send) -> None:
-    headers = {
-        **reply.headers,
-        "Content-Length": str(len(reply.body)),
-        "Date": formatdate(usegmt=True),
-        "Server": "github.com",
-    }
+    always = {"Server": "github.com", "Date": formatdate(usegmt=True)}
+    headers = {**always, **reply.headers, "Content-Length": str(len(reply.body))}
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": raw})
 

@@ -1,0 +1,62 @@
+"""Markdown as GitHub shows it, as far as comments go: CommonMark with tables, `#7` and `@login`; no foreign HTML.
+
+https://github.github.com/gfm/. HTML comments are hidden, a few tags without attributes are let through, the rest is
+shown as text: what a hostile title or body holds must not run in the reader's browser.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from markdown_it import MarkdownIt
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
+    from markdown_it.utils import OptionsDict
+
+PASSED = re.compile(r"&lt;(/?(?:details|summary|br|sub|sup|kbd|b|i))&gt;", re.IGNORECASE)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+NUMBER = re.compile(r"(?<![\w&/])#(\d+)\b")
+LOGIN = re.compile(r"(?<![\w/])@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)")
+
+
+def to_html(text: str, repository: str) -> str:
+    """Return the HTML of `text`, in which `#7` leads to this repository's number 7."""
+    return str(RENDERER.render(text, {"repository": repository}))
+
+
+def _html(
+    _self: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    _options: OptionsDict,
+    _env: MutableMapping[str, Any],
+) -> str:
+    return PASSED.sub(r"<\1>", escape(COMMENT.sub("", tokens[index].content)))
+
+
+def _text(
+    _self: RendererHTML,
+    tokens: Sequence[Token],
+    index: int,
+    _options: OptionsDict,
+    env: MutableMapping[str, Any],
+) -> str:
+    escaped = escape(tokens[index].content, quote=False)
+    linked = NUMBER.sub(rf'<a href="/{escape(env["repository"])}/issues/\1">#\1</a>', escaped)
+    return LOGIN.sub(r"<b>@\1</b>", linked)
+
+
+def _renderer() -> MarkdownIt:
+    made = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for name, rule in (("html_block", _html), ("html_inline", _html), ("text", _text)):
+        made.add_render_rule(name, rule)
+    return made
+
+
+RENDERER = _renderer()
