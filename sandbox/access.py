@@ -13,6 +13,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
+from graphql import GraphQLError
+
 from sandbox.answers import Answer, refuse
 from sandbox.state import Pull
 
@@ -81,13 +83,30 @@ def _holds(mine: dict[str, str], name: str, level: str) -> bool:
     return mine.get(name) in (("write", "admin") if level == "write" else ("read", "write", "admin"))
 
 
-def spend(token: Token, resource: str) -> None:
-    """Count one request (REST) or point (GraphQL). Raises 403 when the hour's allowance is used up."""
+def spend(token: Token) -> None:
+    """Count one REST request. Raises 403 when the hour's allowance is used up."""
+    if not _taken(token, "core", 1):
+        raise refuse(403, f"API rate limit exceeded for {token.login}.", f"{LIMITS}#about-primary-rate-limits")
+
+
+def spend_points(token: Token, points: int) -> None:
+    """Count a GraphQL query. Raises GraphQLError when the allowance is used up: GitHub says so with status 200.
+
+    https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#exceeding-the-rate-limit
+    """
+    if not _taken(token, "graphql", points):
+        message = f"API rate limit already exceeded for {token.login}."
+        raise GraphQLError(message, extensions={"type": "RATE_LIMITED"})
+
+
+def _taken(token: Token, resource: str, points: int) -> bool:
     if token.resets_at <= time.time():
         token.used, token.resets_at = {}, time.time() + HOUR
-    if token.used.get(resource, 0) >= token.limit:
-        raise refuse(403, f"API rate limit exceeded for {token.login}.", f"{LIMITS}#about-primary-rate-limits")
-    token.used[resource] = token.used.get(resource, 0) + 1
+    used = token.used.get(resource, 0)
+    if used >= token.limit:
+        return False
+    token.used[resource] = min(token.limit, used + points)
+    return True
 
 
 def conditional(token: Token, resource: str, reply: Answer, asked: str) -> Answer:

@@ -12,18 +12,20 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 
-from sandbox import access, checks, shapes
+from sandbox import access, checks, cost, shapes
 from sandbox.answers import Answer, answer, refuse
 from sandbox.state import BOT, COMMENT_LIMIT, Pull
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLResolveInfo
 
+    from sandbox.cost import Cost
     from sandbox.state import Comment, Issue, Person, Repository, Review, State, Token
 
     Info = GraphQLResolveInfo[Any]
@@ -191,6 +193,7 @@ class Viewer:
 
     state: State
     token: Token
+    cost: Cost
 
 
 def handle(state: State, token: Token, raw: bytes) -> Answer:
@@ -198,9 +201,12 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
     query, variables, operation = _asked(raw)
     try:
         document = _checked(query)
+        viewer = Viewer(state, token, cost.of(document, variables, operation))
+        access.spend_points(token, viewer.cost.points)
     except RefusedQueryError as refused:
         return answer(200, {"errors": refused.errors})
-    viewer = Viewer(state, token)
+    except GraphQLError as error:
+        return answer(200, {"errors": [_error(error)]})
     result = execute_sync(SCHEMA, document, _root(viewer), variable_values=variables, operation_name=operation)
     found = {} if result.data is None and result.errors else {"data": result.data}
     return answer(200, {**found, **({"errors": [_error(each) for each in result.errors]} if result.errors else {})})
@@ -327,7 +333,8 @@ def _viewer(viewer: Viewer, _info: Info) -> Json:
 
 def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json:
     rate = access.rate(viewer.token, "graphql")
-    return {**rate, "cost": 1, "nodeCount": 0, "resetAt": str(rate["reset"])}
+    resets = shapes.moment(datetime.fromtimestamp(rate["reset"], UTC))
+    return {**rate, "cost": viewer.cost.points, "nodeCount": viewer.cost.nodes, "resetAt": resets}
 
 
 def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -> Json:

@@ -122,6 +122,8 @@ def _head(repo: Repository, item: Issue | Pull) -> dict[str, Any]:
         "labels": item.labels,
         "state": item.state,
         "address": f"/{repo.full_name}/{kind}/{item.number}",
+        "head": "",
+        "base": "",
     }
     if isinstance(item, Pull):
         merged, draft = item.merged_at is not None, item.draft and item.state == "open"

@@ -88,7 +88,7 @@ class Application:
         try:
             token = access.authenticate(self.state, headers.get("authorization", ""))
             request.token = token.name
-            reply = self._call(token, request, resource, headers, raw)
+            reply = self._call(token, request, headers, raw)
         except RefusedError as refused:
             reply = refused.answer
         finally:
@@ -117,11 +117,11 @@ class Application:
         finally:
             self.state.current = None
 
-    def _call(self, token: Token, request: Request, resource: str, headers: dict[str, str], raw: bytes) -> Answer:
-        if request.path != "/rate_limit":  # asking what is left costs nothing
-            access.spend(token, resource)
+    def _call(self, token: Token, request: Request, headers: dict[str, str], raw: bytes) -> Answer:
         if request.path == "/graphql" and request.method == "POST":
             return graph.handle(self.state, token, raw)
+        if request.path != "/rate_limit":  # asking what is left costs nothing
+            access.spend(token)
         return rest.handle(self.state, token, request, headers, raw)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from sandbox.state import Issue, Pull
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sandbox.state import Comment, Item, Label, Milestone, Person, Repository, State
@@ -211,14 +213,16 @@ def comment(state: State, repo: Repository, item: Item, each: Comment) -> Json:
         "updated_at": moment(each.updated_at),
         "author_association": association(repo, each.author),
         "body": each.body,
-        "reactions": reactions(f"{api}/comments/{each.id}"),
+        "reactions": reactions(f"{api}/comments/{each.id}", each.reactions),
         "performed_via_github_app": None,
     }
 
 
-def reactions(url: str) -> Json:
+def reactions(url: str, given: Iterable[tuple[str, str]] = ()) -> Json:
+    """Count them; `given` has (content, login) of each."""
+    counts = Counter(content for content, _ in given)
     kinds = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
-    return {"url": f"{url}/reactions", "total_count": 0, **dict.fromkeys(kinds, 0)}
+    return {"url": f"{url}/reactions", "total_count": counts.total(), **{kind: counts[kind] for kind in kinds}}
 
 
 def association(repo: Repository, person: Person | None) -> str:

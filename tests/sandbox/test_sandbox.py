@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -282,6 +283,35 @@ def test_payloads_are_events_that_github_could_send(github: Sandbox) -> None:
     assert event["label"] in event["pull_request"]["labels"]
     assert payloads.name(event) == "pull_request"
     assert github.writes == []  # what happened on GitHub is not what was written by us
+
+
+def test_a_query_costs_what_github_says_it_costs(github: Sandbox) -> None:
+    """One request for each connection of each parent, all pages full, divided by 100."""
+    query = """query($pulls: Int = 50) { rateLimit { cost nodeCount remaining resetAt }
+      repository(owner: "octo-org", name: "hello") { issues(first: 100) { nodes { comments(first: 50) { nodes { id } }
+        labels(first: 60) { nodes { id } } } } pullRequests(first: $pulls) { ...page } } }
+      fragment page on PullRequestConnection { nodes { labels(first: 10) { nodes { id } } } }"""
+    rate = graphql(github, query)["data"]["rateLimit"]
+    requests, nodes = 1 + 100 + 100 + 1 + 50, 100 + 100 * 50 + 100 * 60 + 50 + 50 * 10
+    assert (rate["cost"], rate["nodeCount"]) == (round(requests / 100), nodes)
+    assert rate["remaining"] == github.state.tokens["github-token"].limit - rate["cost"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", rate["resetAt"])
+
+
+def test_a_query_that_may_return_too_much_is_refused(github: Sandbox) -> None:
+    query = """{ repository(owner: "octo-org", name: "hello") { pullRequests(first: 100) { nodes {
+      comments(first: 100) { nodes { id } } a: comments(first: 100) { nodes { id } } } }
+      x: issues(first: 100) { nodes { %s } } } }"""
+    many = " ".join(f"c{number}: comments(first: 100) {{ nodes {{ id }} }}" for number in range(50))
+    [error] = graphql(github, query % many)["errors"]
+    assert error["type"] == "MAX_NODE_LIMIT_EXCEEDED"
+
+
+def test_points_that_are_used_up_are_told_with_status_200(github: Sandbox) -> None:
+    github.state.tokens["github-token"].limit = 1
+    assert "data" in graphql(github, "{ rateLimit { used } }")
+    [error] = graphql(github, "{ rateLimit { used } }")["errors"]
+    assert error["type"] == "RATE_LIMITED"
 
 
 def test_up_writes_its_address_and_stops_when_told(tmp_path: Path) -> None:
