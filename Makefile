@@ -24,8 +24,8 @@ $(UV): scripts/uv.txt
 setup: $(UV)  ## .venv with everything, from the lock file, hash-checked
 	$(UV) sync --quiet --locked
 
-demo: setup  ## three real events on your own machine, and what came of them
-	$(BIN)/python -m sandbox.demo
+demo: setup  ## three real events on your own machine, and what came of them; KEEP=1 stays up, with a page
+	$(BIN)/python -m sandbox.demo $(if $(KEEP),--keep)
 
 test: setup  ## the whole suite; installs MariaDB (as root) unless TEST_DATABASE_URL names a server
 	scripts/ensure-mariadb

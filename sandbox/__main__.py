@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sandbox import deliveries
+from sandbox import deliveries, runs
 from sandbox.everything import serve_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+IN = click.option(
+    "--in", "place", type=click.Choice(list(runs.HOW)), default="process", show_default=True, help="Where the bot runs."
+)
 
 
 @click.group()
@@ -36,7 +41,8 @@ def main() -> None:
 @click.option(
     "--deliver", "at_once", is_flag=True, help="Run the bot at once on what is done on the page or by commands."
 )
-def up(port: int, env_file: Path | None, scenario: str | None, *, aws: bool, at_once: bool) -> None:
+@IN
+def up(port: int, env_file: Path | None, scenario: str | None, place: str, *, aws: bool, at_once: bool) -> None:
     """Start it and stay until Ctrl-C or SIGTERM."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -44,7 +50,7 @@ def up(port: int, env_file: Path | None, scenario: str | None, *, aws: bool, at_
     with serve_all(scenario, port, aws=aws) as running:
         github = running.github
         if at_once:
-            deliveries.attach(github.state, running.environment)
+            deliveries.attach(github.state, running.environment, runs.HOW[place])
         if env_file:
             _write(env_file, running.environment)
         print(f"GitHub at {github.url} with {github.repository}; Ctrl-C stops it", flush=True)
@@ -127,7 +133,8 @@ def clock(time: str) -> None:
 @click.option(
     "--times", default=1, show_default=True, help="How often each event is delivered; GitHub may do it twice."
 )
-def deliver(times: int) -> None:
+@IN
+def deliver(times: int, place: str) -> None:
     """Run the bot on each event that waits. Exits with the worst of their codes."""
     taken = _call("DELETE", "events")
     variables = {
@@ -136,9 +143,9 @@ def deliver(times: int) -> None:
     codes = [0]
     for event in (event for event in taken["events"] for _ in range(times)):
         print(f"{event['name']} {event['payload']['action']}", flush=True)
-        ran = deliveries.run(event, {**variables, **deliveries.here(taken["workspace"], taken["offset"])})
-        print("".join(f"  {line}\n" for line in (ran.stdout + ran.stderr).splitlines()), end="")
-        codes.append(ran.returncode)
+        ran = runs.HOW[place](event, {**variables, **deliveries.here(taken["workspace"], taken["offset"])})
+        print("".join(f"  {line}\n" for line in ran.log.splitlines()), end="")
+        codes.append(ran.code)
     if not taken["events"]:
         print("no event waits")
     sys.exit(max(codes))

@@ -7,14 +7,9 @@ https://docs.github.com/en/actions/concepts/security/github_token#when-github_to
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import payloads
+from sandbox import payloads, runs
 from sandbox.answers import Answer, answer
 
 if TYPE_CHECKING:
@@ -23,7 +18,6 @@ if TYPE_CHECKING:
     from sandbox.state import State, Write
 
 Event = dict[str, Any]  # name and payload
-MATTERMOD = Path(sys.executable).with_name("mattermod")
 GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -92,7 +86,7 @@ def take(state: State) -> Answer:
     return answer(200, {"events": waiting, "offset": state.offset.total_seconds(), "workspace": workspace})
 
 
-def attach(state: State, variables: Mapping[str, str]) -> None:
+def attach(state: State, variables: Mapping[str, str], run: runs.Start = runs.in_process) -> None:
     """From now on the bot runs on what a person does as soon as it is done."""
     state.bot = lambda event: run(event, {**variables, **here(str(state.git.home), state.offset.total_seconds())})
 
@@ -105,7 +99,7 @@ def deliver_at_once(state: State) -> None:
         ran = state.bot(event) if state.bot else None
         if ran:
             title = f"{event['name']} {event['payload']['action']}"
-            state.runs.append({"title": title, "code": ran.returncode, "log": ran.stdout + ran.stderr})
+            state.runs.append({"title": title, "code": ran.code, "log": ran.log})
 
 
 def here(workspace: str, offset: float) -> dict[str, str]:
@@ -127,13 +121,3 @@ def seconds(text: str) -> float:
     if unit not in UNITS:
         raise ValueError(f"{text!r} is no time: give a number and one of {', '.join(UNITS)}, such as +72h")
     return float(number) * UNITS[unit]
-
-
-def run(event: Event, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the bot on the event as a process of its own, with the variables that a runner sets."""
-    with tempfile.TemporaryDirectory() as home:
-        file = Path(home) / "event.json"
-        file.write_text(json.dumps(event["payload"]))
-        given = {"GITHUB_EVENT_NAME": event["name"], "GITHUB_EVENT_PATH": str(file), **variables}
-        env = {"PATH": os.environ["PATH"], **given}
-        return subprocess.run([MATTERMOD, "run"], env=env, capture_output=True, text=True, check=False)

@@ -19,7 +19,8 @@ from sandbox.objects import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from subprocess import CompletedProcess
+
+    from sandbox.runs import Ran
 
 Files = Mapping[str, str | bytes]  # path to content
 
@@ -258,7 +259,7 @@ class State:
         self.offset = timedelta()
         self.latency = 0.0
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
-        self.bot: Callable[[dict[str, Any]], CompletedProcess[str]] | None = None  # runs at once on each event
+        self.bot: Callable[[dict[str, Any]], Ran] | None = None  # runs at once on each event
         self.runs: list[dict[str, Any]] = []  # what came of it
         self.beside: dict[str, Callable[[], list[dict[str, Any]]]] = {}  # by title: what the other services hold
         self.jobs: dict[str, list[dict[str, Any]]] = {}  # what the builds of each Jenkins job come to, see jenkins.py

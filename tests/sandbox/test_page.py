@@ -13,7 +13,7 @@ import requests
 from jenkins import Jenkins
 
 import sandbox
-from sandbox import deliveries
+from sandbox import deliveries, runs
 from sandbox.everything import serve_all
 from sandbox.jenkins import API_TOKEN, USER
 
@@ -150,7 +150,7 @@ def test_writes_shows_the_record_of_calls(github: Sandbox) -> None:
     assert "POST" not in empty
     for event in github.state.events:
         here = deliveries.here(str(github.state.git.home), 0)
-        assert deliveries.run(event, {**github.environment, **here}).returncode == 0
+        assert runs.in_process(event, {**github.environment, **here}).code == 0
     _, text = ask(github, "/writes")
     assert "POST /repos/octo-org/hello/issues/7/comments" in text
     assert "comment #7" in text
