@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sandbox import deliveries, runs
-from sandbox.everything import serve_all
+from sandbox.everything import on_stop, serve_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,9 +42,7 @@ def main() -> None:
 @IN
 def up(port: int, env_file: Path | None, scenario: str | None, place: str, *, aws: bool, at_once: bool) -> None:
     """Start it and stay until Ctrl-C or SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = on_stop()
     with serve_all(scenario, port, aws=aws) as running:
         github = running.github
         if at_once:
@@ -83,8 +79,12 @@ def _call(method: str, path: str, data: Any = None) -> Any:
 
 def _act(do: str, number: int, text: str, by: str) -> None:
     repository = os.environ.get("GITHUB_REPOSITORY", "octo-org/hello")
-    event = _call("POST", "act", {"do": do, "repository": repository, "number": number, "text": text, "by": by})
-    print(f"{event['name']} {event['payload']['action']} on #{number}: waits for `python -m sandbox deliver`")
+    asked = {"do": do, "repository": repository, "number": number, "text": text, "by": by}
+    events = _call("POST", "act", asked)
+    for event in events:
+        print(f"{deliveries.title(event)} on #{number}: waits for `python -m sandbox deliver`")
+    if not events:
+        print(f"#{number} is so already: no event")
 
 
 BY = click.option("--by", default="maintainer", show_default=True, help="Who does it.")
@@ -118,6 +118,16 @@ def merge(number: int, method: str, by: str) -> None:
     _act("merge", number, method, by)
 
 
+@main.command("do")
+@click.argument("deed", type=click.Choice(list(deliveries.ACTS)))
+@click.argument("number", type=int)
+@click.argument("text", default="")
+@BY
+def do(deed: str, number: int, text: str, by: str) -> None:
+    """Do anything that a person does to NUMBER: close it, push to it, review it, and so on."""
+    _act(deed, number, text, by)
+
+
 @main.command()
 @click.argument("time")
 def clock(time: str) -> None:
@@ -142,7 +152,7 @@ def deliver(times: int, place: str) -> None:
     }
     codes = [0]
     for event in (event for event in taken["events"] for _ in range(times)):
-        print(f"{event['name']} {event['payload']['action']}", flush=True)
+        print(deliveries.title(event), flush=True)
         ran = runs.HOW[place](event, {**variables, **deliveries.here(taken["workspace"], taken["offset"])})
         print("".join(f"  {line}\n" for line in ran.log.splitlines()), end="")
         codes.append(ran.code)

@@ -9,10 +9,15 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sandbox.state import Repository
 
 CONFIG = """[core]
@@ -107,6 +112,19 @@ class Bare:
         self._load(sha)
         return sha
 
+    def merges(self, base: str, head: str) -> bool:
+        """Whether git merges the two by itself."""
+        self.publish()
+        return (
+            subprocess.run(
+                [*self._git, "merge-tree", "--write-tree", base, head],
+                env=ENVIRONMENT,
+                capture_output=True,
+                check=False,
+            ).returncode
+            == 0
+        )
+
     def is_merged(self, base: str, head: str) -> bool:
         """Whether `base` has all of `head`."""
         self.publish()
@@ -122,16 +140,15 @@ class Bare:
         self.publish()
         return self.run("merge-base", one, other).strip()
 
-    def changed(self, base: str, head: str) -> list[tuple[str, int, int, str]]:
-        """Return path, lines added, lines deleted, and A, D or M, for each file that differs."""
-        counts = self.run("diff-tree", "-r", "--no-renames", "--numstat", base, head).splitlines()
-        kinds = self.run("diff-tree", "-r", "--no-renames", "--name-status", base, head).splitlines()
-        status = {path: kind for kind, _, path in (line.partition("\t") for line in kinds)}
-        rows = [line.split("\t") for line in counts]
-        return [
-            (path, int(added.replace("-", "0")), int(gone.replace("-", "0")), status[path])
-            for added, gone, path in rows
-        ]
+    def changed(self, base: str, head: str) -> list[Change]:
+        """Return each file that differs, in git's order; a file that was renamed is one of them."""
+        raw = self.run("diff-tree", "-r", "-M", "-z", "--raw", "--no-abbrev", base, head).split("\0")[:-1]
+        patches = f"\n{self.run('diff-tree', '-r', '-M', '-p', '--no-color', base, head)}".split("\ndiff --git ")
+        texts = iter(patches[1:])
+        return [_change(entry, texts) for entry in _entries(iter(raw))]
+
+    def diff(self, base: str, head: str) -> str:
+        return self.run("diff", "--no-color", base, head)
 
     def pick(self, base: str, shas: list[str]) -> str:
         """Return the last of commits that repeat `shas` on top of `base`, as "rebase and merge" does."""
@@ -142,20 +159,100 @@ class Bare:
             base = self.merge(stand_in, sha, self.run("log", "-1", "--format=%B", sha).strip(), parents=(base,))
         return base
 
-    def run(self, *words: str) -> str:
-        command = ["git", "-C", str(self.path), *words]
-        return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
+    @property
+    def _git(self) -> list[str]:
+        return ["git", "-C", str(self.path), "-c", "core.quotepath=false"]
+
+    def run(self, *words: str, stdin: bytes = b"", more: Mapping[str, str] | None = None) -> str:
+        """Run git and return what it prints; bytes that are no UTF-8 survive as surrogates."""
+        return self.read(*words, stdin=stdin, more=more).decode(errors="surrogateescape")
+
+    def read(self, *words: str, stdin: bytes = b"", more: Mapping[str, str] | None = None) -> bytes:
+        env = {**ENVIRONMENT, **(more or {})}
+        return subprocess.run([*self._git, *words], env=env, input=stdin, check=True, capture_output=True).stdout
+
+    def commit(self, tip: str, files: Mapping[str, bytes], message: str, at: datetime, by: str) -> str:
+        """Commit files on top of `tip`, whose other files keep their modes, links and submodules."""
+        who = {"NAME": by, "EMAIL": f"{by}@users.noreply.example", "DATE": f"{int(at.timestamp())} +0000"}
+        identity = {f"GIT_{role}_{name}": text for role in ("AUTHOR", "COMMITTER") for name, text in who.items()}
+        with tempfile.TemporaryDirectory() as home:
+            index = {"GIT_INDEX_FILE": f"{home}/index"}
+            self.run("read-tree", tip, more=index)
+            for path, content in files.items():
+                blob = self.run("hash-object", "-w", "--stdin", stdin=content).strip()
+                was = self.run("ls-files", "--stage", "--", path, more=index).split()
+                self.run(
+                    "update-index", "--add", "--cacheinfo", f"{was[0] if was else '100644'},{blob},{path}", more=index
+                )
+            tree = self.run("write-tree", more=index).strip()
+        sha = self.run("commit-tree", tree, "-p", tip, "-m", message, more=identity).strip()
+        self._load(sha)
+        return sha
 
     def _load(self, sha: str) -> None:
-        """Read a commit's files back from disk."""
-        if sha in self._repository.commits:
-            return
-        names = self.run("ls-tree", "-r", "-z", "--name-only", sha).split("\0")[:-1]
-        self._repository.commits[sha] = {name: self._content(f"{sha}:{name}") for name in names}
+        if sha not in self._repository.commits:
+            self._repository.commits[sha] = OnDisk(self, sha)
 
-    def _content(self, what: str) -> bytes:
-        command = ["git", "-C", str(self.path), "cat-file", "blob", what]
-        return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True).stdout
+
+class OnDisk(Mapping[str, bytes]):
+    """The files of a commit that git made: listed when first asked for, each read when it is needed."""
+
+    def __init__(self, bare: Bare, sha: str) -> None:
+        self._bare, self._sha = bare, sha
+
+    @cached_property
+    def _blobs(self) -> dict[str, str]:
+        """Path to blob; a submodule has none."""
+        lines = self._bare.run("ls-tree", "-r", "-z", self._sha).split("\0")[:-1]
+        split = ((*info.split(), path) for info, _, path in (line.partition("\t") for line in lines))
+        return {path: blob for _, kind, blob, path in split if kind == "blob"}
+
+    def __getitem__(self, path: str) -> bytes:
+        return self._bare.read("cat-file", "blob", self._blobs[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blobs)
+
+    def __len__(self) -> int:
+        return len(self._blobs)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to a file between two commits. `kind` is git's letter (A, D, M, R, T), `patch` "" if binary."""
+
+    kind: str
+    path: str
+    previous: str
+    blob: str
+    patch: str
+
+    @property
+    def added(self) -> int:
+        return self._lines("+")
+
+    @property
+    def deleted(self) -> int:
+        return self._lines("-")
+
+    def _lines(self, sign: str) -> int:
+        return sum(line.startswith(sign) for line in self.patch.split("\n"))
+
+
+def _entries(words: Iterator[str]) -> Iterator[tuple[str, ...]]:
+    """Read `:modes blobs letter`, path and, after a rename or copy, the new path."""
+    for info in words:
+        _, _, old, new, kind = info.split()
+        first = next(words)
+        yield kind[0], next(words) if kind[0] in "RC" else first, first, old if kind == "D" else new
+
+
+def _change(entry: tuple[str, ...], texts: Iterator[str]) -> Change:
+    """A file that became a link, or the reverse, has two texts: it goes, and it comes."""
+    kind, path, previous, blob = entry
+    text = next(texts) + (next(texts) if kind == "T" else "")
+    _, found, hunks = text.partition("\n@@ ")
+    return Change(kind, path, previous if kind == "R" else "", blob, f"@@ {hunks}".rstrip("\n") if found else "")
 
 
 class Git:

@@ -1,51 +1,23 @@
-"""From a change to the event that GitHub would send for it, and from the event to a run of the bot.
-
-What GITHUB_TOKEN does starts no workflow, so its changes make no event.
-https://docs.github.com/en/actions/concepts/security/github_token#when-github_token-triggers-workflow-runs
-"""
+"""What a person does in the sandbox, and the runs of the bot that it leads to."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox import payloads, runs
+from sandbox import news, runs
 from sandbox.answers import Answer, answer
+from sandbox.bare import ConflictError
+from sandbox.state import Review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.state import State, Write
+    from sandbox.news import Event
+    from sandbox.state import State
 
-Event = dict[str, Any]  # name and payload
-GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-def of(state: State, write: Write) -> Event | None:
-    """Return the event that this change makes, None when it makes none that anybody here reads."""
-    make = AFTER.get(write.action)
-    if make is None or write.by == GITHUB_TOKEN:
-        return None
-    payload = make(state, write)
-    return {"name": payloads.name(payload), "payload": payload}
-
-
-AFTER: dict[str, Callable[[State, Write], Event]] = {
-    "add_label": lambda state, write: payloads.labeled(
-        state, write.repository, write.number, write.detail["name"], write.by
-    ),
-    "remove_label": lambda state, write: payloads.unlabeled(
-        state, write.repository, write.number, write.detail["name"], write.by
-    ),
-    "comment": lambda state, write: payloads.commented(
-        state, write.repository, write.number, write.detail["id"], write.by
-    ),
-    "open_pull": lambda state, write: payloads.opened(state, write.repository, write.number, write.by),
-    "open_issue": lambda state, write: payloads.opened(state, write.repository, write.number, write.by),
-    "merge": lambda state, write: payloads.closed(state, write.repository, write.number, write.by),
-    "synchronize": lambda state, write: payloads.synchronized(state, write.repository, write.number, write.by),
-}
 
 
 def act(state: State, raw: bytes) -> Answer:
@@ -57,25 +29,57 @@ def act(state: State, raw: bytes) -> Answer:
     return answer(422, {"message": done}) if isinstance(done, str) else answer(201, done)
 
 
-def carry_out(state: State, data: Mapping[str, Any]) -> Event | str:
-    """Do it, and keep the event that GitHub would send. Returns that, or one line that says why not."""
+def carry_out(state: State, data: Mapping[str, Any]) -> list[Event] | str:
+    """Do it, and keep the events that GitHub would send. Returns those, or one line that says why not."""
+    by = data.get("by") or "maintainer"
     try:
         place = (data["repository"], int(data["number"]))
-        payload = ACTS[data["do"]](state, *place, data.get("text", ""), data.get("by", "maintainer"))
-    except (KeyError, TypeError, ValueError) as error:
+        with state.deed(by) as changes:
+            ACTS[data["do"]](state, *place, data.get("text", ""), by)
+    except (KeyError, TypeError, ValueError, ConflictError) as error:
         return f"{type(error).__name__}: {error}"
-    event = {"name": payloads.name(payload), "payload": payload}
-    state.events.append(event)
-    return event
+    events = news.of(state, changes)
+    state.events += events
+    return events
 
 
-ACTS: dict[str, Callable[[State, str, int, str, str], Event]] = {
-    "label": payloads.labeled,
-    "unlabel": payloads.unlabeled,
-    "comment": lambda state, repo, number, text, by: payloads.comment_created(state, repo, number, by, text),
-    "merge": lambda state, repo, number, text, by: payloads.merged(state, repo, number, text or "merge", by),
-    "close": lambda state, repo, number, _, by: payloads.closed(state, repo, number, by),
-    "push": lambda state, repo, number, _, by: payloads.synchronize(state, repo, number, by),
+def _merge(state: State, repo: str, number: int, method: str, by: str) -> None:
+    pull = state.pull(repo, number)
+    if pull.state != "open":
+        raise ValueError(f"#{number} is closed")
+    state.merge(repo, number, method or "merge", f"Merge pull request #{number}", by)
+
+
+def _review(state: State, repo: str, number: int, verdict: str, by: str) -> None:
+    """`verdict` is APPROVED, CHANGES_REQUESTED or COMMENTED, in any case."""
+    sha = state.pull(repo, number).head_sha
+    review = Review(state.next_id(), state.person(by), verdict.upper(), "", sha, state.now())
+    state.review(repo, number, review)
+
+
+def _milestone(state: State, repo: str, number: int, title: str, _by: str) -> None:
+    """Move to the milestone of this title, which is made if there is none; "" is none."""
+    held = state.repository(repo)
+    known = {each.title: each for each in held.milestones} if held else {}
+    chosen = (known.get(title) or state.add_milestone(repo, title)).number if title else None
+    state.change_item(repo, number, {"milestone": chosen})
+
+
+ACTS: dict[str, Callable[[State, str, int, str, str], object]] = {
+    "label": lambda state, repo, number, text, _: state.add_labels(repo, number, [text]),
+    "unlabel": lambda state, repo, number, text, _: state.remove_label(repo, number, text),
+    "comment": lambda state, repo, number, text, by: state.add_comment(repo, number, by, text),
+    "merge": _merge,
+    "close": lambda state, repo, number, *_: state.change_item(repo, number, {"state": "closed"}),
+    "reopen": lambda state, repo, number, *_: state.change_item(repo, number, {"state": "open"}),
+    "title": lambda state, repo, number, text, _: state.change_item(repo, number, {"title": text}),
+    "milestone": _milestone,
+    "push": lambda state, repo, number, *_: state.add_commit(repo, number),
+    "draft": lambda state, repo, number, *_: state.set_draft(repo, number, draft=True),
+    "ready": lambda state, repo, number, *_: state.set_draft(repo, number, draft=False),
+    "review": _review,
+    "request": lambda state, repo, number, text, _: state.request_reviewers(repo, number, [text], []),
+    "assign": lambda state, repo, number, text, _: state.assign(repo, number, [text]),
 }
 
 
@@ -98,8 +102,12 @@ def deliver_at_once(state: State) -> None:
     for event in waiting:
         ran = state.bot(event) if state.bot else None
         if ran:
-            title = f"{event['name']} {event['payload']['action']}"
-            state.runs.append({"title": title, "code": ran.code, "log": ran.log})
+            state.runs.append({"title": title(event), "code": ran.code, "log": ran.log})
+
+
+def title(event: Event) -> str:
+    """Name an event as a person does: `pull_request labeled`."""
+    return f"{event['name']} {event['payload'].get('action', '')}".strip()
 
 
 def here(workspace: str, offset: float) -> dict[str, str]:
@@ -109,8 +117,6 @@ def here(workspace: str, offset: float) -> dict[str, str]:
 
 def move_clock(state: State, raw: bytes) -> Answer:
     """Let time pass: {"seconds": 259200}."""
-    from datetime import timedelta
-
     state.offset += timedelta(seconds=float(json.loads(raw)["seconds"]))
     return answer(200, {"offset": state.offset.total_seconds()})
 

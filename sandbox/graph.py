@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -142,6 +142,8 @@ type PullRequestReview implements Node { author: Actor body: String! id: ID! sta
 type Mutation {
   addComment(input: AddCommentInput!): AddCommentPayload
   addLabelsToLabelable(input: AddLabelsToLabelableInput!): AddLabelsToLabelablePayload
+  convertPullRequestToDraft(input: ConvertPullRequestToDraftInput!): ConvertPullRequestToDraftPayload
+  markPullRequestReadyForReview(input: MarkPullRequestReadyForReviewInput!): MarkPullRequestReadyForReviewPayload
   minimizeComment(input: MinimizeCommentInput!): MinimizeCommentPayload
   removeLabelsFromLabelable(input: RemoveLabelsFromLabelableInput!): RemoveLabelsFromLabelablePayload
 }
@@ -151,6 +153,10 @@ input AddLabelsToLabelableInput { clientMutationId: String labelIds: [ID!]! labe
 type AddLabelsToLabelablePayload { clientMutationId: String }
 input RemoveLabelsFromLabelableInput { clientMutationId: String labelIds: [ID!]! labelableId: ID! }
 type RemoveLabelsFromLabelablePayload { clientMutationId: String }
+input ConvertPullRequestToDraftInput { clientMutationId: String pullRequestId: ID! }
+type ConvertPullRequestToDraftPayload { clientMutationId: String pullRequest: PullRequest }
+input MarkPullRequestReadyForReviewInput { clientMutationId: String pullRequestId: ID! }
+type MarkPullRequestReadyForReviewPayload { clientMutationId: String pullRequest: PullRequest }
 enum ReportedContentClassifiers { ABUSE DUPLICATE OFF_TOPIC OUTDATED RESOLVED SPAM }
 input MinimizeCommentInput { classifier: ReportedContentClassifiers! clientMutationId: String subjectId: ID! }
 type MinimizeCommentPayload { clientMutationId: String }
@@ -194,6 +200,7 @@ class Viewer:
     state: State
     token: Token
     cost: Cost
+    accounts: dict[int, Json] = field(default_factory=dict)  # written already: a page names the same few people
 
 
 def handle(state: State, token: Token, raw: bytes) -> Answer:
@@ -274,6 +281,8 @@ def _root(viewer: Viewer) -> Json:
         "addLabelsToLabelable": partial(_change_labels, viewer),
         "removeLabelsFromLabelable": partial(_change_labels, viewer),
         "minimizeComment": partial(_minimize, viewer),
+        "convertPullRequestToDraft": partial(_set_draft, viewer),
+        "markPullRequestReadyForReview": partial(_set_draft, viewer),
     }
 
 
@@ -309,6 +318,12 @@ def _minimize(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002
                     viewer.state.minimize(repo.full_name, item.number, comment, input["classifier"])
                     return {"clientMutationId": input.get("clientMutationId")}
     raise _typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{input['subjectId']}'")
+
+
+def _set_draft(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002
+    repo, item = _subject(viewer, input["pullRequestId"])
+    viewer.state.set_draft(repo.full_name, item.number, draft=info.field_name == "convertPullRequestToDraft")
+    return {"clientMutationId": input.get("clientMutationId"), "pullRequest": _written(viewer, repo, item)}
 
 
 def _subject(viewer: Viewer, node: str) -> tuple[Repository, Issue | Pull]:
@@ -491,7 +506,11 @@ def _account(viewer: Viewer, person: Person) -> Json:
 
 def _actor(viewer: Viewer, person: Person | None) -> Json | None:
     """An actor's login has no `[bot]`, unlike in REST; an account that was deleted is null."""
-    return _account(viewer, person) if person else None
+    if person is None:
+        return None
+    if person.id not in viewer.accounts:
+        viewer.accounts[person.id] = _account(viewer, person)
+    return viewer.accounts[person.id]
 
 
 def _is_viewer(viewer: Viewer, person: Person | None) -> bool:

@@ -137,7 +137,8 @@ def dispatch_workflow(call: Call) -> Answer:
     files = call.repo.files(ref)
     if files is None or f".github/workflows/{name}" not in files:
         raise not_found(call.docs)
-    call.state.dispatched(call.repo.full_name, name, {"ref": ref, "inputs": call.json().get("inputs") or {}})
+    payload = {"ref": ref, "inputs": call.json().get("inputs") or {}}
+    call.state.dispatched(call.repo.full_name, name, payload, workflow=True)
     return Answer(204, b"")
 
 

@@ -10,41 +10,62 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox import shapes
-from sandbox.state import Pull
+from sandbox.state import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sandbox.state import Issue, Item, Repository, State
+    from sandbox.state import Item, Milestone, Pull, Repository, State
 
 Payload = dict[str, Any]
 
 
 def name(payload: Payload) -> str:
     """Return the event's name, as in GITHUB_EVENT_NAME (a workflow may ask for `pull_request_target` instead)."""
-    if "comment" in payload:
-        return "issue_comment"
-    return "pull_request" if "pull_request" in payload else "issues"
+    return next((kind for field, kind in BY_FIELD.items() if field in payload), "issues")
+
+
+BY_FIELD = {  # the first that a payload has tells what it is
+    "comment": "issue_comment",
+    "review": "pull_request_review",
+    "pull_request": "pull_request",
+    "check_suite": "check_suite",
+    "merge_group": "merge_group",
+    "client_payload": "repository_dispatch",
+    "inputs": "workflow_dispatch",
+    "context": "status",
+}
 
 
 def labeled(state: State, repo: str, number: int, label: str, sender: str) -> Payload:
     """`sender` put `label` on."""
     state.add_labels(repo, number, [label])
-    about = _about(state, repo, number, "labeled", sender)
-    return {**about, "label": _label(state, repo, label)}
+    return about_label(state, repo, number, label, sender, action="labeled")
 
 
 def unlabeled(state: State, repo: str, number: int, label: str, sender: str) -> Payload:
     """`sender` took `label` off."""
     state.define_label(repo, label)
     state.remove_label(repo, number, label)
-    about = _about(state, repo, number, "unlabeled", sender)
-    return {**about, "label": _label(state, repo, label)}
+    return about_label(state, repo, number, label, sender, action="unlabeled")
+
+
+def about_label(state: State, repo: str, number: int, label: str, sender: str, *, action: str) -> Payload:
+    """The label was put on or taken off."""
+    return {**about(state, repo, number, action, sender), "label": _label(state, repo, label)}
+
+
+def about_milestone(state: State, repo: str, number: int, was: Milestone | None, sender: str) -> Payload:
+    """The item is in another milestone than before, or in none."""
+    where, item = _place(state, repo, number)
+    action = "milestoned" if item.milestone else "demilestoned"
+    around = about(state, repo, number, action, sender)
+    return {**around, "milestone": shapes.milestone(state, where, item.milestone or was)}
 
 
 def opened(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The item was opened, by its author unless somebody else is named."""
-    return _about(state, repo, number, "opened", sender)
+    return about(state, repo, number, "opened", sender)
 
 
 def opened_issue(state: State, repo: str, title: str, labels: Iterable[str], author: str) -> Payload:
@@ -66,7 +87,7 @@ def opened_pull(
 def edited(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The title was edited, to what it was before."""
     return {
-        **_about(state, repo, number, "edited", sender),
+        **about(state, repo, number, "edited", sender),
         "changes": {"title": {"from": state.item(repo, number).title}},
     }
 
@@ -75,36 +96,109 @@ def closed(state: State, repo: str, number: int, sender: str | None = None) -> P
     item = state.item(repo, number)
     if item.state != "closed":
         item.state, item.closed_at, item.updated_at = "closed", state.now(), state.now()
-    return _about(state, repo, number, "closed", sender)
+    return about(state, repo, number, "closed", sender)
 
 
 def synchronize(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The pull request's branch got a new commit."""
-    pull = state.item(repo, number)
-    if not isinstance(pull, Pull):
-        raise TypeError(f"#{number} is an issue")
-    before = pull.head_sha
-    state.add_commit(repo, number)
-    return {**_about(state, repo, number, "synchronize", sender), "before": before, "after": pull.head_sha}
+    before = state.pull(repo, number).head_sha
+    after = state.add_commit(repo, number)
+    return {**about(state, repo, number, "synchronize", sender), "before": before, "after": after}
 
 
-def synchronized(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
-    """The branch has its new commit already."""
-    return _about(state, repo, number, "synchronize", sender)
-
-
-def merged(state: State, repo: str, number: int, method: str, sender: str) -> Payload:
-    """`sender` merged the pull request. Raises ConflictError."""
-    state.merge(repo, number, method, f"Merge pull request #{number}", sender)
-    return _about(state, repo, number, "closed", sender)
-
-
-def commented(state: State, repo: str, number: int, comment: int, sender: str) -> Payload:
-    """The comment with this id was written."""
-    where, item = _place(state, repo, number)
-    made = next(each for each in item.comments if each.id == comment)
+def reviewed(state: State, repo: str, number: int, review: int, sender: str) -> Payload:
+    """The review with this id was handed in."""
+    where, pull = _repository(state, repo), state.pull(repo, number)
+    made = next(each for each in pull.reviews if each.id == review)
+    written = shapes.review(state, where, pull, made)
     return {
-        "action": "created",
+        "action": "submitted",
+        "review": {**written, "state": made.state.lower()},
+        "pull_request": shapes.pull(state, where, pull),
+        **_around(state, where, pull, sender),
+    }
+
+
+def status(state: State, repo: str, sha: str, number: int, sender: str) -> Payload:
+    """The commit got this status."""
+    where = _repository(state, repo)
+    made = next(each for each in where.statuses[sha] if each.id == number)
+    api, page = f"{state.url}/repos/{where.full_name}/commits", f"{state.url}/{where.full_name}/commit/{sha}"
+    return {
+        "id": made.id,
+        "sha": sha,
+        "name": where.full_name,
+        "target_url": made.target_url or None,
+        "context": made.context,
+        "description": made.description or None,
+        "state": made.state,
+        "commit": {"sha": sha, "url": f"{api}/{sha}", "html_url": page},
+        "branches": [
+            {"name": name, "commit": {"sha": tip, "url": f"{api}/{tip}"}, "protected": name in where.protected}
+            for name, tip in where.branches.items()
+            if tip == sha
+        ],
+        "created_at": shapes.moment(made.created_at),
+        "updated_at": shapes.moment(made.created_at),
+        **_around(state, where, None, sender),
+    }
+
+
+def suite_is_over(state: State, repo: str, sha: str) -> bool:
+    """Whether each check run of the commit, the newest of its name, has a conclusion."""
+    newest = {each.name: each for each in _repository(state, repo).checks if each.sha == sha}
+    return all(each.conclusion for each in newest.values())
+
+
+def check_suite(state: State, repo: str, sha: str, sender: str) -> Payload:
+    """All check runs of the commit are over."""
+    where = _repository(state, repo)
+    newest = {each.name: each for each in where.checks if each.sha == sha}
+    worst = [each.conclusion for each in newest.values() if each.conclusion not in ("success", "neutral", "skipped")]
+    last = max(newest.values(), key=lambda each: each.id)
+    api = f"{state.url}/repos/{where.full_name}/check-suites/{last.id}"
+    pulls = [pull for pull in where.pulls() if pull.head_sha == sha and pull.head_repository == where.full_name]
+    suite = {
+        "id": last.id,
+        "node_id": shapes.node_id("CS", last.id),
+        "head_branch": pulls[0].head_ref if pulls else None,
+        "head_sha": sha,
+        "status": "completed",
+        "conclusion": worst[0] if worst else "success",
+        "url": api,
+        "before": None,
+        "after": sha,
+        "pull_requests": [shapes.pull_link(state, where, pull) for pull in pulls],
+        "app": None,
+        "created_at": shapes.moment(last.started_at),
+        "updated_at": shapes.moment(last.completed_at),
+        "latest_check_runs_count": len(newest),
+        "check_runs_url": f"{api}/check-runs",
+    }
+    return {"action": "completed", "check_suite": suite, **_around(state, where, None, sender)}
+
+
+def dispatched(state: State, repo: str, kind: str, client_payload: Payload, sender: str) -> Payload:
+    """Somebody called for an event of their own."""
+    where = _repository(state, repo)
+    around = _around(state, where, None, sender)
+    return {"action": kind, "branch": where.default_branch, "client_payload": client_payload, **around}
+
+
+def workflow_dispatched(state: State, repo: str, file: str, asked: Payload, sender: str) -> Payload:
+    """Somebody started a workflow by hand, or by the API."""
+    ref = asked["ref"] if asked["ref"].startswith("refs/") else f"refs/heads/{asked['ref']}"
+    around = _around(state, _repository(state, repo), None, sender)
+    return {"inputs": asked["inputs"], "ref": ref, "workflow": f".github/workflows/{file}", **around}
+
+
+def commented(state: State, repo: str, number: int, comment: int, sender: str, *, action: str = "created") -> Payload:
+    """The comment with this id was written, edited or deleted."""
+    where, item = _place(state, repo, number)
+    there = [each for each in item.comments if each.id == comment]
+    made = there[0] if there else state.deleted[comment]
+    return {
+        "action": action,
         "issue": shapes.issue(state, where, item),
         "comment": shapes.comment(state, where, item, made),
         **_around(state, where, item, sender),
@@ -116,21 +210,30 @@ def comment_created(state: State, repo: str, number: int, author: str, body: str
     return commented(state, repo, number, state.add_comment(repo, number, author, body).id, author)
 
 
+def person(state: State, login: str) -> Payload | None:
+    return shapes.user(state, state.person(login))
+
+
+def team(state: State, repo: str, slug: str) -> Payload:
+    return shapes.team(state, _repository(state, repo), slug)
+
+
 def _label(state: State, repo: str, label: str) -> Payload:
     return shapes.label(state, _repository(state, repo), state.define_label(repo, label))
 
 
-def _about(state: State, repo: str, number: int, action: str, sender: str | None) -> Payload:
+def about(state: State, repo: str, number: int, action: str, sender: str | None) -> Payload:
+    """Write the event `action` about an item, whatever kind it is of."""
     where, item = _place(state, repo, number)
     around = _around(state, where, item, sender)
-    if isinstance(item, Pull):
+    if not isinstance(item, Issue):
         return {"action": action, "number": number, "pull_request": shapes.pull(state, where, item), **around}
     return {"action": action, "issue": shapes.issue(state, where, item), **around}
 
 
-def _around(state: State, repo: Repository, item: Item, sender: str | None) -> Payload:
-    person = state.person(sender) if sender else item.author or state.person("ghost")
-    return {"repository": shapes.repository(state, repo), "sender": shapes.user(state, person)}
+def _around(state: State, repo: Repository, item: Item | None, sender: str | None) -> Payload:
+    who = state.person(sender) if sender else (item and item.author) or state.person("ghost")
+    return {"repository": shapes.repository(state, repo), "sender": shapes.user(state, who)}
 
 
 def _place(state: State, full_name: str, number: int) -> tuple[Repository, Issue | Pull]:

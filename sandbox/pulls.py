@@ -5,8 +5,8 @@ https://docs.github.com/en/rest/pulls
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from sandbox import shapes
 from sandbox.answers import Answer, answer, invalid, refuse
@@ -17,6 +17,7 @@ from sandbox.state import Pull, Review
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.bare import Change
     from sandbox.calls import Call
 
 # What a list leaves out of a pull request.
@@ -26,12 +27,17 @@ ONLY_WHOLE = frozenset(
     additions deletions changed_files
     """.split()
 )
+DIFF = ("application/vnd.github.diff", "application/vnd.github.v3.diff")
 REVIEWS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
 
 def get_pull(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request; asked for as a diff, it is one."""
     call.need("pull_requests=read")
     pull = call.pull
+    if call.headers.get("accept", "").partition("+")[0] in DIFF:
+        text = call.state.git.of(call.repo).diff(_fork_point(call, pull), pull.head_sha)
+        return Answer(200, text.encode(errors="surrogateescape"), {"Content-Type": "application/vnd.github.diff"})
     written = answer(200, whole(call, pull))
     pull.mergeable_reads = max(0, pull.mergeable_reads - 1)
     return written
@@ -49,7 +55,9 @@ def list_pulls(call: Call) -> Answer:
         and head in ("", f"{(pull.head_repository or '').partition('/')[0]}:{pull.head_ref}")
     ]
     newest_first = call.query.get("direction", "desc") == "desc"
-    return paged(call, sorted(found, key=lambda pull: pull.number, reverse=newest_first), partial(simple, call))
+    found.sort(key=lambda pull: pull.number, reverse=newest_first)
+    around = shapes.repository(call.state, call.repo)
+    return paged(call, found, lambda pull: simple(call, pull, around))
 
 
 def open_pull(call: Call) -> Answer:
@@ -123,7 +131,7 @@ def list_files(call: Call) -> Answer:
 
 def list_reviews(call: Call) -> Answer:
     call.need("pull_requests=read")
-    return paged(call, call.pull.reviews, partial(_review, call))
+    return paged(call, call.pull.reviews, lambda each: _review(call, each))
 
 
 def create_review(call: Call) -> Answer:
@@ -172,72 +180,60 @@ def whole(call: Call, pull: Pull) -> dict[str, Any]:
     """Write one pull request with what GitHub works out late: null until it was asked for once."""
     files = changes(call, pull)
     is_known = pull.mergeable_reads == 0 and pull.state == "open"
-    mergeable = _merges(call, pull) if is_known else None
+    bare, base = call.state.git.of(call.repo), call.repo.branches[pull.base_ref]
+    mergeable = bare.merges(base, pull.head_sha) if is_known else None
     return {
         **shapes.pull(call.state, call.repo, pull),
         "mergeable": mergeable,
         "mergeable_state": {None: "unknown", True: "clean", False: "dirty"}[mergeable],
-        "commits": len(call.state.git.of(call.repo).history(pull.head_sha, call.repo.branches[pull.base_ref])) or 1,
+        "commits": len(bare.history(pull.head_sha, base)) or 1,
         "additions": sum(each["additions"] for each in files),
         "deletions": sum(each["deletions"] for each in files),
         "changed_files": len(files),
     }
 
 
-def simple(call: Call, pull: Pull) -> dict[str, Any]:
-    """Write a pull request as lists have it."""
-    written = shapes.pull(call.state, call.repo, pull)
+def simple(call: Call, pull: Pull, around: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Write a pull request as lists have it, `around` being the repository that all of a list are in."""
+    written = shapes.pull(call.state, call.repo, pull, around)
     return {name: value for name, value in written.items() if name not in ONLY_WHOLE}
 
 
 def changes(call: Call, pull: Pull) -> list[dict[str, Any]]:
     """Compare the head with what it has in common with its base."""
     bare = call.state.git.of(call.repo)
-    base = bare.common(call.repo.branches[pull.base_ref], pull.head_sha)
-    return [_change(call, pull, line) for line in bare.changed(base, pull.head_sha)]
+    return [_change(call, pull, each) for each in bare.changed(_fork_point(call, pull), pull.head_sha)]
 
 
-def _change(call: Call, pull: Pull, change: tuple[str, int, int, str]) -> dict[str, Any]:
-    path, added, deleted, status = change
-    content = (call.repo.commits.get(pull.head_sha) or {}).get(path, b"")
+def _fork_point(call: Call, pull: Pull) -> str:
+    return call.state.git.of(call.repo).common(call.repo.branches[pull.base_ref], pull.head_sha)
+
+
+STATUS = {"A": "added", "D": "removed", "R": "renamed"}
+
+
+def _change(call: Call, pull: Pull, change: Change) -> dict[str, Any]:
+    """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files, where a renamed file has both names."""
     page = f"{call.state.url}/{call.repo.full_name}"
     return {
-        "sha": shapes.blob_sha(content),
-        "filename": path,
-        "status": {"A": "added", "D": "removed"}.get(status, "modified"),
-        "additions": added,
-        "deletions": deleted,
-        "changes": added + deleted,
-        "blob_url": f"{page}/blob/{pull.head_sha}/{path}",
-        "raw_url": f"{page}/raw/{pull.head_sha}/{path}",
-        "contents_url": f"{call.state.url}/repos/{call.repo.full_name}/contents/{path}?ref={pull.head_sha}",
+        "sha": change.blob,
+        "filename": change.path,
+        "status": STATUS.get(change.kind, "modified"),
+        "additions": change.added,
+        "deletions": change.deleted,
+        "changes": change.added + change.deleted,
+        "blob_url": f"{page}/blob/{pull.head_sha}/{quote(change.path)}",
+        "raw_url": f"{page}/raw/{pull.head_sha}/{quote(change.path)}",
+        "contents_url": (
+            f"{call.state.url}/repos/{call.repo.full_name}/contents/{quote(change.path)}?ref={pull.head_sha}"
+        ),
+        **({"previous_filename": change.previous} if change.previous else {}),
+        **({"patch": change.patch} if change.patch else {}),
     }
-
-
-def _merges(call: Call, pull: Pull) -> bool:
-    try:
-        call.state.git.of(call.repo).merge(call.repo.branches[pull.base_ref], pull.head_sha, "trial")
-    except ConflictError:
-        return False
-    return True
 
 
 def _review(call: Call, review: Review) -> dict[str, Any]:
-    page = shapes.item_page(call.state, call.repo, call.pull)
-    url = f"{call.state.url}/repos/{call.repo.full_name}/pulls/{call.pull.number}"
-    return {
-        "id": review.id,
-        "node_id": shapes.node_id("PRR", review.id),
-        "user": shapes.user(call.state, review.author),
-        "body": review.body,
-        "state": review.state,
-        "html_url": f"{page}#pullrequestreview-{review.id}",
-        "pull_request_url": url,
-        "_links": {"html": {"href": f"{page}#pullrequestreview-{review.id}"}, "pull_request": {"href": url}},
-        "submitted_at": shapes.moment(review.submitted_at),
-        "commit_id": review.sha,
-        "author_association": shapes.association(call.repo, review.author),
-    }
+    return shapes.review(call.state, call.repo, call.pull, review)
 
 
 def _requested(call: Call, pull: Pull) -> dict[str, Any]:

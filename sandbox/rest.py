@@ -54,7 +54,7 @@ def _file(call: Call, path: str, content: bytes) -> Answer:
     return answer(200, {**_entry(call, path, "file", content), **encoded})
 
 
-def _folder(call: Call, path: str, inside: list[str], files: dict[str, bytes]) -> list[Any]:
+def _folder(call: Call, path: str, inside: list[str], files: Mapping[str, bytes]) -> list[Any]:
     start = f"{path}/" if path else ""
     names = dict.fromkeys(start + name.removeprefix(start).partition("/")[0] for name in inside)
     return [_entry(call, name, "file" if name in files else "dir", files.get(name, b"")) for name in names]

@@ -6,6 +6,7 @@ Requests are answered one after the other on one thread, each as a whole: that i
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from sandbox import access, control, deliveries, git, graph, page, rest, strikes
+from sandbox import access, control, deliveries, git, graph, news, page, rest, strikes
 from sandbox.answers import Answer, RefusedError
 from sandbox.listening import listen, read
 from sandbox.scenario import load
@@ -72,8 +73,7 @@ class Application:
             reply = self._as_it_was(request, fault.seconds) or reply
         request.status, request.answer = reply.status, reply.body
         request.kind = reply.headers.get("Content-Type", "")
-        made = (deliveries.of(self.state, write) for write in request.effects)
-        self.state.events += [event for event in made if event]
+        self.state.events += news.of(self.state, request.effects)
         if fault and (reads := fault.reads or int(fault.kind == "lag")):
             self.state.lag(request.effects, reads)
         return reply, fault, request
@@ -195,5 +195,6 @@ class Sandbox:
 def serve(scenario: Path | str | dict[str, Any] | State | None = None, port: int = 0) -> Iterator[Sandbox]:
     """Run a GitHub on loopback for as long as the `with` lasts; see scenario.py for what may be given."""
     state = scenario if isinstance(scenario, State) else load(scenario)
+    gc.set_threshold(100_000, 50, 100)  # looking through 50,000 comments for garbage takes longer than an answer
     with listen(Application(state), port) as state.url:
         yield Sandbox(state.url, state)

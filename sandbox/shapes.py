@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sandbox.state import Comment, Item, Label, Milestone, Person, Repository, State
+    from sandbox.state import Comment, Item, Label, Milestone, Person, Repository, Review, State
 
 Json = dict[str, Any]
 WRITERS = frozenset({"admin", "maintain", "write", "triage"})
@@ -26,7 +26,7 @@ WRITERS = frozenset({"admin", "maintain", "write", "triage"})
 
 def moment(at: datetime | None) -> str | None:
     """Write a time as GitHub does, in whole seconds and with a Z."""
-    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else f"{at.isoformat()[:19]}Z"
 
 
 def node_id(prefix: str, number: int) -> str:
@@ -266,7 +266,9 @@ def _pull_links(state: State, repo: Repository, item: Pull) -> Json:
     return {"draft": item.draft, "pull_request": links}
 
 
-def pull(state: State, repo: Repository, item: Pull) -> Json:
+def pull(state: State, repo: Repository, item: Pull, written: Json | None = None) -> Json:
+    """Write a pull request; `written` is its repository as `repository` has it, for those who list many."""
+    written = written or repository(state, repo)
     api, page = f"{state.url}/repos/{repo.full_name}", item_page(state, repo, item)
     url, issue_url = f"{api}/pulls/{item.number}", f"{api}/issues/{item.number}"
     links = {
@@ -290,8 +292,8 @@ def pull(state: State, repo: Repository, item: Pull) -> Json:
         "merge_commit_sha": item.merge_sha,
         "requested_reviewers": [user(state, person) for person in item.reviewers],
         "requested_teams": [team(state, repo, name) for name in item.teams],
-        "head": _head(state, repo, item),
-        "base": _base(state, repo, item),
+        "head": _head(state, repo, item, written),
+        "base": _base(state, repo, item, written),
         "_links": {name: {"href": href} for name, href in links.items()},
         "auto_merge": None,
         "draft": item.draft,
@@ -307,6 +309,35 @@ def pull(state: State, repo: Repository, item: Pull) -> Json:
         "additions": 1,
         "deletions": 0,
         "changed_files": 1,
+    }
+
+
+def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
+    page, url = item_page(state, repo, item), f"{state.url}/repos/{repo.full_name}/pulls/{item.number}"
+    return {
+        "id": each.id,
+        "node_id": node_id("PRR", each.id),
+        "user": user(state, each.author),
+        "body": each.body,
+        "state": each.state,
+        "html_url": f"{page}#pullrequestreview-{each.id}",
+        "pull_request_url": url,
+        "_links": {"html": {"href": f"{page}#pullrequestreview-{each.id}"}, "pull_request": {"href": url}},
+        "submitted_at": moment(each.submitted_at),
+        "commit_id": each.sha,
+        "author_association": association(repo, each.author),
+    }
+
+
+def pull_link(state: State, repo: Repository, item: Pull) -> Json:
+    """Write a pull request as a check suite names it."""
+    there = {"id": repo.id, "url": f"{state.url}/repos/{repo.full_name}", "name": repo.name}
+    return {
+        "url": f"{state.url}/repos/{repo.full_name}/pulls/{item.number}",
+        "id": item.id,
+        "number": item.number,
+        "head": {"ref": item.head_ref, "sha": item.head_sha, "repo": there},
+        "base": {"ref": item.base_ref, "sha": repo.branches.get(item.base_ref, ""), "repo": there},
     }
 
 
@@ -353,17 +384,17 @@ def _common(state: State, repo: Repository, item: Item) -> Json:
     }
 
 
-def _base(state: State, repo: Repository, item: Pull) -> Json:
+def _base(state: State, repo: Repository, item: Pull, written: Json) -> Json:
     return {
         "label": f"{repo.owner}:{item.base_ref}",
         "ref": item.base_ref,
         "sha": repo.branches.get(item.base_ref, ""),
         "user": user(state, state.person(repo.owner)),
-        "repo": repository(state, repo),
+        "repo": written,
     }
 
 
-def _head(state: State, repo: Repository, item: Pull) -> Json:
+def _head(state: State, repo: Repository, item: Pull, written: Json) -> Json:
     """Write the branch that is proposed; its repository is null once the fork was deleted."""
     full_name = item.head_repository
     owner = full_name.partition("/")[0] if full_name else ""
@@ -372,7 +403,7 @@ def _head(state: State, repo: Repository, item: Pull) -> Json:
         "ref": item.head_ref,
         "sha": item.head_sha,
         "user": user(state, state.person(owner)) if owner else None,
-        "repo": _head_repository(state, repo, full_name),
+        "repo": written if full_name == repo.full_name else _head_repository(state, repo, full_name),
     }
 
 

@@ -9,11 +9,12 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.bare import Git
+from sandbox.bare import Git, OnDisk
 from sandbox.faults import Faults
 from sandbox.objects import Objects
 
@@ -177,7 +178,7 @@ class Repository:
     milestones: list[Milestone] = field(default_factory=list)
     items: dict[int, Issue | Pull] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
-    commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    commits: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     objects: Objects = field(default_factory=Objects, repr=False)
     protected: set[str] = field(default_factory=set)
     statuses: dict[str, list[Status]] = field(default_factory=dict)
@@ -191,7 +192,7 @@ class Repository:
     def pulls(self) -> list[Pull]:
         return [item for item in self.items.values() if isinstance(item, Pull)]
 
-    def files(self, ref: str = "") -> dict[str, bytes] | None:
+    def files(self, ref: str = "") -> Mapping[str, bytes] | None:
         """Return the files at a branch, a full ref or a commit; None when there is no such thing."""
         name = (ref or self.default_branch).removeprefix("refs/").removeprefix("heads/")
         return self.commits.get(self.branches.get(name, name))
@@ -271,7 +272,9 @@ class State:
         self.git = Git()
         self.requests: list[Request] = []
         self.writes: list[Write] = []
-        self.current: Request | None = None  # set by the server while it answers; only then a change is a Write
+        self.current: Request | None = None  # set by the server while it answers; its changes are Writes
+        self._deed: tuple[str, list[Write]] | None = None  # what a person does by other ways than HTTP, see `deed`
+        self.deleted: dict[int, Comment] = {}
         self._ids: Iterator[int] = itertools.count(1_000_001)
         self._comment_ids: Iterator[int] = itertools.count(2_000_000_001)
 
@@ -334,6 +337,8 @@ class State:
 
     def _commit(self, repository: Repository, tip: str, files: Files, message: str, by: str) -> str:
         new = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+        if isinstance(repository.commits.get(tip), OnDisk):
+            return self.git.of(repository).commit(tip, new, message, self.now(), by)
         whole = {**repository.commits.get(tip, {}), **new}
         sha = repository.objects.commit(whole, [tip], message, self.now(), by)
         repository.commits[sha] = whole
@@ -345,8 +350,7 @@ class State:
             self._record("push", repository.full_name, 0, branch=name, sha=sha, by=by)
             for pull in repository.pulls():
                 if pull.state == "open" and (pull.head_repository, pull.head_ref) == (repository.full_name, name):
-                    pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
-                    self._record("synchronize", repository.full_name, pull.number, sha=sha)
+                    self._move_head(repository, pull, sha)
 
     def add_issue(self, full_name: str, title: str, author: str | None, *, number: int = 0, **more: Any) -> Issue:
         with self.lock:
@@ -388,7 +392,7 @@ class State:
     def add_commit(self, full_name: str, number: int, files: Files | None = None) -> str:
         """Push one more commit to the head of a pull request; return its sha."""
         with self.lock:
-            repository, pull = self._at(full_name), self._pull(full_name, number)
+            repository, pull = self._at(full_name), self.pull(full_name, number)
             changes = files if files is not None else {f"change-{number}.txt": f"after {pull.head_sha}\n"}
             by = pull.author.login if pull.author else "ghost"
             sha = self._commit(repository, pull.head_sha, changes, "One more", by)
@@ -406,6 +410,7 @@ class State:
         """Change title, body, state or milestone; what `data` does not name stays."""
         with self.lock:
             item, now = self.item(full_name, number), self.now()
+            was = {"title": item.title, "body": item.body, "state": item.state, "milestone": item.milestone}
             item.title, item.body = data.get("title") or item.title, data.get("body", item.body) or ""
             if data.get("state") in ("open", "closed"):
                 item.state, item.closed_at = data["state"], now if data["state"] == "closed" else None
@@ -413,12 +418,20 @@ class State:
                 milestones = {each.number: each for each in self._at(full_name).milestones}
                 item.milestone = milestones[data["milestone"]] if data["milestone"] else None
             item.updated_at = now
-            self._record("change", full_name, number, **data)
+            changed = {name: value for name, value in was.items() if value != getattr(item, name)}
+            self._record("change", full_name, number, was=changed)
+
+    def set_draft(self, full_name: str, number: int, *, draft: bool) -> None:
+        with self.lock:
+            pull = self.pull(full_name, number)
+            if pull.draft != draft:
+                pull.draft, pull.updated_at = draft, self.now()
+                self._record("draft", full_name, number, draft=draft)
 
     def merge(self, full_name: str, number: int, method: str, message: str, by: str) -> str:
         """Merge by git: a merge, one squashed commit, or each commit anew. Raises ConflictError."""
         with self.lock:
-            repository, pull = self._at(full_name), self._pull(full_name, number)
+            repository, pull = self._at(full_name), self.pull(full_name, number)
             bare, tip = self.git.of(repository), repository.branches[pull.base_ref]
             if method == "rebase":
                 sha = bare.pick(tip, bare.history(pull.head_sha, tip))
@@ -433,32 +446,33 @@ class State:
     def update_branch(self, full_name: str, number: int) -> str:
         """Merge the base into the head. Raises ConflictError."""
         with self.lock:
-            repository, pull = self._at(full_name), self._pull(full_name, number)
+            repository, pull = self._at(full_name), self.pull(full_name, number)
             message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
             sha = self.git.of(repository).merge(pull.head_sha, repository.branches[pull.base_ref], message)
-            self._move_head(repository, pull, sha)
             self._record("update_branch", full_name, number, sha=sha)
+            self._move_head(repository, pull, sha)
             return sha
 
     def review(self, full_name: str, number: int, review: Review) -> None:
         with self.lock:
-            pull = self._pull(full_name, number)
+            pull = self.pull(full_name, number)
             pull.reviews.append(review)
             pull.reviewers = [person for person in pull.reviewers if person is not review.author]
             pull.updated_at = self.now()
-            self._record("review", full_name, number, state=review.state)
+            self._record("review", full_name, number, id=review.id, state=review.state)
 
     def request_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
         with self.lock:
-            pull = self._pull(full_name, number)
-            pull.reviewers += [who for name in names if (who := self.person(name)) not in pull.reviewers]
-            pull.teams += [team for team in teams if team not in pull.teams]
-            pull.updated_at = self.now()
-            self._record("request_reviewers", full_name, number, reviewers=list(names), teams=list(teams))
+            pull = self.pull(full_name, number)
+            people = [who for name in names if (who := self.person(name)) not in pull.reviewers]
+            new = [team for team in teams if team not in pull.teams]
+            pull.reviewers, pull.teams, pull.updated_at = pull.reviewers + people, pull.teams + new, self.now()
+            logins = [person.login for person in people]
+            self._record("request_reviewers", full_name, number, reviewers=logins, teams=new)
 
     def remove_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
         with self.lock:
-            pull = self._pull(full_name, number)
+            pull = self.pull(full_name, number)
             pull.reviewers = [person for person in pull.reviewers if person.login not in names]
             pull.teams = [team for team in pull.teams if team not in teams]
             self._record("remove_reviewers", full_name, number, reviewers=list(names), teams=list(teams))
@@ -466,12 +480,13 @@ class State:
     def add_status(self, full_name: str, sha: str, status: Status) -> None:
         with self.lock:
             self._at(full_name).statuses.setdefault(sha, []).append(status)
-            self._record("status", full_name, 0, sha=sha, context=status.context, state=status.state)
+            self._record("status", full_name, 0, sha=sha, id=status.id, context=status.context, state=status.state)
 
     def add_check(self, full_name: str, check: CheckRun) -> None:
         with self.lock:
             self._at(full_name).checks.append(check)
-            self._record("check_run", full_name, 0, sha=check.sha, name=check.name, conclusion=check.conclusion)
+            detail = {"id": check.id, "name": check.name, "conclusion": check.conclusion}
+            self._record("check_run", full_name, 0, sha=check.sha, **detail)
 
     def open_issue(self, full_name: str, title: str, author: str, body: str, labels: Iterable[str]) -> Issue:
         with self.lock:
@@ -482,8 +497,8 @@ class State:
 
     def change_comment(self, full_name: str, number: int, comment: Comment, body: str) -> None:
         with self.lock:
-            comment.body, comment.updated_at = body, self.now()
-            self._record("change_comment", full_name, number, id=comment.id, body=body)
+            was, comment.body, comment.updated_at = comment.body, body, self.now()
+            self._record("change_comment", full_name, number, id=comment.id, body=body, was=was)
 
     def minimize(self, full_name: str, number: int, comment: Comment, why: str) -> None:
         with self.lock:
@@ -493,6 +508,7 @@ class State:
     def delete_comment(self, full_name: str, number: int, comment: Comment) -> None:
         with self.lock:
             self.item(full_name, number).comments.remove(comment)
+            self.deleted[comment.id] = comment
             self._record("delete_comment", full_name, number, id=comment.id)
 
     def react(self, full_name: str, number: int, comment: Comment, content: str, by: str) -> tuple[int, bool]:
@@ -507,19 +523,23 @@ class State:
     def assign(self, full_name: str, number: int, names: Iterable[str]) -> None:
         with self.lock:
             item = self.item(full_name, number)
-            item.assignees += [who for name in names if (who := self.person(name)) not in item.assignees]
-            self._record("assign", full_name, number, assignees=list(names))
+            new = [who for name in names if (who := self.person(name)) not in item.assignees]
+            item.assignees = item.assignees + new
+            self._record("assign", full_name, number, assignees=[person.login for person in new])
 
     def unassign(self, full_name: str, number: int, names: Iterable[str]) -> None:
         with self.lock:
             item = self.item(full_name, number)
-            item.assignees = [person for person in item.assignees if person.login not in names]
-            self._record("unassign", full_name, number, assignees=list(names))
+            gone = [person for person in item.assignees if person.login in names]
+            item.assignees = [person for person in item.assignees if person not in gone]
+            self._record("unassign", full_name, number, assignees=[person.login for person in gone])
 
-    def dispatched(self, full_name: str, name: str, payload: dict[str, Any]) -> None:
+    def dispatched(self, full_name: str, name: str, payload: dict[str, Any], *, workflow: bool = False) -> None:
+        """A workflow was asked for by its file's `name`, or whoever listens for events of this `name`."""
         with self.lock:
             self._at(full_name).dispatches.append((name, payload))
-            self._record("dispatch", full_name, 0, name=name, payload=payload)
+            action = "dispatch_workflow" if workflow else "dispatch"
+            self._record(action, full_name, 0, name=name, payload=payload)
 
     def set_branch(self, full_name: str, name: str, sha: str | None) -> None:
         """Create, move or (None) delete a branch."""
@@ -608,9 +628,11 @@ class State:
     def _move_head(self, repository: Repository, pull: Pull, sha: str) -> None:
         if pull.head_repository == repository.full_name:
             repository.branches[pull.head_ref] = sha
-        pull.head_sha, pull.updated_at, pull.mergeable_reads = sha, self.now(), 1
+        before, pull.head_sha, pull.updated_at, pull.mergeable_reads = pull.head_sha, sha, self.now(), 1
+        self._record("synchronize", repository.full_name, pull.number, before=before, after=sha)
 
-    def _pull(self, full_name: str, number: int) -> Pull:
+    def pull(self, full_name: str, number: int) -> Pull:
+        """Raise TypeError for an issue."""
         pull = self.item(full_name, number)
         if not isinstance(pull, Pull):
             raise TypeError(f"#{number} is an issue")
@@ -634,7 +656,20 @@ class State:
             "updated_at": at,
         }
 
+    @contextmanager
+    def deed(self, login: str) -> Iterator[list[Write]]:
+        """Put what `login` changes while the `with` lasts into the list that this yields."""
+        with self.lock:
+            self._deed = (login, [])
+            try:
+                yield self._deed[1]
+            finally:
+                self._deed = None
+
     def _record(self, action: str, full_name: str, number: int, **detail: Any) -> None:
+        if self._deed is not None:
+            by, changes = self._deed
+            changes.append(Write(action, full_name, number, by, detail, -1))
         if self.current is None:
             return
         token = self.tokens.get(self.current.token)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.sandbox.test_sandbox import REPO, call
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -127,3 +129,51 @@ def test_a_private_repository_asks_for_a_token(github: Sandbox, tmp_path: Path) 
     url = f"{github.url}/{github.repository}.git"
     assert git("ls-remote", url, at=tmp_path).returncode != 0
     assert git("ls-remote", url, at=tmp_path, token=github.token).returncode == 0
+
+
+def test_modes_links_and_submodules_survive(github: Sandbox, tmp_path: Path) -> None:
+    """What was pushed stays what it is, also under a commit that is made here on top of it."""
+    work = clone(github, tmp_path)
+    (work / "run.sh").write_text("#!/bin/sh\n")
+    (work / "run.sh").chmod(0o755)
+    (work / "link").symlink_to("run.sh")
+    (work / "bin").write_bytes(b"\0\xff")
+    tip = git("rev-parse", "HEAD", at=work).stdout.strip()
+    git("update-index", "--add", "--cacheinfo", f"160000,{tip},module", at=work)
+    git("add", "run.sh", "link", "bin", at=work)
+    git("commit", "--quiet", "--message=Kinds", at=work)
+    assert git("push", "origin", "HEAD:refs/heads/kinds", at=work, token=github.tokens["maintainer"]).returncode == 0
+    repository = github.state.repository(github.repository)
+    assert repository
+    new = {"run.sh": b"#!/bin/sh\n", "link": b"run.sh", "bin": b"\0\xff"}
+    assert dict(repository.files("kinds") or {}) == {**(repository.files() or {}), **new}
+    sha = github.state.write_files(github.repository, {"new.txt": "new\n", "run.sh": "#!/bin/bash\n"}, "kinds")
+    lines = github.state.git.of(repository).run("ls-tree", "-r", sha).splitlines()
+    modes = {path: info.split()[0] for info, _, path in (line.partition("\t") for line in lines)}
+    assert [modes[name] for name in ("run.sh", "link", "module", "new.txt")] == ["100755", "120000", "160000", "100644"]
+
+
+def test_mm61_a_file_that_is_renamed_away_is_listed_with_its_old_name(github: Sandbox, tmp_path: Path) -> None:
+    lines = "".join(f"line {number}\n" for number in range(20))
+    github.state.write_files(github.repository, {"old.txt": lines, "gone.txt": "x\n", "picture.png": b"\0\1"})
+    work = clone(github, tmp_path)
+    git("mv", "old.txt", "ä new.txt", at=work)
+    git("rm", "--quiet", "gone.txt", at=work)
+    (work / "ä new.txt").write_text(f"{lines}more\n")
+    (work / "picture.png").write_bytes(b"\0\2")
+    commit(work, "y.txt", " \ndiff --git a b\n")
+    git("push", "origin", "HEAD:refs/heads/moved", at=work, token=github.tokens["maintainer"])
+    asked = {"title": "Moved", "head": "moved", "base": "main"}
+    _, pull, _ = call(github, "POST", f"{REPO}/pulls", asked, github.tokens["maintainer"])
+    _, files, _ = call(github, "GET", f"{REPO}/pulls/{pull['number']}/files")
+    told = ("status", "previous_filename", "additions", "deletions")
+    assert {file["filename"]: tuple(file.get(name) for name in told) for file in files} == {
+        "gone.txt": ("removed", None, 0, 1),
+        "picture.png": ("modified", None, 0, 0),
+        "y.txt": ("added", None, 2, 0),
+        "ä new.txt": ("renamed", "old.txt", 1, 0),
+    }
+    patches = {file["filename"]: file.get("patch") for file in files}
+    assert patches["ä new.txt"] == "@@ -18,3 +18,4 @@ line 16\n line 17\n line 18\n line 19\n+more"
+    assert patches["picture.png"] is None
+    assert (pull["changed_files"], pull["additions"], pull["deletions"]) == (4, 3, 1)

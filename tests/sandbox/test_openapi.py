@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,6 +64,13 @@ def test_a_request_that_is_wrong_is_found(made: Request) -> None:
 
 def test_a_call_that_does_not_exist_is_found(made: Request) -> None:
     assert problems([replace(made, path="/repos/o/r/wishes")]) == ["POST /repos/o/r/wishes: GitHub has no such call"]
+
+
+def test_no_test_starts_a_github_whose_answers_are_not_checked() -> None:
+    """`openapi.checked` is the way; `serve_all` is for pages, which GitHub does not describe."""
+    files = Path(__file__).parents[1].rglob("*.py")
+    starting = {path.name for path in files if re.search(r"with sandbox\.serve\(", path.read_text())}
+    assert starting == {"openapi.py"}
 
 
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _, _ in ALL])

@@ -12,14 +12,11 @@ import pytest
 import requests
 from jenkins import Jenkins
 
-import sandbox
 from sandbox import deliveries, runs
 from sandbox.everything import serve_all
 from sandbox.jenkins import API_TOKEN, USER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sandbox import Sandbox
 
 EVIL = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
@@ -51,12 +48,6 @@ def ask(github: Sandbox, path: str, form: dict[str, str] | None = None, **header
         or (reply.status in (403, 421))
     )
     return reply.status, reply.read().decode()
-
-
-@pytest.fixture
-def github() -> Iterator[Sandbox]:
-    with sandbox.serve() as running:
-        yield running
 
 
 def test_the_index_leads_to_the_conversation(github: Sandbox) -> None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import sandbox
 from sandbox import payloads
 from sandbox.faults import Fault
+from tests.sandbox.openapi import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -341,7 +341,7 @@ def test_up_writes_its_address_and_stops_when_told(tmp_path: Path) -> None:
 
 
 def test_a_hanging_answer_holds_nobody_up() -> None:
-    with sandbox.serve() as github:
+    with checked() as github:
         github.state.faults.add(Fault("timeout", "GET", "*", seconds=3600))
         with pytest.raises(TimeoutError):
             _hang(github)
@@ -353,3 +353,12 @@ def _hang(github: Sandbox) -> None:
     connection = http.client.HTTPConnection(github.url.removeprefix("http://"), timeout=0.2)
     connection.request("GET", REPO)
     connection.getresponse()
+
+
+def test_a_pull_request_is_read_as_a_diff(github: Sandbox) -> None:
+    connection = http.client.HTTPConnection(github.url.removeprefix("http://"), timeout=10)
+    headers = {"Authorization": f"Bearer {github.token}", "Accept": "application/vnd.github.diff"}
+    connection.request("GET", f"{REPO}/pulls/{github.pull}", headers=headers)
+    text = connection.getresponse().read().decode()
+    assert text.startswith("diff --git a/change-7.txt b/change-7.txt\nnew file mode 100644\n")
+    assert "\n+Say hello in Finnish\n" in text
