@@ -180,10 +180,8 @@ class Bare:
             self.run("read-tree", tip, more=index)
             for path, content in files.items():
                 blob = self.run("hash-object", "-w", "--stdin", stdin=content).strip()
-                was = self.run("ls-files", "--stage", "--", path, more=index).split()
-                self.run(
-                    "update-index", "--add", "--cacheinfo", f"{was[0] if was else '100644'},{blob},{path}", more=index
-                )
+                mode = (self.run("ls-files", "--stage", "--", path, more=index).split() or ["100644"])[0]
+                self.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", more=index)
             tree = self.run("write-tree", more=index).strip()
         sha = self.run("commit-tree", tree, "-p", tip, "-m", message, more=identity).strip()
         self._load(sha)

@@ -188,7 +188,7 @@ def description() -> dict[str, Any]:
         raise RuntimeError("GitHub's description is not there: run `make test`, which fetches it")
     loaded: dict[str, Any] = json.loads(FILE.read_text())
     label = loaded["components"]["schemas"]["pull-request-simple"]["properties"]["labels"]["items"]
-    label["properties"]["description"]["nullable"] = True  # as in every other label, and as GitHub really answers
+    label["properties"]["description"]["nullable"] = True  # as `label`, which these are, has it
     _understand_nullable(loaded)
     return loaded
 

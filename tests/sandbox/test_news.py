@@ -89,11 +89,11 @@ CALLS: list[Call] = [
 IDS = [f"{method} {path} {number}" for number, (method, path, *_) in enumerate(CALLS)]
 
 
-def send(github: Sandbox, made: Call, head: str, token: str = "maintainer") -> list[str]:
+def send(github: Sandbox, made: Call, head: str, who: str = "maintainer") -> list[str]:
     method, path, body, _ = made
     github.state.write_files(github.repository, {".github/workflows/x.yml": "on: workflow_dispatch\n"})
     body = {name: head if value == "HEAD" else value for name, value in body.items()} if body is not None else None
-    status, answer, _ = call(github, method, REPO + path.replace("HEAD", head), body, github.tokens[token])
+    status, answer, _ = call(github, method, REPO + path.replace("HEAD", head), body, github.tokens[who])
     assert status < 300, answer
     return titles(github.state.events)
 
