@@ -6,9 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox import deliveries, payloads, runs
-from sandbox.everything import serve_all
+from sandbox.everything import on_stop, serve_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +55,10 @@ def _look(running: Everything, *, keep: bool) -> None:
         console.print(f"The page was {page}; [cyan]make demo KEEP=1[/cyan] stays up for you to look at it.")
         return
     deliveries.attach(github.state, running.environment)
-    console.print(f"Look at {page}: label, comment, merge. The bot answers at once. Ctrl-C ends it.")
-    with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+    stop = on_stop()
+    console.print("This page stays up: label, comment, merge, and the bot answers at once. Ctrl-C ends it.")
+    console.print(page, style="cyan", soft_wrap=True)  # a line of its own, whole: it is there to be copied
+    stop.wait()
 
 
 def _steps(github: Sandbox) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,3 +65,11 @@ def _show(running: Everything) -> None:
         beside["Instances"], beside["DNS records"] = running.aws.shown_instances, running.aws.shown_records
     beside["Builds"] = running.jenkins.shown
     beside["Chat"] = lambda: [{"text": text} for text in running.chat.texts]
+
+
+def on_stop() -> threading.Event:
+    """Return what Ctrl-C and SIGTERM set from now on, also where a shell's `&` had turned SIGINT off."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
