@@ -91,9 +91,25 @@ def features(section: str | None) -> None:
 
 @cli.command()
 @click.argument("operation", type=click.Choice(inputs.CHOICES["operation"]))
-def migrate(operation: str) -> None:
-    """Bring the database's tables up to date, or say which version they have (DATABASE_URL)."""
-    os.environ.update({"INPUT_COMMAND": "migrate", "INPUT_OPERATION": operation})
+@click.argument("version", default="")
+@click.option("--confirm", metavar="NAME", default="", help="Take back the migration NAME although rows are lost.")
+@click.option("--plan", is_flag=True, help="Say what would be done, and do nothing.")
+def migrate(operation: str, version: str, confirm: str, *, plan: bool) -> None:
+    """Change the tables of the database (DATABASE_URL) by hand.
+
+    \b
+    up [N]     apply all that is missing, or the first N of it
+    down [N]   take back the newest migration, or the newest N
+    goto V     go up or down to version V
+    force V    note that the database has version V, and run nothing
+    version    say which version it has
+    status     list the migrations
+    adopt      take over a database that the original wrote (`up` does so by itself)
+    """  # noqa: D301  # click's mark for lines that stay as they are
+    asked = {"COMMAND": "migrate", "OPERATION": operation, "VERSION": version, "CONFIRM": confirm}
+    os.environ.update({f"INPUT_{name}": value for name, value in asked.items()})
+    if plan:
+        os.environ["INPUT_DRY-RUN"] = "true"
     sys.exit(job.run())
 
 

@@ -21,11 +21,11 @@ CHOICES = {
     "database-tls": ("verify", "insecure"),
     "dry-run": ("false", "true"),
     "fail-on": ("never", "refusal"),
-    "operation": ("up", "version", "status"),
+    "operation": ("up", "down", "goto", "force", "version", "status", "adopt"),
 }
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
-    "cherry-pick-token", "org-token", "version", "confirm", "sweep", "shard", "wait-minutes", "aws-region",
+    "cherry-pick-token", "org-token", "sweep", "shard", "wait-minutes", "aws-region",
     "jenkins-credentials", "mattermost-webhook-url",
 )  # fmt: skip
 
@@ -51,6 +51,8 @@ class Inputs:
     state: Path
     command: str
     operation: str
+    version: int | None
+    confirm: tuple[str, ...]
     dry_run: bool
     fail_on: str
     clock_offset: timedelta
@@ -80,6 +82,8 @@ def read(env: Mapping[str, str]) -> Inputs:
         state=workspace / (_input(env, "state") or ".mattermod/state.sqlite"),
         command=_choice(env, "command"),
         operation=_choice(env, "operation"),
+        version=_version(env),
+        confirm=tuple(_words(_input(env, "confirm"))),
         dry_run=_choice(env, "dry-run") == "true",
         fail_on=_choice(env, "fail-on"),
         clock_offset=_clock_offset(env, api_url),
@@ -109,6 +113,13 @@ def _choice(env: Mapping[str, str], name: str) -> str:
     if value not in choices:
         raise Mistake(f"input `{name}` is {value[:40]!r}: give one of {', '.join(choices)}")
     return value
+
+
+def _version(env: Mapping[str, str]) -> int | None:
+    value = _input(env, "version")
+    if value and not (value.isascii() and value.isdecimal()):
+        raise Mistake(f"input `version` is {value[:40]!r}: give a whole number")
+    return int(value[:9]) if value else None
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

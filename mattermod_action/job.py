@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from mattermod_action.adapters.database_url import Database
+    from mattermod_action.adapters.migrate import Migrator, Move
     from mattermod_action.config import Loaded
     from mattermod_action.events import Event
     from mattermod_action.inputs import Inputs
@@ -141,29 +142,71 @@ def _with_legacy(world: World, loaded: Loaded) -> World:
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:
-    from mattermod_action.adapters import migrate
+    """Say what the database has, do what was asked (or, on a dry run, only say what it would be), and say it again."""
+    from mattermod_action.adapters.migrate import Migrator
     from mattermod_action.report import say
+    from mattermod_action.world import RealClock
 
     if database is None:
         raise Mistake(
             "there is nothing to migrate without the input `database-url`; the embedded store needs no migration"
         )
+    clock = RealClock(given.clock_offset)
+    migrator = Migrator(database, clock, given.run_url, given.confirm, dry_run=given.dry_run, tell=say)
+    if given.operation == "status":
+        for row in migrator.status():
+            report.row("migrate", row["name"], _state(row))
+    elif given.operation != "version":
+        report.row("migrate", "before", _schema(migrator))
+        for name, result in _operation(given, migrator):
+            report.row("migrate", name, result)
+        report.row("migrate", "after", _schema(migrator))
+    say(f"The database has {_schema(migrator)}.")
+
+
+def _operation(given: Inputs, migrator: Migrator) -> list[tuple[str, str]]:
+    """Carry it out and return what was done to which migration."""
+    words = PLANNED if given.dry_run else DONE
     match given.operation:
         case "up":
-            for name in migrate.up(database, given.run_url):
-                report.row("migrate", name, "applied")
-        case "status":
-            for row in migrate.status(database):
-                state = (
-                    "did not finish"
-                    if row["dirty"]
-                    else f"applied {row['applied_at']}"
-                    if row["applied_at"]
-                    else "to do"
-                )
-                report.row("migrate", row["name"], " ".join(filter(None, [state, row["run_url"]])))
-    number, dirty = migrate.version(database)
-    say(f"The database has schema {number}{', dirty' if dirty else ''}.")
+            moves = migrator.up(given.version)
+        case "down":
+            moves = migrator.down(1 if given.version is None else given.version)
+        case "goto":
+            moves = migrator.goto(_needed(given))
+        case "force":
+            moves, words = migrator.force(_needed(given)), FORCED
+        case _:
+            return [("the original's database", f"adopted at its version {migrator.adopt()}")]
+    return [(move.name, " ".join([words[move.doing], *_lost(move)])) for move in moves] or [("tables", "nothing to do")]
+
+
+PLANNED = {"up": "would be applied", "down": "would be taken back"}
+DONE = {"up": "applied", "down": "taken back"}
+FORCED = {"up": "noted as applied", "down": "noted as not applied"}
+
+
+def _lost(move: Move) -> list[str]:
+    return [f"with {', '.join(move.loses)}"] if move.loses else []
+
+
+def _needed(given: Inputs) -> int:
+    if given.version is None:
+        raise Mistake(f"`migrate {given.operation}` needs a version: give the input `version`")
+    return given.version
+
+
+def _schema(migrator: Migrator) -> str:
+    number, dirty = migrator.version()
+    return f"schema {number}{', dirty' if dirty else ''}"
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["dirty"]:
+        state = f"did not finish, stopped going {row['doing'] or 'up'} at step {row['step']}"
+    else:
+        state = f"applied {row['applied_at']:%Y-%m-%d %H:%M:%S} UTC" if row["applied_at"] else "to do"
+    return " ".join(filter(None, [state, row["run_url"]]))
 
 
 def _finish_with(error: Exception) -> int:

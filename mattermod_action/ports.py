@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Subject
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,28 @@ class Known:
     entries: Mapping[str, Entry]
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The fence of a lease that is now ours; None when `holder` has it."""
+
+    fence: int | None
+    holder: str
+
+
+class Leases(Protocol):
+    """Names that one owner at a time may hold, by the database's clock. Each call may raise Mistake or Down."""
+
+    def take_lease(self, name: str, owner: str, ttl: float) -> Taken:
+        """Take a lease that nobody holds, for `ttl` seconds, with a fence greater than all before it."""
+
+    def renew_lease(self, name: str, owner: str, fence: int, ttl: float) -> bool:
+        """Let it run for `ttl` seconds from now; False when somebody else took it."""
+
+    def end_lease(self, name: str, owner: str, fence: int) -> None:
+        """Give it back, if it is still ours."""
+
+
+class Store(Leases, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
     `durable` is False for the embedded store: its loss must cost nothing but a look at the markers.

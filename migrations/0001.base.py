@@ -50,5 +50,8 @@ ITEM = ("RepoOwner", "RepoName", "Number")
 steps = [
     step(create_table("PullRequests", PULL_REQUESTS, ITEM), drop_table("PullRequests")),
     step(create_table("Issues", ISSUES, ITEM), drop_table("Issues")),
-    step(create_table("Spinmint", SPINMINT, ("InstanceId",)), drop_table("Spinmint")),
+    step(
+        create_table("Spinmint", SPINMINT, ("InstanceId",)),
+        drop_table("Spinmint", forbidden="each is a test server that is alive: destroy them first"),
+    ),
 ]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mattermod_action.adapters import migrate
 from tests import servers
 from tests.harness import Bot
 from tests.sandbox.openapi import checked
@@ -29,7 +28,7 @@ def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S
 def database(mysql_server: servers.Server) -> Database:
     """A database with our tables."""
     made = mysql_server.new_database()
-    migrate.up(made)
+    servers.migrator(made).up()
     return made
 
 

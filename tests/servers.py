@@ -10,13 +10,15 @@ import subprocess
 import time
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pymysql
 
 from mattermod_action.adapters.database_url import Database, parse
+from mattermod_action.adapters.migrate import Migrator
 from mattermod_action.adapters.mysql import connect
+from mattermod_action.world import RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +44,11 @@ class Server:
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {name}")
         return replace(self.database, name=name)
+
+
+def migrator(database: Database, **more: Any) -> Migrator:
+    """What `mattermod migrate` works with, on this database."""
+    return Migrator(database, RealClock(), **more)
 
 
 def url(database: Database) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mattermod_action.adapters import migrate
 from mattermod_action.adapters.mysql import connect
+from mattermod_action.ports import SCHEMA
 from sandbox import payloads
 from tests import servers
 from tests.harness import Bot
@@ -183,7 +183,7 @@ def test_a_database_that_nobody_migrated_is_one_line(
     assert github.writes == []
     up = bot.run("workflow_dispatch", {}, INPUT_COMMAND="migrate", INPUT_OPERATION="up")
     assert up.code == 0, up.log
-    assert migrate.version(empty) == (4, False)
+    assert servers.migrator(empty).version() == (SCHEMA, False)
     assert bot.run("pull_request_target", label(github, DEV)).code == 0
     assert len(texts(github)) == 1
 

@@ -1,14 +1,18 @@
-"""`mattermod migrate`: yoyo runs the migrations, this module makes it safe.
+"""`mattermod migrate`: yoyo's migrations, made safe to run by hand at night.
 
 What yoyo 9 does wrong on MySQL, and what is done about it here: it hides a migration's own error behind
-`1305 SAVEPOINT does not exist`; without transactions it loses data changes, because it never commits; its lock is a
-row that a killed process leaves behind; it has no word for a migration that died half-way.
+`1305 SAVEPOINT does not exist`; without transactions it loses data changes, because it never commits; after an error it
+runs the rollbacks of the steps before, which on a database that was taken over would drop tables with rows in them; its
+lock is a row that a killed process leaves behind; it has no word for a migration that died half-way, and does not see
+that one was edited. So yoyo reads the migrations and keeps its own marks, and the steps are run from here, one by one.
 """
 
 from __future__ import annotations
 
-import hashlib
+import threading
+import uuid
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -17,21 +21,29 @@ from yoyo.backends.core.mysql import MySQLBackend
 from yoyo.connections import DatabaseURI
 
 from mattermod_action.adapters import schema
-from mattermod_action.adapters.mysql import ACCESS, PASSING, connect, raise_for
+from mattermod_action.adapters.book import Book
+from mattermod_action.adapters.mysql import ACCESS, PASSING, MySQLStore, connect, raise_for
 from mattermod_action.errors import Down, Mistake
+from mattermod_action.leases import TTL, acquire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from pymysql.connections import Connection
     from yoyo.migrations import Migration
 
     from mattermod_action.adapters.database_url import Database
+    from mattermod_action.leases import Lease
+    from mattermod_action.ports import Clock
 
+LOCK = "migrate"
 LOCK_WAIT = 300  # seconds to wait for another migrator
 DDL_WAIT = 60  # seconds for a table that a reader holds; the servers' own default is a day or a year
 NO_SAVEPOINT = 1305
 OF_SERVER = range(1000, 2000)  # numbers of the server's own errors; those of the client library follow
+ADOPTED = 2  # the newest of the original's migrations that ours equal
+CHANGING = ("ALTER", "CREATE", "DROP")  # what a killed migrator may have left running on the server
 
 
 class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
@@ -42,8 +54,10 @@ class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
         super().__init__(DatabaseURI("mysql", None, None, None, None, database.name, {}), "_yoyo_migration")
 
     def connect(self, dburi: object) -> Connection:  # noqa: ARG002  # ours knows more than a URI can say
-        connection = connect(self._database)
+        connection = connect(self._database, read_timeout=None)  # an ALTER takes what it takes
         connection.autocommit(False)  # noqa: FBT003  # PyMySQL's own signature; yoyo commits
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION lock_wait_timeout = %s", (DDL_WAIT,))
         return connection
 
     def copy(self) -> Backend:
@@ -65,106 +79,245 @@ class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
         finally:
             self.connection.autocommit(False)  # noqa: FBT003
 
+    @contextmanager
+    def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002  # yoyo's signature
+        """Ours is held already, and does not outlive its holder."""
+        yield
 
-def up(database: Database, run_url: str = "") -> list[str]:
-    """Apply what is missing and return its names. Raises Mistake (dirty, newer than our files) and Down."""
-    with _translated(), _locked(database) as connection:
-        _prepare(connection)
-        _refuse_unfinished(connection)
-        backend, done = Backend(database), []
-        backend.init_database()
-        for migration in backend.to_apply(read_migrations(str(schema.folder()))):
-            _apply(connection, backend, migration, run_url)
-            done.append(migration.id)
-        return done
-
-
-def version(database: Database) -> tuple[int, bool]:
-    """Return the newest version applied (0 for none) and whether a migration died half-way."""
-    rows = status(database)
-    applied = [row["version"] for row in rows if row["applied_at"]]
-    return max(applied, default=0), any(row["dirty"] for row in rows)
+    def mark(self, migration: Migration, *, applied: bool) -> None:
+        """Keep yoyo's own table true, whatever stands there."""
+        with self.transaction():
+            self.unmark_one(migration, log=False)
+            if applied:
+                self.mark_one(migration, log=False)
 
 
-def status(database: Database) -> list[dict[str, Any]]:
-    """Return a row for each migration that we ship or the database has had."""
-    with _translated(), _connected(database) as connection:
-        known = {number: {"version": number, "name": path.stem} for number, path in schema.files()}
-        for number, name, dirty, applied_at, run_url in _book(connection):
-            known[number] = {
-                "version": number,
-                "name": name,
-                "dirty": dirty,
-                "applied_at": applied_at,
-                "run_url": run_url,
-            }
-        empty = {"dirty": 0, "applied_at": None, "run_url": ""}
-        return [{**empty, **known[number]} for number in sorted(known)]
+@dataclass(frozen=True)
+class Move:
+    """One migration to run, up or down; `loses` says what rows going down would take away."""
+
+    number: int
+    name: str
+    doing: str
+    loses: tuple[str, ...] = ()
 
 
-def _apply(connection: Connection, backend: Backend, migration: Migration, run_url: str) -> None:
-    """Mark dirty, run, mark done; the mark is durable before the first statement."""
-    number = int(migration.id[:4])
-    text = open(migration.path, "rb").read()  # noqa: SIM115, PTH123  # yoyo gives a path as text
-    _run(
-        connection,
-        "INSERT INTO mm_schema (version, name, checksum, dirty, run_url, started_at) "
-        "VALUES (%s, %s, %s, 1, %s, UTC_TIMESTAMP(6))",
-        number, migration.id, hashlib.sha256(text).hexdigest(), run_url,
-    )  # fmt: skip
-    backend.apply_one(migration)
-    _run(connection, "UPDATE mm_schema SET dirty = 0, applied_at = UTC_TIMESTAMP(6) WHERE version = %s", number)
-    _tell_operators(connection, number)
+@dataclass
+class Migrator:
+    """Carries out the operations of `mattermod migrate`. Each raises Mistake and Down, and returns what was done.
 
+    `confirm` names the migrations whose going down may lose rows; with `dry_run` nothing is written.
+    """
 
-def _tell_operators(connection: Connection, number: int) -> None:
-    """Keep the table of the original's migration tool answering with the version."""
-    _run(
-        connection,
-        "INSERT INTO schema_migrations (version, dirty) VALUES (%s, 0) ON DUPLICATE KEY UPDATE dirty = 0",
-        number,
-    )
-    _run(connection, "DELETE FROM schema_migrations WHERE version <> %s", number)
+    database: Database
+    clock: Clock
+    run_url: str = ""
+    confirm: Sequence[str] = ()
+    dry_run: bool = False
+    folder: Path = field(default_factory=schema.folder)
+    tell: Callable[[str], None] = lambda _: None
 
+    def up(self, count: int | None = None) -> list[Move]:
+        """Apply what is missing, or the first `count` of it; a database of the original is adopted first."""
+        newest = max(number for number, _ in schema.files(self.folder))
+        return self._work(lambda book: newest if count is None else min(newest, self._now(book) + count))
 
-def _prepare(connection: Connection) -> None:
-    _run(connection, "SET SESSION lock_wait_timeout = %s", DDL_WAIT)
-    schema.create_book(connection)
-    schema.create_table(
-        "schema_migrations", {"version": "bigint NOT NULL", "dirty": "tinyint(1) NOT NULL"}, ("version",)
-    )(connection)
+    def down(self, count: int = 1) -> list[Move]:
+        """Take back the newest `count` migrations."""
+        return self._work(lambda book: max(0, self._now(book) - count))
 
+    def goto(self, number: int) -> list[Move]:
+        """Go up or down to `number`."""
+        return self._work(lambda _: number)
 
-def _refuse_unfinished(connection: Connection) -> None:
-    newest = max(number for number, _ in schema.files())
-    for number, name, dirty, _, _ in _book(connection):
-        if dirty:
-            raise Mistake(f"migration {name} did not finish: nothing is migrated until it is repaired by hand")
-        if number > newest:
-            raise Mistake(
-                f"the database has migration {name}, which is newer than this version's {newest:04}: use a newer one"
-            )
-    if rows := _rows(connection, "SELECT version FROM schema_migrations WHERE dirty"):
-        raise Mistake(
-            f"the original left version {rows[0][0]} of the database dirty: repair it with the original's tool first"
-        )
+    def adopt(self) -> int:
+        """Take over a database that the original wrote; return its version. Nothing of it is changed."""
+        with self._locked() as (book, _):
+            number = book.originals_version()
+            if not number:
+                raise Mistake("there is nothing to adopt: the database was never migrated by the original")
+            self._adopt(book, number)
+            return number
 
+    def force(self, number: int) -> list[Move]:
+        """Note that the database has the migrations up to `number` and no others, and that none is unfinished."""
+        with self._locked() as (book, _):
+            self._check_number(book, number)
+            book.check_newer()
+            rows = {row.version: row for row in book.rows()}
+            up = [each for each in book.files if each <= number and not (each in rows and not rows[each].dirty)]
+            down = [each for each in rows if each > number]
+            if not self.dry_run:
+                self._mark(book, number)
+            said = [("up", each) for each in up] + [("down", each) for each in down]
+            return [Move(each, book.files[each].stem, doing) for doing, each in said]
 
-def _book(connection: Connection) -> list[tuple[Any, ...]]:
-    if not schema.columns_of(connection, "mm_schema"):
-        return []
-    return _rows(connection, "SELECT version, name, dirty, applied_at, run_url FROM mm_schema ORDER BY version")
+    def status(self) -> list[dict[str, Any]]:
+        """Return a row for each migration that we ship or the database has had."""
+        with self._looking() as book:
+            known = {number: {"version": number, "name": path.stem} for number, path in book.files.items()}
+            empty = {"dirty": False, "doing": "", "step": 0, "applied_at": None, "run_url": "", "action": ""}
+            known |= {row.version: asdict(row) for row in book.rows()}
+            return [{**empty, **known[number]} for number in sorted(known)]
+
+    def version(self) -> tuple[int, bool]:
+        """Return the newest version applied (0 for none) and whether a migration died half-way."""
+        with self._looking() as book:
+            return book.version(), any(row.dirty for row in book.rows())
+
+    def _work(self, target: Callable[[Book], int]) -> list[Move]:
+        with self._locked() as (book, lease):
+            if original := book.originals_version():
+                self._adopt(book, original)
+            book.check()
+            number = target(book)
+            self._check_number(book, number)
+            moves = self._moves(book, number)
+            self._refuse_loss(moves)
+            if not self.dry_run:
+                for move in moves:
+                    self._carry_out(book, lease, move)
+                book.tell_operators()
+            return moves
+
+    def _now(self, book: Book) -> int:
+        return book.version() or (min(book.originals_version(), ADOPTED) if self.dry_run else 0)
+
+    def _moves(self, book: Book, number: int) -> list[Move]:
+        now = self._now(book)
+        up = [Move(each, book.files[each].stem, "up") for each in range(now + 1, number + 1)]
+        return up or [self._down(book, each) for each in range(now, number, -1)]
+
+    def _down(self, book: Book, number: int) -> Move:
+        with _connected(self.database) as connection:
+            rollbacks = [rollback for _, rollback in schema.steps_of(book.files[number])]
+            losses = [(rollback.loses(connection), rollback.forbidden) for rollback in rollbacks]
+        for loss, forbidden in losses:
+            if loss and forbidden:
+                raise Mistake(f"migration {book.files[number].stem} is not taken back: it has {loss}, and {forbidden}")
+        return Move(number, book.files[number].stem, "down", tuple(loss for loss, _ in losses if loss))
+
+    def _refuse_loss(self, moves: Sequence[Move]) -> None:
+        losing = [move for move in moves if move.loses and move.name not in self.confirm]
+        if losing and not self.dry_run:
+            lost = "; ".join(f"{move.name} would lose {', '.join(move.loses)}" for move in losing)
+            names = ",".join(move.name for move in moves if move.loses)
+            raise Mistake(f"{lost}. If that is meant, confirm it by name: `--confirm {names}` (input `confirm`)")
+
+    def _carry_out(self, book: Book, lease: Lease, move: Move) -> None:
+        """Mark dirty, run step by step, mark done."""
+        migration = self._migrations()[move.number]
+        book.begin(move.number, move.doing)
+        steps = list(enumerate(migration.steps, 1))
+        with _backend(self.database) as backend:
+            with backend.disable_transactions():
+                for position, step in steps if move.doing == "up" else reversed(steps):
+                    lease.check()
+                    book.at(move.number, position)
+                    (step.apply if move.doing == "up" else step.rollback)(backend)
+            backend.mark(migration, applied=move.doing == "up")
+        (book.applied if move.doing == "up" else book.gone)(move.number)
+
+    def _adopt(self, book: Book, version: int) -> None:
+        """At 3 the original has dropped Spinmint, which our 3 makes again: so that one is run, not marked."""
+        self.tell(f"the original's version {version} is adopted")
+        if not self.dry_run:
+            self._mark(book, min(version, ADOPTED))
+
+    def _mark(self, book: Book, number: int) -> None:
+        with _backend(self.database) as backend:
+            for each, migration in self._migrations().items():
+                backend.mark(migration, applied=each <= number)
+                (book.applied if each <= number else book.gone)(each)
+        book.tell_operators()
+
+    def _migrations(self) -> dict[int, Migration]:
+        found = {int(migration.id[:4]): migration for migration in read_migrations(str(self.folder))}
+        for migration in found.values():
+            migration.load()
+        return dict(sorted(found.items()))
+
+    def _check_number(self, book: Book, number: int) -> None:
+        if not 0 <= number <= max(book.files):
+            raise Mistake(f"there is no schema version {number}: give one from 0 to {max(book.files)}")
+
+    @contextmanager
+    def _looking(self) -> Iterator[Book]:
+        with _translated(), _connected(self.database) as connection:
+            yield Book(connection, schema.files(self.folder), self.run_url)
+
+    @contextmanager
+    def _locked(self) -> Iterator[tuple[Book, Lease]]:
+        """One migrator at a time, told apart by a lease that is renewed from a connection and a thread of its own."""
+        if self.dry_run:
+            with self._looking() as book:
+                yield book, None  # type: ignore[misc]  # nothing is carried out, so nothing asks it
+            return
+        with self._looking() as book:
+            book.prepare_lock()
+            store = MySQLStore(self.database, self.clock)
+            owner = f"{self.run_url or 'a migrator'} ({uuid.uuid4().hex[:8]})"
+            lease = acquire(store, self.clock, LOCK, owner, patience=LOCK_WAIT, tell=self.tell)
+            try:
+                with _kept_alive(self.database, self.clock, lease):
+                    _wait_for_stragglers(self.database, self.clock)
+                    book.prepare()
+                    yield book, lease
+            finally:
+                lease.give_back()
+                store.close()
 
 
 @contextmanager
-def _locked(database: Database) -> Iterator[Connection]:
-    """A named lock on a connection of its own: the server frees it as soon as its holder is gone."""
-    with _connected(database) as connection:
-        connection.read_timeout = LOCK_WAIT + 10  # type: ignore[attr-defined]
-        name = "mattermod:" + hashlib.sha256(database.name.encode()).hexdigest()[:40]
-        if _rows(connection, "SELECT GET_LOCK(%s, %s)", name, LOCK_WAIT) != [(1,)]:
-            raise Down(f"another migration is at work and did not finish in {LOCK_WAIT} seconds; run again")
-        yield connection
+def _kept_alive(database: Database, clock: Clock, lease: Lease) -> Iterator[None]:
+    """Renew while a long statement runs. When that fails for good, the next `lease.check` says so."""
+    stop = threading.Event()
+
+    def renew() -> None:
+        store = MySQLStore(database, clock)
+        while not stop.wait(TTL / 3):
+            try:
+                store.renew_lease(lease.name, lease.owner, lease.fence, lease.ttl)
+            except (Down, Mistake):
+                store.close()  # connects anew the next time
+        store.close()
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _wait_for_stragglers(database: Database, clock: Clock) -> None:
+    """A killed migrator's statement goes on without it; its end is waited for before anything else is changed."""
+    patience = float(DDL_WAIT)
+    while found := _straggler(database):
+        if patience <= 0:
+            raise Down(f"the server is still busy with an earlier migration ({found}); run again when it is done")
+        clock.sleep(1)
+        patience -= 1
+
+
+def _straggler(database: Database) -> str:
+    with _connected(database) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW FULL PROCESSLIST")
+        running = [(row[3], str(row[7] or "")) for row in cursor.fetchall()]
+    return next((text[:80] for name, text in running if name == database.name and text.startswith(CHANGING)), "")
+
+
+@contextmanager
+def _backend(database: Database) -> Iterator[Backend]:
+    """yoyo, with its own tables there."""
+    backend = Backend(database)
+    try:
+        backend.init_database()
+        backend.ensure_internal_schema_updated()
+        yield backend
+    finally:
+        backend.connection.close()
 
 
 @contextmanager
@@ -186,14 +339,3 @@ def _translated() -> Iterator[None]:
         if number in OF_SERVER and number not in (*ACCESS, *PASSING):
             raise Mistake(f"the database refused a migration ({number}): {' '.join(map(str, words))}") from error
         raise_for(error)
-
-
-def _run(connection: Connection, sql: str, *values: object) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-
-
-def _rows(connection: Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())

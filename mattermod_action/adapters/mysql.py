@@ -90,7 +90,7 @@ class MySQLStore(SqlStore):
             return count, list(cursor.fetchall())
 
 
-def connect(database: Database) -> Connection:
+def connect(database: Database, *, read_timeout: float | None = READ_TIMEOUT) -> Connection:
     """Open a connection that commits each statement. Raises pymysql.MySQLError."""
     return pymysql.connect(
         host=database.host,
@@ -101,7 +101,7 @@ def connect(database: Database) -> Connection:
         charset="utf8mb4",
         autocommit=True,
         connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=read_timeout,
         write_timeout=READ_TIMEOUT,
         init_command=SESSION,
         **_tls(database),

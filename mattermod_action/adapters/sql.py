@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.errors import Mistake
+from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
-from mattermod_action.ports import SCHEMA, Entry, Known
+from mattermod_action.ports import SCHEMA, Entry, Known, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,9 +65,27 @@ class SqlStore:
         values = {**_identity(subject), **dict(zip(names, keys, strict=True)), **self._shift(now=0)}
         _, rows = self.execute(sql, values)
         version, dirty, seen_at = rows[0][:3]
-        check_schema(version, dirty=bool(dirty))
+        self._check_schema(version, dirty=bool(dirty))
         entries = {row[3]: _entry(row[4:]) for row in rows if row[3] is not None}
         return Known(version, bool(dirty), _moment(seen_at), entries)
+
+    def _check_schema(self, version: int | None, *, dirty: bool) -> None:
+        """Refuse a database that this version cannot work with; one step older or newer will do."""
+        if version is None:
+            raise Mistake(f"the database has no tables of this action yet: {RUN_MIGRATE}")
+        if dirty:
+            raise Down(
+                "a migration of the database is at work, or did not finish: run again, and if it stays so, see "
+                "`mattermod migrate status`"
+            )
+        if version < SCHEMA - 1:
+            raise Mistake(f"the database has schema {version}, this version needs {SCHEMA}: {RUN_MIGRATE}")
+        if version > SCHEMA + 1:
+            _, rows = self.execute("SELECT action FROM mm_schema WHERE version = :version", {"version": version})
+            raise Mistake(
+                f"the database has schema {version}, this version knows {SCHEMA}: "
+                f"use {f'version {rows[0][0]}' if rows[0][0] else 'a newer version'} of the action"
+            )
 
     def remember(self, subject: Subject) -> None:
         row = _row(subject)
@@ -107,6 +125,44 @@ class SqlStore:
 
     def release(self, key: str, owner: str, fence: int) -> bool:
         return self._held("state = 'intent'", key, owner, fence, lease=0)
+
+    def take_lease(self, name: str, owner: str, ttl: float) -> Taken:
+        """Look, then compare and set: of those who saw the same fence one wins."""
+        held = self._lease(name)
+        if held is None:
+            sql = f"""
+                INSERT INTO mm_leases (name, owner, fence, lease_until) VALUES (:name, :owner, 1, {self._now("lease")})
+                {self.dialect.ignore.format(key="name")}
+                """  # noqa: S608  # every part is a constant of this file
+            count, _ = self.execute(sql, {"name": name.encode(), "owner": owner, **self._shift(lease=ttl)})
+            return Taken(1, owner) if count == 1 else Taken(None, (self._lease(name) or ("",))[0])
+        holder, fence, is_held = held
+        # The end is looked at once more: its holder may have renewed it since.
+        ended = f"lease_until <= {self._now('now')}"
+        if not is_held and self._set_lease("owner = :owner, fence = fence + 1", ended, name, owner, fence, ttl):
+            return Taken(fence + 1, owner)
+        return Taken(None, holder if is_held else (self._lease(name) or ("",))[0])
+
+    def renew_lease(self, name: str, owner: str, fence: int, ttl: float) -> bool:
+        return self._set_lease("owner = :owner", "owner = :owner", name, owner, fence, ttl)
+
+    def end_lease(self, name: str, owner: str, fence: int) -> None:
+        self._set_lease("owner = :owner", "owner = :owner", name, owner, fence, 0)
+
+    def _lease(self, name: str) -> tuple[str, int, bool] | None:
+        """Return owner, fence, and whether it runs."""
+        sql = f"SELECT owner, fence, lease_until > {self._now('now')} FROM mm_leases WHERE name = :name"  # noqa: S608
+        _, rows = self.execute(sql, {"name": name.encode(), **self._shift(now=0)})
+        return (rows[0][0], int(rows[0][1]), bool(rows[0][2])) if rows else None
+
+    def _set_lease(self, changes: str, condition: str, *of: Any) -> bool:
+        name, owner, fence, ttl = of
+        sql = f"""
+            UPDATE mm_leases SET {changes}, lease_until = {self._now("lease")}
+            WHERE name = :name AND fence = :fence AND {condition}
+            """  # noqa: S608  # every part is a constant of this file
+        given = {"name": name.encode(), "owner": owner, "fence": fence, **self._shift(lease=ttl, now=0)}
+        return self.execute(sql, given)[0] == 1
 
     def _held(self, changes: str, key: str, owner: str, fence: int, *, lease: float, **values: Any) -> bool:
         """Change a row only while it is still ours."""
@@ -148,22 +204,6 @@ LEDGER: dict[str, Any] = {
     "k": None, "repository_id": 0, "repository": "", "number": 0, "feature": "", "kind": "", "cause": "",
     "state": "", "owner": "", "fence": 0, "seen_at": None, "result": "",
 }  # fmt: skip
-
-
-def check_schema(version: int | None, *, dirty: bool) -> None:
-    """Refuse a database that this version cannot work with; one step older or newer will do. Raises Mistake."""
-    if version is None:
-        raise Mistake(f"the database has no tables of this action yet: {RUN_MIGRATE}")
-    if dirty:
-        raise Mistake(
-            "a migration of the database did not finish: see `mattermod migrate status`, nothing is done till then"
-        )
-    if version < SCHEMA - 1:
-        raise Mistake(f"the database has schema {version}, this version needs {SCHEMA}: {RUN_MIGRATE}")
-    if version > SCHEMA + 1:
-        raise Mistake(
-            f"the database has schema {version}, this version knows {SCHEMA}: use a newer version of the action"
-        )
 
 
 def _table(subject: Subject) -> str:

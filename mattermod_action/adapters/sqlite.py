@@ -6,8 +6,9 @@ https://www.sqlite.org/lang_upsert.html (3.24 or newer), https://www.sqlite.org/
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mattermod_action.adapters.schema import create_book, steps_of_all
 from mattermod_action.adapters.sql import Dialect, SqlStore
@@ -15,12 +16,15 @@ from mattermod_action.errors import Down, Mistake
 from mattermod_action.ports import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mattermod_action.ports import Clock
 
 PATIENCE = 30.0  # seconds to wait for another process that writes
+PAUSE = 0.02  # seconds between two tries
+PRIMARY = 0xFF  # the part of an extended result code that says what kind it is: https://www.sqlite.org/rescode.html
+T = TypeVar("T")
 
 
 class SQLiteStore(SqlStore):
@@ -40,16 +44,19 @@ class SQLiteStore(SqlStore):
 
     def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            cursor = self._connection.execute(sql, {name: _plain(value) for name, value in values.items()})
-            return cursor.rowcount, cursor.fetchall()
+            return _patiently(lambda: self._attempt(sql, values))
         except OSError as error:
             raise Down(f"the state file {self._path} cannot be used: {error.strerror}") from error
         except sqlite3.OperationalError as error:  # locked, read-only, disk full, unable to open
             raise Down(f"the state file {self._path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:
             raise Mistake(f"input `state`: {self._path} is not a state file of this action: {error}") from error
+
+    def _attempt(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
+        if self._connection is None:
+            self._connection = self._connect()
+        cursor = self._connection.execute(sql, {name: _plain(value) for name, value in values.items()})
+        return cursor.rowcount, cursor.fetchall()
 
     def close(self) -> None:
         if self._connection is not None:
@@ -59,9 +66,25 @@ class SQLiteStore(SqlStore):
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
-        if _version(connection) < SCHEMA:
-            _create(connection)
+        try:
+            if _version(connection) < SCHEMA:
+                _create(connection)
+        except sqlite3.Error:
+            connection.close()  # with the transaction that it may be in
+            raise
         return connection
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    """SQLite itself does not wait where that might deadlock, as when several open a new file (SQLITE_BUSY, WAL)."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pymysql
 import pytest
 
-from mattermod_action.adapters import migrate
 from mattermod_action.adapters.database_url import Database
 from mattermod_action.adapters.mysql import MySQLStore, connect
+from mattermod_action.ports import SCHEMA
 from tests import servers
 from tests.stores.contract import StoreContract
 
@@ -71,7 +71,7 @@ def _wait(database: Database, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def database(mysql9: servers.Server) -> Database:
     made = mysql9.new_database()
-    migrate.up(made)
+    servers.migrator(made).up()
     return made
 
 
@@ -91,9 +91,10 @@ def test_it_is_oracles(database: Database) -> None:
 
 def test_migrations_twice(mysql9: servers.Server) -> None:
     empty = mysql9.new_database()
-    assert len(migrate.up(empty)) == 4
-    assert migrate.up(empty) == []
-    assert migrate.version(empty) == (4, False)
+    migrator = servers.migrator(empty)
+    assert [move.number for move in migrator.up()] == list(range(1, SCHEMA + 1))
+    assert migrator.up() == []
+    assert migrator.version() == (SCHEMA, False)
 
 
 def test_tls_that_is_not_checked_is_tls_all_the_same(database: Database) -> None:

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mattermod_action.adapters import migrate
+from mattermod_action.ports import SCHEMA
 from sandbox import payloads
 from sandbox.act import EXAMPLES
+from tests import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
     from sandbox.act import Act
-    from tests import servers
 
     Workflow = Callable[[str], Act]
 
@@ -104,12 +103,12 @@ def test_migrate(act: Workflow, mysql_server: servers.Server) -> None:
     """workflow_dispatch with each operation, on a database without tables."""
     empty = mysql_server.new_database()
     run = act("migrate.yml")
-    run.secrets = {**run.secrets, "MATTERMOD_MIGRATE_DATABASE_URL": _url(empty)}
-    for operation, number in (("status", 0), ("up", 4), ("up", 4), ("version", 4)):
+    run.secrets = {**run.secrets, "MATTERMOD_MIGRATE_DATABASE_URL": servers.url(empty)}
+    for operation, number in (("status", 0), ("up", SCHEMA), ("up", SCHEMA), ("version", SCHEMA)):
         ran = run.run("workflow_dispatch", {"inputs": {"operation": operation}})
         assert ran.code == 0, ran.log
         assert f"The database has schema {number}." in ran.log
-        assert migrate.version(empty) == (number, False)
+        assert servers.migrator(empty).version() == (number, False)
 
 
 def test_a_mistake_is_red_and_one_line(act: Workflow, github: Sandbox) -> None:
@@ -140,9 +139,3 @@ def test_eight_runs_at_once_post_once(act: Workflow, github: Sandbox) -> None:
     ]
     assert [ran.code for ran in finished] == [0] * 8, "\n".join(ran.log for ran in finished)
     assert len(bodies(github, github.pull)) == 1
-
-
-def _url(database: Database) -> str:
-    from tests import servers
-
-    return servers.url(database)
