@@ -28,6 +28,7 @@ POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'no
 HTML = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
 LOCAL = ("127.0.0.1", "localhost")
 SHOWN_CALLS = 500
+FACES = 6  # colours of the round initials beside comments, in style.css
 REACTIONS = {
     "+1": "👍", "-1": "👎", "eyes": "👀", "heart": "❤️", "rocket": "🚀", "hooray": "🎉", "laugh": "😄", "confused": "😕",
 }  # fmt: skip
@@ -56,7 +57,7 @@ def _form(state: State, path: str, headers: Mapping[str, str], raw: bytes) -> An
     wanted = {**form, "repository": place["repository"], "number": place["number"]}
     done = deliveries.carry_out(state, wanted)
     if isinstance(done, str):
-        return _page(state, "table.html", 422, title="Not done", tables=[(done, [])])
+        return _page(state, "message.html", 422, title="Not done", text=done, back=path)
     return Answer(303, b"", {"Location": path})
 
 
@@ -170,13 +171,13 @@ def _comment(repo: Repository, each: Comment) -> dict[str, Any]:
         counts[content] = counts.get(content, 0) + 1
     made = _entry(repo, f"issuecomment-{each.id}", each.author, each.created_at, each.body)
     reactions = " ".join(f"{REACTIONS.get(content, content)} {count}" for content, count in counts.items())
-    edited = " · edited" if each.updated_at != each.created_at else ""
-    return {**made, "hidden": each.minimized.lower(), "reactions": reactions, "note": edited}
+    edited = each.updated_at != each.created_at
+    return {**made, "hidden": each.minimized.lower(), "reactions": reactions, "note": "edited" if edited else ""}
 
 
 def _review(repo: Repository, each: Any) -> dict[str, Any]:
     made = _entry(repo, f"review-{each.id}", each.author, each.submitted_at, each.body)
-    return {**made, "note": f" · {each.state.lower().replace('_', ' ')}"}
+    return {**made, "note": each.state.lower().replace("_", " ")}
 
 
 def _entry(repo: Repository, anchor: str, author: Person | None, at: Any, body: str) -> dict[str, Any]:
@@ -187,6 +188,7 @@ def _entry(repo: Repository, anchor: str, author: Person | None, at: Any, body: 
     return {
         "anchor": anchor,
         "author": _login(author),
+        "face": sum(_login(author).encode()) % FACES,
         "hidden": "",
         "reactions": "",
         "note": "",
@@ -205,7 +207,7 @@ def _login(person: Person | None) -> str:
 
 
 def _missing(state: State) -> Answer:
-    return _page(state, "table.html", 404, title="Not here", tables=[("There is no such page", [])])
+    return _page(state, "message.html", 404, title="Not here", text="There is no such page.", back="/")
 
 
 def _page(state: State, template: str, status: int = 200, **values: Any) -> Answer:
