@@ -11,7 +11,7 @@ EVENT := sandbox/scenarios/labeled.json
 NAME := pull_request_target
 CONFIG := sandbox/scenarios/mattermod.yml
 
-.PHONY: help setup demo test soak e2e image act lint docs format bench
+.PHONY: help setup demo test soak e2e image act lint docs picture format bench
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +36,11 @@ soak: setup  ## the slow proofs: many seeds
 	scripts/ensure-mariadb
 	$(BIN)/python -m pytest -n 2 -m soak
 
-e2e: setup  ## the real image under act, and the stores on MySQL 9; installs and starts a Docker engine (as root)
+e2e: setup  ## the image under act, MySQL 9, the page in Chromium; installs these and a Docker engine (as root)
 	scripts/ensure-mariadb
 	scripts/ensure-docker
+	scripts/ensure-chromium
+	scripts/fetch-npm
 	scripts/build-image $(IMAGE)
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
@@ -62,6 +64,10 @@ lint: setup  ## ruff, mypy, zizmor, actionlint, hadolint, shellcheck, over examp
 
 docs: setup  ## write what the pages say twice, from the one place where it is kept
 	$(BIN)/python -m scripts.docs
+
+picture: setup  ## take the README's picture of the sandbox's page anew, in Chromium
+	scripts/ensure-chromium
+	PICTURE=docs/sandbox.png $(BIN)/python -m pytest -m e2e tests/e2e/test_page_in_browser.py
 
 format: setup  ## let ruff put things in order
 	$(BIN)/ruff check --fix .
