@@ -8,23 +8,24 @@ from __future__ import annotations
 import importlib
 import json
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events
 from mattermod_action.effects import settle
 from mattermod_action.errors import FactUnavailable, Limited, Stopped
-from mattermod_action.events import IssueSeen, Posted, PullRequestSeen
+from mattermod_action.events import RESUMED, IssueSeen, Posted, PullRequestSeen, Tick
 from mattermod_action.features import FEATURES
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
 
 if TYPE_CHECKING:
     from mattermod_action.config import Config
     from mattermod_action.effects import Comment, Effect
-    from mattermod_action.events import Event, Seen
-    from mattermod_action.ports import Facts, Known
+    from mattermod_action.events import Event, Repository, Seen, Subject
+    from mattermod_action.ports import Facts, Known, Unfinished
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
@@ -34,7 +35,9 @@ RESULTS = {
     "found": "comment found, posted by a run that died",
     "known": "nothing new, the comment is there",
     "baseline": "nothing, it was there before this action was",
+    "dropped": "nothing, it is not called for any more",
 }
+RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 _Seen = (PullRequestSeen, IssueSeen)
 
 
@@ -45,6 +48,10 @@ class Plan:
     effects: list[Effect]
     skipped: list[tuple[str, str]] = field(default_factory=list)
     errors: list[tuple[str, Exception]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
+
+    def may_call_for(self, row: Unfinished) -> bool:
+        return row.feature in self.silent or row.key in {effect.key for effect in self.effects}
 
     def as_json(self, event: Event) -> dict[str, Any]:
         return {
@@ -66,8 +73,10 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
         try:
             wishes += [(name, effect) for effect in _feature(name).plan(event, section, facts)]
         except FactUnavailable as error:
+            plan.silent.add(name)
             plan.skipped.append((name, str(error)))
         except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
+            plan.silent.add(name)
             plan.skipped.append((name, f"failed: {type(error).__name__}"))
             plan.errors.append((name, error))
     plan.effects.extend(settle(wishes))
@@ -83,8 +92,8 @@ class CommentHands:
     def do(self, effect: Comment) -> str:
         return self._world.github.comment(effect.subject, effect.body)
 
-    def find(self, effect: Comment, since: datetime) -> str | None:
-        return self._world.github.markers(effect.subject, since).get(effect.marker)
+    def find(self, subject: Subject, marker: str, since: datetime) -> str | None:
+        return self._world.github.markers(subject, since).get(marker)
 
 
 class Bot:
@@ -97,16 +106,42 @@ class Bot:
     def _ledger(self) -> Ledger[Comment]:
         return Ledger(self._world.store, self._world.clock, uuid.uuid4().hex, CommentHands(self._world))
 
-    def handle(self, event: Event, depth: int = 0) -> None:
+    def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
+        if isinstance(event, Tick):
+            self._resume(event)
         event, plan = self._believe(event)
         if not plan.effects:
-            return
+            return plan
         event, plan, known = self._compare(event, plan)
         outcomes = [self._carry_out(effect, event, known) for effect in self._due(event, plan, known)]
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 self.handle(outcome, depth + 1)
+        return plan
+
+    def _resume(self, tick: Tick) -> None:
+        """Go on with what earlier runs left half-way, one item after the other, as it is now."""
+        rows = self._world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
+        for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
+            repository = replace(tick.repository, id=repository_id)
+            try:
+                self._resume_item(repository, number, list(group))
+            except Stopped:
+                raise
+            except Exception as error:  # noqa: BLE001  # one item's failure never stops the next
+                self._report.row("sweep", f"#{number}", "failed")
+                self._report.problem(error, f"#{number}")
+        if len(rows) == RESUMED_AT_ONCE:
+            self._report.row("sweep", "the rest", "is left to the next sweep")
+
+    def _resume_item(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
+        subject = self._world.github.item(repository, number)
+        plan = self.handle(events.resumed(subject)) if subject else Plan([])
+        for row in rows:
+            if not plan.may_call_for(row):
+                outcome = self._ledger.drop(row, subject)
+                self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
 
     def plan(self, event: Event) -> Plan:
         plan = make_plan(event, self._config, self._world.facts)
@@ -117,7 +152,7 @@ class Bot:
 
     def _believe(self, event: Event) -> tuple[Event, Plan]:
         """A re-run may come weeks later, so what its payload says is not believed."""
-        if isinstance(event, _Seen) and not self._world.first_attempt:
+        if isinstance(event, _Seen) and event.action != RESUMED and not self._world.first_attempt:
             return self._live(event)
         return event, self.plan(event)
 

@@ -113,6 +113,32 @@ def migrate(operation: str, version: str, confirm: str, *, plan: bool) -> None:
     sys.exit(job.run())
 
 
+@cli.command()
+@click.option("--older-than", required=True, metavar="DAYS", help="How long an item must have been closed: 400d.")
+def prune(older_than: str) -> None:
+    """Forget items that have been closed for long (DATABASE_URL). Nothing is answered again because of it."""
+    from datetime import timedelta
+
+    from mattermod_action.adapters.database_url import database_from
+    from mattermod_action.adapters.mysql import MySQLStore
+    from mattermod_action.adapters.prune import prune as carry_out
+    from mattermod_action.world import RealClock
+
+    try:
+        given = inputs.read(os.environ)
+        database, _ = database_from(given)
+        if database is None:
+            raise Mistake("there is nothing to prune without DATABASE_URL")
+        days = older_than.removesuffix("d")
+        if not days.isascii() or not days.isdecimal():
+            raise Mistake(f"--older-than is {older_than[:40]!r}: give a number of days, such as 400d")
+        clock = RealClock(given.clock_offset)
+        done = carry_out(MySQLStore(database, clock), clock, timedelta(days=int(days[:6])))
+    except MattermodError as error:
+        _fail(error)
+    click.echo(f"{done.items} items and {done.rows} rows of the ledger are gone")
+
+
 def _load(file: Path) -> Loaded:
     from mattermod_action.config import load
     from mattermod_action.world import read_text

@@ -42,7 +42,11 @@ class Once:
     @property
     def marker(self) -> str:
         """The invisible line by which we find our own comment again."""
-        return MARKER.format(feature=self.feature, key=self.key)
+        return marker(self.feature, self.key)
+
+
+def marker(feature: str, key: str) -> str:
+    return MARKER.format(feature=feature, key=key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

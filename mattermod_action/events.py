@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GHOST = "ghost"  # what GitHub itself shows for an account that was deleted (`user: null`)
+RESUMED = "resumed"  # the action of what a sweep read by itself
 OPENED = "opened"  # the cause of everything that an item's first moment calls for
 
 # The actions on which a decision can change. Every other one is a clean no-op.
@@ -136,7 +137,7 @@ class RepositoryDispatched:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A schedule fired, or somebody pressed the button. Its payload may be empty, so the id can be 0."""
+    """A schedule fired, or somebody pressed the button. Where the runner does not tell the id it is 0."""
 
     repository: Repository
 
@@ -173,10 +174,10 @@ def label_cause(label: str) -> str:
     return f"label {label.casefold()}"
 
 
-def parse(name: str, payload: Mapping[str, Any], repository: str = "") -> Event | Ignored:
+def parse(name: str, payload: Mapping[str, Any], repository: str = "", repository_id: int = 0) -> Event | Ignored:
     """Turn the event `name` and its payload into an `Event`, or say why it is none of ours.
 
-    `repository` (GITHUB_REPOSITORY) is only used where the payload names none. Raises BadPayloadError.
+    `repository` (GITHUB_REPOSITORY) and its id are only used where the payload names none. Raises BadPayloadError.
     """
     action = payload.get("action") or ""
     event: Event | Ignored = Ignored(f"{name}: not an event that this action answers")
@@ -190,7 +191,7 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "") -> Event 
         case "repository_dispatch":
             event = RepositoryDispatched(_repository(payload), action)
         case "schedule" | "workflow_dispatch":
-            event = Tick(_repository_of_run(payload, repository))
+            event = Tick(_repository_of_run(payload, repository, repository_id))
     return event
 
 
@@ -214,6 +215,13 @@ def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullReq
 
 def issue(payload: Mapping[str, Any], data: Mapping[str, Any]) -> Issue:
     return Issue(**_common(payload, data))
+
+
+def resumed(subject: Subject) -> Seen:
+    """A subject that was read just now, with nothing of it news: a sweep goes on where a run has stopped."""
+    if isinstance(subject, PullRequest):
+        return PullRequestSeen(RESUMED, None, subject.updated_at, subject)
+    return IssueSeen(RESUMED, None, subject.updated_at, subject)  # type: ignore[arg-type]  # there are two kinds
 
 
 def with_subject(event: Seen, subject: Subject) -> Seen:
@@ -276,13 +284,13 @@ def _repository(payload: Mapping[str, Any]) -> Repository:
     return Repository(int(_field(data, "id")), owner, name, str(data.get("default_branch") or ""))
 
 
-def _repository_of_run(payload: Mapping[str, Any], full_name: str) -> Repository:
+def _repository_of_run(payload: Mapping[str, Any], full_name: str, number: int) -> Repository:
     if payload.get("repository"):
         return _repository(payload)
     owner, _, name = _names({"full_name": full_name}).partition("/")
     if not name:
         raise BadPayloadError("neither the event file nor GITHUB_REPOSITORY names a repository")
-    return Repository(0, owner, name)
+    return Repository(number, owner, name)
 
 
 def _names(data: Mapping[str, Any] | None) -> str:

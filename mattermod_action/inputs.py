@@ -39,6 +39,7 @@ class Inputs:
     run_attempt: int
     run_url: str
     repository: str
+    repository_id: int
     workspace: Path
     api_url: str
     token: str
@@ -70,6 +71,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         run_attempt=_number(env, "GITHUB_RUN_ATTEMPT", 1),
         run_url=_run_url(env),
         repository=env.get("GITHUB_REPOSITORY", ""),
+        repository_id=_number(env, "GITHUB_REPOSITORY_ID", 0),
         workspace=workspace,
         api_url=api_url,
         token=_token(_input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),

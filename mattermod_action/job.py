@@ -53,7 +53,7 @@ def read_event(given: Inputs) -> Event | Ignored:
     sender = str((payload.get("sender") or {}).get("login") or "").casefold()
     if sender in {login.casefold() for login in given.bot_logins}:
         return Ignored(f"{given.event_name}: sent by ourselves")
-    return parse(given.event_name, payload, given.repository)
+    return parse(given.event_name, payload, given.repository, given.repository_id)
 
 
 def read_payload(path: Path) -> dict[str, Any]:
@@ -68,9 +68,9 @@ def read_payload(path: Path) -> dict[str, Any]:
     return payload
 
 
-def parse(name: str, payload: dict[str, Any], repository: str) -> Event | Ignored:
+def parse(name: str, payload: dict[str, Any], repository: str, repository_id: int = 0) -> Event | Ignored:
     try:
-        return events.parse(name, payload, repository)
+        return events.parse(name, payload, repository, repository_id)
     except (AttributeError, TypeError, ValueError) as error:
         raise Mistake(f"the event file is not what GitHub sends for {name}: {error}") from error
 

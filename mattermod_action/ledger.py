@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from mattermod_action.effects import marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
     from mattermod_action.effects import Once
-    from mattermod_action.ports import Clock, Entry, Store
+    from mattermod_action.events import Subject
+    from mattermod_action.ports import Clock, Entry, Store, Unfinished
 
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 
@@ -31,13 +33,13 @@ class Hands(Protocol[E_contra]):
     def do(self, effect: E_contra) -> str:
         """Carry it out and return the URL of what was made. Raises Refused, Mistake, Limited, Unsure, Down."""
 
-    def find(self, effect: E_contra, since: datetime) -> str | None:
+    def find(self, subject: Subject, marker: str, since: datetime) -> str | None:
         """Return the URL of what an earlier attempt made, looking back to `since`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an effect: posted | found (made by an attempt that died) | known | baseline."""
+    """What became of an effect: posted | found (made by an attempt that died) | known | baseline | dropped."""
 
     what: str
     url: str = ""
@@ -65,9 +67,25 @@ class Ledger(Generic[E_contra]):
         claim = self._claim(effect, entry, asked_at)
         if isinstance(claim, Outcome):
             return claim
-        if claim.sent_at and (url := self._look_twice(effect, claim.sent_at)):
-            return self._confirm(effect, claim, Outcome("found", url))
+        if claim.sent_at and (url := self._look_twice(effect.subject, effect.marker, claim.sent_at)):
+            return self._confirm(effect.key, claim, Outcome("found", url))
         return self._send(effect, claim)
+
+    def drop(self, row: Unfinished, subject: Subject | None) -> Outcome:
+        """Settle a row whose effect nothing asks for any more: found, if it was carried out, else dropped.
+
+        `subject` is None when the item is gone, and what was sent to it with it.
+        """
+        entry = self._store.entry(row.key)
+        if entry is None or entry.held or not self._store.take(row.key, self._owner, entry.fence):
+            return Outcome("known")
+        claim = _Claim(entry.fence + 1, entry.sent_at)
+        if subject and entry.state == SENT and entry.sent_at:
+            url = self._look_twice(subject, marker(row.feature, row.key), entry.sent_at)
+            if url:
+                return self._confirm(row.key, claim, Outcome("found", url))
+        self._store.forget(row.key, self._owner, claim.fence)
+        return Outcome("dropped")
 
     def _claim(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:
         wait = FIRST_WAIT
@@ -96,10 +114,10 @@ class Ledger(Generic[E_contra]):
             try:
                 url = self._attempt(effect, claim)
             except Unsure:
-                if found := self._look_twice(effect, self._clock.now()):
-                    return self._confirm(effect, claim, Outcome("found", found))
+                if found := self._look_twice(effect.subject, effect.marker, self._clock.now()):
+                    return self._confirm(effect.key, claim, Outcome("found", found))
             else:
-                return self._confirm(effect, claim, Outcome("posted", url))
+                return self._confirm(effect.key, claim, Outcome("posted", url))
         raise Unsure("GitHub does not say whether it carried out the request; the next run looks again")
 
     def _attempt(self, effect: E_contra, claim: _Claim) -> str:
@@ -121,15 +139,15 @@ class Ledger(Generic[E_contra]):
         self._patience -= error.retry_after
         self._clock.sleep(error.retry_after)
 
-    def _look_twice(self, effect: E_contra, since: datetime) -> str | None:
-        if url := self._hands.find(effect, since - SKEW):
+    def _look_twice(self, subject: Subject, marker: str, since: datetime) -> str | None:
+        if url := self._hands.find(subject, marker, since - SKEW):
             return url
         self._clock.sleep(LIST_LAG)
-        return self._hands.find(effect, since - SKEW)
+        return self._hands.find(subject, marker, since - SKEW)
 
-    def _confirm(self, effect: E_contra, claim: _Claim, outcome: Outcome) -> Outcome:
+    def _confirm(self, key: str, claim: _Claim, outcome: Outcome) -> Outcome:
         # Row count 0 means that another run took over meanwhile; it finds the marker and confirms for us.
-        self._store.confirm(effect.key, self._owner, claim.fence, outcome.url)
+        self._store.confirm(key, self._owner, claim.fence, outcome.url)
         return outcome
 
 

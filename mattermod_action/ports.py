@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from mattermod_action.effects import Once
-    from mattermod_action.events import Subject
+    from mattermod_action.events import Repository, Subject
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
 SCHEMA = 5
@@ -75,6 +75,17 @@ class Leases(Protocol):
         """Give it back, if it is still ours."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A ledger row that a run left half-way, and that nobody holds."""
+
+    key: str
+    repository_id: int
+    number: int
+    feature: str
+    cause: str
+
+
 class Store(Leases, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
@@ -85,6 +96,9 @@ class Store(Leases, Protocol):
 
     def look(self, subject: Subject, keys: Sequence[str]) -> Known:
         """Read schema version, the subject's row and the ledger rows of `keys`."""
+
+    def entry(self, key: str) -> Entry | None:
+        """Read one ledger row."""
 
     def remember(self, subject: Subject) -> None:
         """Write the subject's row unless a newer snapshot is stored already."""
@@ -110,6 +124,12 @@ class Store(Leases, Protocol):
     def release(self, key: str, owner: str, fence: int) -> bool:
         """Back to `intent` with the lease ended: the request was certainly not carried out."""
 
+    def unfinished(self, repository: Repository, limit: int) -> list[Unfinished]:
+        """Find rows of this repository (by name, if its id is 0) whose effect is neither done nor being done."""
+
+    def forget(self, key: str, owner: str, fence: int) -> bool:
+        """Delete a row that is ours and not confirmed: nothing asks for its effect any more."""
+
     def close(self) -> None: ...
 
 
@@ -121,6 +141,9 @@ class GitHub(Protocol):
 
     def subject(self, subject: Subject) -> Subject | None:
         """Read a pull request or issue as it is now; None when it is gone."""
+
+    def item(self, repository: Repository, number: int) -> Subject | None:
+        """Read whatever has this number; None when it is gone."""
 
     def comment(self, subject: Subject, body: str) -> str:
         """Post a comment and return its URL."""

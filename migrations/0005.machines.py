@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mattermod_action.adapters.schema import DIGEST, NAME, create_leases, create_table, drop_table, keep
+from mattermod_action.adapters.schema import (
+    DIGEST,
+    NAME,
+    add_index,
+    create_leases,
+    create_table,
+    drop_index,
+    drop_table,
+    keep,
+)
 
 if TYPE_CHECKING:
     from yoyo import step
@@ -65,6 +74,10 @@ SERVERS = {
 
 steps = [
     step(create_leases, keep),  # `migrate` itself holds one of them
+    step(
+        add_index("mm_ledger", "mm_ledger_unfinished", ("repository_id", "state")),
+        drop_index("mm_ledger", "mm_ledger_unfinished"),
+    ),
     step(create_table("mm_picks", PICKS, ("k",)), drop_table("mm_picks")),
     step(
         create_table("mm_servers", SERVERS, ("k",), ("owner", "repository", "number", "live")),

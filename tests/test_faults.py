@@ -65,7 +65,7 @@ class Trial:
 
     def ledger(self, event: dict[str, Any]) -> list[str]:
         """Return the states of the item's effects."""
-        sql = f"SELECT state FROM mm_ledger WHERE number = {event['number']:d}"  # noqa: S608  # a number
+        sql = f"SELECT state FROM mm_ledger WHERE number = {event['number']:d}"  # a number
         if self.database is None:
             with closing(sqlite3.connect(self.bot.home / ".mattermod/state.sqlite")) as file:
                 return [state for (state,) in file.execute(sql)]

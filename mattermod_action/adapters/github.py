@@ -80,6 +80,18 @@ class PyGithubGitHub:
         payload = {"repository": _as_payload(subject.repository)}
         return pull_request(payload, data) if is_pull else issue(payload, data)
 
+    def item(self, repository: Repository, number: int) -> Subject | None:
+        """An issue shows itself at once; of a pull request its issue says that it is one."""
+        try:
+            data = self._read(lambda: self._json("GET", f"{_path(repository)}/issues/{number}"))
+        except Refused:
+            return None
+        found = issue({"repository": _as_payload(repository)}, data)
+        if "pull_request" not in data:
+            return found
+        pull = self._read(lambda: self._json("GET", f"{_path(repository)}/pulls/{number}"))
+        return pull_request({"repository": _as_payload(repository)}, pull)
+
     def comment(self, subject: Subject, body: str) -> str:
         path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
         data = self._write("POST", path, {"body": body}, "comment", "`issues: write` or `pull-requests: write`")

@@ -116,6 +116,22 @@ def drop_column(table: str, column: str) -> Step:
     return Step(act, loses)
 
 
+def add_index(table: str, name: str, columns: tuple[str, ...]) -> Step:
+    def act(connection: Any) -> None:
+        if name not in _indexes_of(connection, table):
+            run(connection, f"CREATE INDEX {name} ON {table} ({', '.join(columns)})")
+
+    return Step(act)
+
+
+def drop_index(table: str, name: str) -> Step:
+    def act(connection: Any) -> None:
+        if name in _indexes_of(connection, table):
+            run(connection, f"DROP INDEX {name}" + ("" if _is_sqlite(connection) else f" ON {table}"))
+
+    return Step(act)
+
+
 def widen(table: str, column: str, characters: int) -> Step:
     """Make a varchar column hold `characters`, never fewer than it does. SQLite holds any number."""
 
@@ -154,6 +170,17 @@ def columns_of(connection: Any, table: str) -> dict[str, int]:
             (table,),
         )
         return {name: int(length or 0) for name, length in cursor.fetchall()}
+
+
+def _indexes_of(connection: Any, table: str) -> set[str]:
+    if _is_sqlite(connection):
+        return {row[1] for row in connection.execute(f"PRAGMA index_list({table})")}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT INDEX_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s",
+            (table,),
+        )
+        return {name for (name,) in cursor.fetchall()}
 
 
 def run(connection: Any, sql: str) -> None:

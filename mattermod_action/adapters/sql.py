@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
-from mattermod_action.ports import SCHEMA, Entry, Known, Taken
+from mattermod_action.ports import SCHEMA, Entry, Known, Taken, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mattermod_action.effects import Once
-    from mattermod_action.events import Subject
+    from mattermod_action.events import Repository, Subject
     from mattermod_action.ports import Clock
 
 LEASE = 30.0  # seconds; longer than one request may take (adapters/github.py), so a live holder does not lose it
@@ -68,6 +68,14 @@ class SqlStore:
         self._check_schema(version, dirty=bool(dirty))
         entries = {row[3]: _entry(row[4:]) for row in rows if row[3] is not None}
         return Known(version, bool(dirty), _moment(seen_at), entries)
+
+    def entry(self, key: str) -> Entry | None:
+        sql = f"""
+            SELECT state, owner, fence, lease_until > {self._now("now")}, seen_at, sent_at, result
+            FROM mm_ledger WHERE k = :k
+            """  # noqa: S608  # every part is a constant of this file
+        _, rows = self.execute(sql, {"k": key, **self._shift(now=0)})
+        return _entry(rows[0]) if rows else None
 
     def _check_schema(self, version: int | None, *, dirty: bool) -> None:
         """Refuse a database that this version cannot work with; one step older or newer will do."""
@@ -125,6 +133,21 @@ class SqlStore:
 
     def release(self, key: str, owner: str, fence: int) -> bool:
         return self._held("state = 'intent'", key, owner, fence, lease=0)
+
+    def unfinished(self, repository: Repository, limit: int) -> list[Unfinished]:
+        place = "repository_id = :id" if repository.id else "repository = :name"
+        sql = f"""
+            SELECT k, repository_id, number, feature, cause FROM mm_ledger
+            WHERE {place} AND state IN ('intent', 'sent') AND (lease_until IS NULL OR lease_until <= {self._now("now")})
+            ORDER BY number, k LIMIT {limit:d}
+            """  # noqa: S608  # every part is a constant of this file, or a number
+        where = {"id": repository.id} if repository.id else {"name": repository.full_name}
+        _, rows = self.execute(sql, {**where, **self._shift(now=0)})
+        return [Unfinished(row[0], int(row[1]), int(row[2]), row[3], row[4]) for row in rows]
+
+    def forget(self, key: str, owner: str, fence: int) -> bool:
+        sql = "DELETE FROM mm_ledger WHERE k = :k AND owner = :owner AND fence = :fence AND state <> 'confirmed'"
+        return self.execute(sql, {"k": key, "owner": owner, "fence": fence})[0] == 1
 
     def take_lease(self, name: str, owner: str, ttl: float) -> Taken:
         """Look, then compare and set: of those who saw the same fence one wins."""

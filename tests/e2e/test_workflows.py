@@ -10,6 +10,7 @@ import pytest
 from mattermod_action.ports import SCHEMA
 from sandbox import payloads
 from sandbox.act import EXAMPLES
+from sandbox.faults import Fault
 from tests import servers
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def bodies(github: Sandbox, number: int) -> list[str]:
 
 
 def test_each_example_is_run_by_a_test() -> None:
-    assert {path.name for path in EXAMPLES.glob("*")} == {*ANSWERS, "migrate.yml"}
+    assert {path.name for path in EXAMPLES.glob("*")} == {*ANSWERS, "migrate.yml", "schedule.yml"}
 
 
 @pytest.mark.parametrize("workflow", ANSWERS)
@@ -100,15 +101,36 @@ def test_a_comment_without_a_command_starts_no_job(act: Workflow, github: Sandbo
 
 
 def test_migrate(act: Workflow, mysql_server: servers.Server) -> None:
-    """workflow_dispatch with each operation, on a database without tables."""
+    """workflow_dispatch on a database without tables: the summary has before, what was or would be done, and after."""
     empty = mysql_server.new_database()
     run = act("migrate.yml")
     run.secrets = {**run.secrets, "MATTERMOD_MIGRATE_DATABASE_URL": servers.url(empty)}
-    for operation, number in (("status", 0), ("up", SCHEMA), ("up", SCHEMA), ("version", SCHEMA)):
-        ran = run.run("workflow_dispatch", {"inputs": {"operation": operation}})
+    newest = f"schema {SCHEMA}"
+    for asked, number, rows in (
+        ({"operation": "status"}, 0, ["| migrate | `0001.base` | to do |"]),
+        ({"operation": "up"}, 0, ["| migrate | `0001.base` | would be applied |"]),  # the plan is the default
+        ({"operation": "up", "plan": "false"}, SCHEMA, ["`before` | schema 0", "applied", f"`after` | {newest}"]),
+        ({"operation": "up", "plan": "false"}, SCHEMA, ["`tables` | nothing to do"]),
+        ({"operation": "goto", "version": "3", "plan": "false"}, 3, [f"`before` | {newest}", "`after` | schema 3"]),
+        ({"operation": "force", "version": "4", "plan": "false"}, 4, ["noted as applied"]),
+        ({"operation": "version"}, 4, []),
+    ):
+        ran = run.run("workflow_dispatch", {"inputs": {"plan": "true", **asked}})
         assert ran.code == 0, ran.log
         assert f"The database has schema {number}." in ran.log
+        assert [row for row in rows if row not in ran.summary] == []
         assert servers.migrator(empty).version() == (number, False)
+
+
+def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -> None:
+    github.state.faults.add(Fault("secondary-limit", "POST", "/repos/*/comments", retry_after="3600"))
+    ran = act("labels-with-mysql.yml").run("pull_request_target", labeled(github, DEV))
+    assert ran.code == 0, ran.log
+    assert bodies(github, github.pull) == []
+    swept = act("schedule.yml").run("schedule", {})
+    assert swept.code == 0, swept.log
+    assert len(bodies(github, github.pull)) == 1
+    assert "comment posted" in swept.summary
 
 
 def test_a_mistake_is_red_and_one_line(act: Workflow, github: Sandbox) -> None:

@@ -1,0 +1,67 @@
+"""`mattermod prune`: forget items that have been closed for long.
+
+An item is first made unseen, so that whatever happens to it meanwhile finds an item that was never looked at, of which
+nothing is answered again; then its ledger rows go, then its own row. What is unfinished stays, and so does every row of
+the original's, which says of no item how old it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.errors import Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+    from mattermod_action.adapters.sql import SqlStore
+    from mattermod_action.ports import Clock
+
+TABLES = ("PullRequests", "Issues")
+BATCH = 500  # items looked up at a time
+# A run may be started once more for 30 days, with the payload it had:
+# https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
+SHORTEST = 35  # days
+ITEM = "RepoOwner = :owner AND RepoName = :name AND Number = :number"
+
+
+@dataclass
+class Pruned:
+    items: int = 0
+    rows: int = 0
+
+
+def prune(store: SqlStore, clock: Clock, older_than: timedelta) -> Pruned:
+    """Delete what was closed and not touched for `older_than`. Raises Mistake when that is too short, and Down."""
+    if older_than.days < SHORTEST:
+        raise Mistake(f"items can be pruned after {SHORTEST} days: until then an old run may be started once more")
+    done = Pruned()
+    before = clock.now() - older_than
+    for table in TABLES:
+        for item in _items(store, table, before):
+            _prune(store, table, {**item, "before": before}, done)
+    return done
+
+
+def _items(store: SqlStore, table: str, before: object) -> Iterator[dict[str, Any]]:
+    sql = f"""
+        SELECT RepoOwner, RepoName, Number FROM {table} WHERE State = 'closed' AND UpdatedAt < :before
+        ORDER BY RepoOwner, RepoName, Number LIMIT {BATCH}
+        """  # noqa: S608  # constants of this file
+    while rows := store.execute(sql, {"before": before})[1]:
+        yield from ({"owner": owner, "name": name, "number": number} for owner, name, number in rows)
+
+
+def _prune(store: SqlStore, table: str, item: dict[str, Any], done: Pruned) -> None:
+    unseen = f"UPDATE {table} SET UpdatedAt = NULL WHERE {ITEM} AND State = 'closed' AND UpdatedAt < :before"  # noqa: S608
+    store.execute(unseen, item)
+    rows = f"""
+        DELETE FROM mm_ledger WHERE repository = :repository AND number = :number AND updated_at < :before
+        AND state IN ('confirmed', 'baseline')
+        AND NOT EXISTS (SELECT 1 FROM {table} WHERE {ITEM} AND UpdatedAt IS NOT NULL)
+        """  # noqa: S608  # constants of this file
+    done.rows += store.execute(rows, {**item, "repository": f"{item['owner']}/{item['name']}"})[0]
+    gone = f"DELETE FROM {table} WHERE {ITEM} AND State = 'closed' AND UpdatedAt IS NULL"  # noqa: S608
+    done.items += store.execute(gone, item)[0]
