@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import uuid
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -14,17 +15,30 @@ from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import events
-from mattermod_action.effects import settle
-from mattermod_action.errors import FactUnavailable, Limited, Stopped
-from mattermod_action.events import RESUMED, IssueSeen, Posted, PullRequestSeen, Tick
+from mattermod_action import commanding, events
+from mattermod_action.effects import Comment, Ensure, Once, settle
+from mattermod_action.errors import FactUnavailable, Limited, Refused, Stopped
+from mattermod_action.events import (
+    OPENED,
+    RESUMED,
+    Commanded,
+    CommandEnded,
+    CommandGiven,
+    IssueSeen,
+    Posted,
+    PullRequestSeen,
+    Tick,
+)
 from mattermod_action.features import FEATURES
+from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
+from mattermod_action.report import safe
 
 if TYPE_CHECKING:
+    from mattermod_action.commands import Command
     from mattermod_action.config import Config
-    from mattermod_action.effects import Comment, Effect
-    from mattermod_action.events import Event, Repository, Seen, Subject
+    from mattermod_action.effects import Effect
+    from mattermod_action.events import Event, Repository, Seen
     from mattermod_action.ports import Facts, Known, Unfinished
     from mattermod_action.report import Report
     from mattermod_action.world import World
@@ -49,6 +63,8 @@ class Plan:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     errors: list[tuple[str, Exception]] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
+    # Commands of whoever may give them, in their order, each with why it is not carried out.
+    accepted: dict[Command, list[str]] = field(default_factory=dict)
 
     def may_call_for(self, row: Unfinished) -> bool:
         return row.feature in self.silent or row.key in {effect.key for effect in self.effects}
@@ -65,6 +81,12 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
     """Ask every configured feature what it wishes for. Reads only; never writes."""
     wishes: list[tuple[str, Effect]] = []
     plan = Plan([])
+    if isinstance(event, CommandEnded):
+        plan.effects.extend(settle((commanding.NAME, effect) for effect in commanding.ended(event)))
+        return plan
+    if isinstance(event, CommandGiven):
+        _plan_commands(event, config, facts, plan)
+        return plan
     for name in FEATURES:
         section = getattr(config, name)
         if section is None:
@@ -83,17 +105,24 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
     return plan
 
 
-class CommentHands:
-    """How a comment is posted, and found again by its marker."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def do(self, effect: Comment) -> str:
-        return self._world.github.comment(effect.subject, effect.body)
-
-    def find(self, subject: Subject, marker: str, since: datetime) -> str | None:
-        return self._world.github.markers(subject, since).get(marker)
+def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan) -> None:
+    wishes: list[tuple[str, Effect]] = []
+    for command, offer, at_once in commanding.accept(given, config, facts):
+        wishes += [(commanding.NAME, effect) for effect in at_once]
+        if offer is None:
+            continue
+        plan.accepted[command] = []
+        section = getattr(config, offer.feature)
+        more = {"command": command, "need": commanding.need(given, offer.level)}
+        try:
+            effects = list(_feature(offer.feature).plan(Commanded(given, command), section, facts))
+            wishes += [(offer.feature, replace(effect, **more)) for effect in effects]
+        except (Refused, FactUnavailable) as refusal:
+            plan.accepted[command].append(f"{refusal}.")
+        except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
+            plan.accepted[command].append("Something went wrong; the log of the run says what.")
+            plan.errors.append((offer.feature, error))
+    plan.effects.extend(settle(wishes))
 
 
 class Bot:
@@ -103,8 +132,12 @@ class Bot:
         self._config, self._world, self._report = config, world, report
 
     @cached_property
-    def _ledger(self) -> Ledger[Comment]:
-        return Ledger(self._world.store, self._world.clock, uuid.uuid4().hex, CommentHands(self._world))
+    def _ledger(self) -> Ledger[Once]:
+        return Ledger(self._world.store, self._world.clock, uuid.uuid4().hex, Hands(self._world))
+
+    @cached_property
+    def _ensurer(self) -> Ensurer:
+        return Ensurer(self._world)
 
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
@@ -114,7 +147,13 @@ class Bot:
         if not plan.effects:
             return plan
         event, plan, known = self._compare(event, plan)
-        outcomes = [self._carry_out(effect, event, known) for effect in self._due(event, plan, known)]
+        due = self._due(event, plan, known)
+        self._refused: dict[Command, list[str]] = {}
+        outcomes: list[Event | None] = [self._carry_out(effect, event, known) for effect in due]
+        if isinstance(event, CommandGiven):
+            outcomes += [
+                CommandEnded(event, each, (*why, *self._refused.get(each, ()))) for each, why in plan.accepted.items()
+            ]
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 self.handle(outcome, depth + 1)
@@ -147,6 +186,9 @@ class Bot:
         plan = make_plan(event, self._config, self._world.facts)
         for feature, error in plan.errors:
             self._report.problem(error, feature)
+        for feature, reason in plan.skipped:
+            if feature in plan.silent and feature not in dict(plan.errors):
+                self._report.row(feature, "could not be checked", safe(reason))
         self._report.plan = self._report.plan or plan.as_json(event)
         return plan
 
@@ -173,24 +215,31 @@ class Bot:
         return event, self.plan(event)
 
     def _look(self, plan: Plan) -> Known:
-        return self._world.store.look(plan.effects[0].subject, [effect.key for effect in plan.effects])
+        keys = [effect.key for effect in plan.effects if isinstance(effect, Once)]
+        return self._world.store.look(plan.effects[0].subject, keys)
 
-    def _due(self, event: Event, plan: Plan, known: Known) -> list[Comment]:
+    def _due(self, event: Event, plan: Plan, known: Known) -> list[Effect]:
         """Put what was there before us into the baseline, remember the snapshot, and return the rest."""
         if not plan.effects:
             return []
-        due = [effect for effect in plan.effects if known.seen_at or self._asked_at(event, effect)]
         store = self._world.store
+        old = [each for each in plan.effects if isinstance(each, Once) and self._is_old(event, each, known)]
+        due = [effect for effect in plan.effects if effect not in old]
         if isinstance(event, _Seen):
-            if old := [effect for effect in plan.effects if effect not in due]:
+            if old:
                 store.note(old, BASELINE, event.subject.updated_at)
             if known.seen_at is None or event.subject.updated_at >= known.seen_at:
                 store.remember(event.subject)
+        if isinstance(event, PullRequestSeen) and event.action == OPENED and not known.seen_at:
+            self._ensurer.new_commit(event.repository, event.subject.sha)
         return due if store.durable else self._without_posted(due, known)
 
-    def _without_posted(self, due: list[Comment], known: Known) -> list[Comment]:
+    def _is_old(self, event: Event, effect: Once, known: Known) -> bool:
+        return not known.seen_at and not self._asked_at(event, effect)
+
+    def _without_posted(self, due: list[Effect], known: Known) -> list[Effect]:
         """The embedded store may have been lost with its runner: believe the markers on GitHub as well."""
-        unknown = [effect for effect in due if effect.key not in known.entries]
+        unknown = [effect for effect in due if isinstance(effect, Comment) and effect.key not in known.entries]
         markers = self._world.github.markers(unknown[0].subject) if unknown else {}
         posted = [effect for effect in unknown if effect.marker in markers]
         for effect in posted:
@@ -198,31 +247,67 @@ class Bot:
             self._tell(effect, Outcome("known", markers[effect.marker]))
         return [effect for effect in due if effect not in posted]
 
-    def _asked_at(self, event: Event, effect: Comment) -> datetime | None:
+    def _asked_at(self, event: Event, effect: Once) -> datetime | None:
         """When this very event asked for `effect`; None when the effect only follows from what is there."""
         if self._config.backfill or not isinstance(event, _Seen):
             return datetime.min  # noqa: DTZ901  # naive UTC, as everywhere
         return event.at if event.is_news(effect.cause) else None
 
-    def _carry_out(self, effect: Comment, event: Event, known: Known) -> Posted | None:
-        entry = known.entries.get(effect.key)
+    def _carry_out(self, effect: Effect, event: Event, known: Known) -> Posted | None:
         try:
-            outcome = self._ledger.carry_out(effect, entry, self._asked_at(event, effect))
+            if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
+                check_need(self._world, effect.subject.repository, effect.need)
+            if isinstance(effect, Ensure):
+                self._ensure(effect)
+                return None
+            outcome = self._ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
         except Stopped:
             raise
+        except Refused as refusal:
+            self._refuse(effect, refusal)
+            return None
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             parked = isinstance(error, Limited) and self._world.store.durable
             self._report.row(effect.feature, effect.cause, "parked" if parked else "failed")
             self._report.problem(error, effect.feature, parked=parked)
             return None
         self._tell(effect, outcome)
-        done = outcome.what in ("posted", "found")
+        done = outcome.what in ("posted", "found") and isinstance(effect, Comment)
         return Posted(effect.subject, effect.feature, outcome.url) if done else None
 
-    def _tell(self, effect: Comment, outcome: Outcome) -> None:
+    def _ensure(self, effect: Ensure) -> None:
+        """Say what was written, or that there was nothing to write."""
+        changed = self._ensurer.ensure(effect)
+        self._report.row(effect.feature, effect.cause, said(effect, done=changed))
+
+    def _refuse(self, effect: Effect, refusal: Refused) -> None:
+        """GitHub's no to a command is told to whoever gave it, everybody else finds it in the report."""
+        self._report.row(effect.feature, effect.cause, "refused")
+        if effect.command:
+            self._refused.setdefault(effect.command, []).append(str(refusal))
+        else:
+            self._report.problem(refusal, effect.feature)
+
+    def _tell(self, effect: Once, outcome: Outcome) -> None:
+        if not isinstance(effect, Comment):
+            self._report.row(effect.feature, effect.cause, said(effect, done=outcome.what == "posted"))
+            return
         if outcome.what in ("posted", "found"):
             self._report.comments.append(outcome.url)
         self._report.row(effect.feature, effect.cause, RESULTS[outcome.what], outcome.url)
+
+
+def said(effect: Effect, *, done: bool) -> str:
+    """Name an effect that has no page of its own: `add labels a, b`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(effect).__name__).lower()
+    details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
+    flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
+    return f"{words} {', '.join(flat)}{'' if done else ': so already'}"
+
+
+def _is_done(known: Known, effect: Once) -> bool:
+    entry = known.entries.get(effect.key)
+    return entry is not None and entry.state == CONFIRMED
 
 
 def _feature(name: str) -> Any:

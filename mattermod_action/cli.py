@@ -44,7 +44,7 @@ def plan(event: Path, name: str, config: Path, *, as_json: bool) -> None:
     """Show what would be done about the event file EVENT. Nothing is read from or written to anywhere else."""
     from mattermod_action.bot import make_plan
     from mattermod_action.events import Ignored
-    from mattermod_action.world import NoFacts
+    from mattermod_action.facts import NoFacts
 
     try:
         loaded = _load(config)
@@ -161,7 +161,7 @@ def _shown(made: Plan, event: Event) -> str:
         lines.append(
             f"  {effect.feature}: {type(effect).__name__} on #{effect.subject.number}, because of {effect.cause}"
         )
-        lines += [f"    | {line}" for line in effect.text.splitlines()]
+        lines += [f"    | {line}" for line in getattr(effect, "text", "").splitlines()]
     lines += [f"  {feature}: skipped, {reason}" for feature, reason in made.skipped]
     return "\n".join(map(safe, lines if made.effects or made.skipped else [*lines, "  nothing to do"]))
 

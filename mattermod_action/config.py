@@ -9,7 +9,7 @@ import importlib
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 # Plugins of pydantic are looked for in every installed distribution, which costs more than all of our own code.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
@@ -67,10 +67,21 @@ Label = Annotated[str, AfterValidator(_label)]
 Message = Annotated[str, AfterValidator(_message)]
 
 
+Level = Literal["read", "author", "triage", "write", "maintain", "admin"]
+
+
+class Commands(Section):
+    """Who may give which command, where that differs from what a feature asks for, and which bots may give none."""
+
+    levels: dict[str, Level] = {}
+    blocked_bots: tuple[str, ...] = ()
+
+
 class Config(Section):
     """The whole file. `model()` adds one optional section for each feature."""
 
     backfill: bool = False
+    commands: Commands = Commands()
 
 
 @dataclass(frozen=True)
@@ -173,6 +184,8 @@ def _explained(detail: ErrorDetails) -> str:
             return "is missing"
         case "value_error":
             return str(detail["ctx"]["error"])
+    if detail["type"] == "literal_error":
+        return f"must be {detail['ctx']['expected'].replace(chr(39), '')}"
     wanted = WANTED.get(detail["type"])
     return f"must be {wanted}, found {_kind(detail['input'])}" if wanted else detail["msg"]
 

@@ -1,6 +1,7 @@
 """What to do about it: frozen wishes that features yield and adapters carry out.
 
-A `Once` effect passes through the ledger and happens at most once in the life of its subject.
+A `Once` effect passes through the ledger and happens at most once in the life of its subject. An `Ensure`
+effect compares with what is and writes the difference, so that it may be wished again and again.
 """
 
 from __future__ import annotations
@@ -15,23 +16,42 @@ from mattermod_action.events import OPENED, Subject
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mattermod_action.commands import Command
+
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
+DESCRIPTION_LIMIT = 140  # characters of a commit status's description
 MARKER = "<!-- mattermod:v1:{feature}:{key:.16} -->"
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Who must have which role in the repository at the moment in which the effect is carried out."""
+
+    login: str
+    level: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Once:
+class Wish:
+    """What every effect has. `feature` is filled in by `settle`; `command` is the one that asked for it."""
+
+    subject: Subject
+    cause: str = OPENED
+    feature: str = ""
+    command: Command | None = None
+    need: Need | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once(Wish):
     """An effect that happens at most once.
 
     `once` tells it from the feature's other effects on the same subject; it must not contain texts that an
     editor may polish later. `cause` is what made it due: on an item that was never seen before only what the
-    event itself is about is answered (`events.is_news`). `feature` is filled in by `settle`.
+    event itself is about is answered (`events.is_news`).
     """
 
-    subject: Subject
     once: tuple[str | int, ...]
-    cause: str = OPENED
-    feature: str = ""
 
     @property
     def key(self) -> str:
@@ -45,8 +65,14 @@ class Once:
         return marker(self.feature, self.key)
 
 
-def marker(feature: str, key: str) -> str:
-    return MARKER.format(feature=feature, key=key)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ensure(Wish):
+    """An effect that may be wished again: only the difference to what is there is written."""
+
+    @property
+    def key(self) -> str:
+        """What makes two of them the same wish; it is in no table."""
+        return repr((type(self).__name__, self.subject.number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +84,80 @@ class Comment(Once):
         return f"{self.text}\n\n{self.marker}"
 
 
-Effect = Comment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class React(Once):
+    """A reaction on a comment: `+1`, `-1` or `eyes`. GitHub keeps one of a kind for each account."""
+
+    comment_id: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReview(Once):
+    """Of people by their logins and of teams by their slugs."""
+
+    reviewers: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateBranch(Once):
+    """Merge the base into the head, if the head is still `sha`."""
+
+    sha: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetStatus(Ensure):
+    """A commit status: `state` is pending, success, failure or error."""
+
+    sha: str
+    context: str
+    state: str
+    description: str
+    url: str = ""
+
+    @property
+    def wanted(self) -> tuple[str, str, str]:
+        """State, description (as much of it as GitHub takes) and address."""
+        return self.state, self.description[:DESCRIPTION_LIMIT], self.url
+
+    @property
+    def key(self) -> str:
+        return repr((self.sha, self.context))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddLabels(Ensure):
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLabel(Ensure):
+    label: str
+
+    @property
+    def key(self) -> str:
+        return repr(("RemoveLabel", self.subject.number, self.label.casefold()))
+
+
+Effect = Once | Ensure
+
+
+def marker(feature: str, key: str) -> str:
+    return MARKER.format(feature=feature, key=key)
 
 
 def settle(planned: Iterable[tuple[str, Effect]]) -> list[Effect]:
-    """Stamp each effect with its feature and drop what is wished twice; the order of wishing stays."""
+    """Stamp each effect with its feature and drop what is wished twice; the order of wishing stays.
+
+    Labels that several features add to one item become one request.
+    """
     settled: dict[str, Effect] = {}
     for feature, effect in planned:
         stamped = replace(effect, feature=feature)
-        settled.setdefault(stamped.key, stamped)
+        known = settled.setdefault(stamped.key, stamped)
+        if isinstance(known, AddLabels) and isinstance(stamped, AddLabels) and known is not stamped:
+            labels = tuple(dict.fromkeys([*known.labels, *stamped.labels]))
+            settled[stamped.key] = replace(known, labels=labels)
     return list(settled.values())

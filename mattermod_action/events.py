@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mattermod_action.commands import Command
+
 GHOST = "ghost"  # what GitHub itself shows for an account that was deleted (`user: null`)
 RESUMED = "resumed"  # the action of what a sweep read by itself
 OPENED = "opened"  # the cause of everything that an item's first moment calls for
@@ -24,7 +26,8 @@ PULL_REQUEST_ACTIONS = frozenset(
 )
 ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled", "closed"})
 
-_COMMAND = re.compile(r"^[ \t]*/[a-z]", re.MULTILINE)
+COMMAND_LINE = re.compile(r"^[ \t]*/[a-z]", re.MULTILINE)  # a comment without such a line has no command
+_QUEUED = re.compile(r"/pr-(\d+)-[0-9a-f]+$")
 _FULL_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 
 
@@ -53,6 +56,7 @@ class Subject:
     state: str
     url: str
     updated_at: datetime
+    author_is_bot: bool = False
 
     def carries(self, label: str) -> bool:
         """Whether the label is on it; names compare without case, as on GitHub."""
@@ -77,6 +81,23 @@ class PullRequest(Subject):
     maintainer_can_modify: bool
     milestone_number: int | None
     milestone_title: str | None
+    base: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == "open"
+
+    @property
+    def from_fork(self) -> bool:
+        return self.head.casefold() != self.repository.full_name.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who did what the event tells."""
+
+    login: str = ""
+    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +111,7 @@ class _Seen:
     label: str | None
     at: datetime
     subject: Subject
+    sender: Sender = Sender()
 
     @property
     def repository(self) -> Repository:
@@ -114,19 +136,70 @@ class IssueSeen(_Seen):
 
 @dataclass(frozen=True, slots=True)
 class CommandGiven:
-    """A comment on a pull request in which at least one line starts with a slash."""
+    """A comment on a pull request in which at least one line starts with a slash.
 
-    repository: Repository
-    number: int
+    `subject` is the pull request as its issue shows it. After an edit `before` is what the comment said until then, and
+    only commands that the edit has added count.
+    """
+
+    subject: Issue
     comment_id: int
     author: str
     body: str
+    before: str | None = None
+    merged: bool = False
+
+    @property
+    def repository(self) -> Repository:
+        return self.subject.repository
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        from mattermod_action import commands
+
+        return commands.parse(self.body) if self.before is None else commands.added(self.before, self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """One command of a comment, by somebody who may give it: what features plan on."""
+
+    given: CommandGiven
+    command: Command
+
+    @property
+    def repository(self) -> Repository:
+        return self.given.repository
+
+    @property
+    def subject(self) -> Issue:
+        return self.given.subject
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnded:
+    """Outcome: a command was carried out, or (`reasons`, each a sentence) it was not."""
+
+    given: CommandGiven
+    command: Command
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def repository(self) -> Repository:
+        return self.given.repository
+
+    @property
+    def subject(self) -> Issue:
+        return self.given.subject
 
 
 @dataclass(frozen=True, slots=True)
 class MergeGroupSeen:
+    """A merge queue asks for checks of `sha`; `number` is the pull request at its head, 0 when its ref does not say."""
+
     repository: Repository
     sha: str
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +229,7 @@ class Posted:
 
 
 Seen = PullRequestSeen | IssueSeen
-Event = Seen | CommandGiven | MergeGroupSeen | RepositoryDispatched | Tick | Posted
+Event = Seen | CommandGiven | Commanded | CommandEnded | MergeGroupSeen | RepositoryDispatched | Tick | Posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +260,7 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "", repositor
         case "issue_comment":
             event = _comment(payload, action)
         case "merge_group":
-            event = MergeGroupSeen(_repository(payload), str(_field(_field(payload, "merge_group"), "head_sha")))
+            event = _merge_group(payload)
         case "repository_dispatch":
             event = RepositoryDispatched(_repository(payload), action)
         case "schedule" | "workflow_dispatch":
@@ -210,6 +283,7 @@ def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullReq
         maintainer_can_modify=bool(data.get("maintainer_can_modify")),
         milestone_number=milestone.get("number"),
         milestone_title=milestone.get("title"),
+        base=str((data.get("base") or {}).get("ref") or ""),
     )
 
 
@@ -236,30 +310,42 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
     label = (payload.get("label") or {}).get("name") if action == "labeled" else None
     if is_issue:
         item = issue(payload, _field(payload, "issue"))
-        return IssueSeen(action, label, item.updated_at, item)
+        return IssueSeen(action, label, item.updated_at, item, _sender(payload))
     pull = pull_request(payload, _field(payload, "pull_request"))
-    return PullRequestSeen(action, label, pull.updated_at, pull)
+    return PullRequestSeen(action, label, pull.updated_at, pull, _sender(payload))
 
 
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     comment = _field(payload, "comment")
     subject = _field(payload, "issue")
     body = comment.get("body") or ""
-    if action != "created":
-        return Ignored(f"issue_comment {action}: only new comments are read")
+    if action not in ("created", "edited"):
+        return Ignored(f"issue_comment {action}: only comments that are written or edited are read")
+    sender = _sender(payload)
+    if action == "edited" and sender.login.casefold() != _login(comment).casefold():
+        return Ignored("issue_comment edited: by somebody else than its author")
     if (payload.get("sender") or {}).get("type") == "Bot":
         return Ignored("issue_comment: written by a bot")
     if not subject.get("pull_request"):
         return Ignored("issue_comment: commands are for pull requests")
-    if not _COMMAND.search(body):
+    if not COMMAND_LINE.search(body):
         return Ignored("issue_comment: no command in it")
-    return CommandGiven(
-        _repository(payload),
-        int(_field(subject, "number")),
-        int(_field(comment, "id")),
-        _login(comment),
-        body,
-    )
+    before = (((payload.get("changes") or {}).get("body") or {}).get("from") or "") if action == "edited" else None
+    merged = bool(subject["pull_request"].get("merged_at"))
+    given = (int(_field(comment, "id")), _login(comment), body, before, merged)
+    return CommandGiven(issue(payload, subject), *given)
+
+
+def _merge_group(payload: Mapping[str, Any]) -> MergeGroupSeen:
+    """The head's ref is gh-readonly-queue/BASE/pr-NUMBER-SHA."""
+    group = _field(payload, "merge_group")
+    number = _QUEUED.search(str(group.get("head_ref") or ""))
+    return MergeGroupSeen(_repository(payload), str(_field(group, "head_sha")), int(number[1]) if number else 0)
+
+
+def _sender(payload: Mapping[str, Any]) -> Sender:
+    sender = payload.get("sender") or {}
+    return Sender(str(sender.get("login") or ""), sender.get("type") == "Bot")
 
 
 def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -271,6 +357,7 @@ def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, An
         "state": str(data.get("state") or "open"),
         "url": str(data.get("html_url") or ""),
         "updated_at": _time(data, "updated_at"),
+        "author_is_bot": (data.get("user") or {}).get("type") == "Bot",
     }
 
 

@@ -40,6 +40,7 @@ class Inputs:
     run_url: str
     repository: str
     repository_id: int
+    triggering_actor: str
     workspace: Path
     api_url: str
     token: str
@@ -72,6 +73,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         run_url=_run_url(env),
         repository=env.get("GITHUB_REPOSITORY", ""),
         repository_id=_number(env, "GITHUB_REPOSITORY_ID", 0),
+        triggering_actor=env.get("GITHUB_TRIGGERING_ACTOR", ""),
         workspace=workspace,
         api_url=api_url,
         token=_token(_input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),

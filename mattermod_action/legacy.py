@@ -16,6 +16,28 @@ if TYPE_CHECKING:
 RULES = {"PrLabels": "pull_requests", "IssueLabels": "issues"}
 RULE_KEYS = {"Label": "label", "Message": "message"}
 
+# Each key with the place in the native file that it stands for.
+PLACES = {
+    "BlockPRMergeLabels": ("block_merge", "labels"),
+    "SignedCLAURL": ("cla", "signed_url"),
+    "CLAGithubStatusContext": ("cla", "context"),
+    "CLAExclusionsList": ("cla", "excluded"),
+    "PRWelcomeMessage": ("welcome", "message"),
+    "GreetingTeam": ("greeter", "team"),
+    "GreeterTeam": ("greeter", "team"),  # as the original's own sample file has it
+    "GreetingLabels": ("greeter", "labels"),
+    "AutoAssignerTeam": ("auto_assign", "team"),
+    "IssueLabelsToCleanUp": ("label_cleanup", "labels"),
+    "BlockListBots": ("commands", "blocked_bots"),
+}
+# What a section cannot be without; where it is missing the original's feature does nothing.
+ESSENTIAL = {
+    "block_merge": "labels",
+    "cla": "signed_url",
+    "welcome": "message",
+    "auto_assign": "team",
+    "label_cleanup": "labels",
+}
 NOT_NEEDED = frozenset(
     """
     ListenAddress MattermodURL GithubWebhookSecret GitHubWebhookSecret TickRateMinutes MetricsServerPort
@@ -39,26 +61,23 @@ SECRETS = {
 OUR_LOGINS = ("Username", "GithubUsername")
 NOT_USED_YET = frozenset(
     """
-    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
-    BlockPRMergeLabels AutoPRMergeLabel DaysUntilStale ExemptStaleLabels StaleLabel StaleComment
-    AutoAssignerTeam AutoAssignerTeamID BuildAppTag BuildAppInitMessage BuildAppDoneMessage
-    BuildAppFailedMessage BuildAppJobs BuildMobileAppTag BuildMobileAppInitMessage BuildMobileAppDoneMessage
-    BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs EnterpriseReponame
-    EnterpriseTriggerReponame EnterpriseWebappReponame EnterpriseTriggerLabel EnterpriseGithubStatusContext
-    EnterpriseGithubStatusEETests EnterpriseGithubStatusTETests EnterpriseWorkflowName
-    TranslationsMattermostMessage TranslationsBot TranslationsDoNotMergeLabel TranslationsMergedMessage
-    TranslationsMergeFailureMessage TranslationsMergePolicy StartLoadtestTag StartLoadtestMessage
-    CLAExclusionsList CLAGithubStatusContext SignedCLAURL NeedsToSignCLAMessage PRWelcomeMessage
-    BlockListPathsGlobal BlockListPathsPerRepo BlacklistPaths BlockListBots IssueLabelsToCleanUp Integrations
-    MattermostWebhookFooter DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
+    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories AutoPRMergeLabel
+    DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID BuildAppTag BuildAppInitMessage
+    BuildAppDoneMessage BuildAppFailedMessage BuildAppJobs BuildMobileAppTag BuildMobileAppInitMessage
+    BuildMobileAppDoneMessage BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs
+    EnterpriseReponame EnterpriseTriggerReponame EnterpriseWebappReponame EnterpriseTriggerLabel
+    EnterpriseGithubStatusContext EnterpriseGithubStatusEETests EnterpriseGithubStatusTETests
+    EnterpriseWorkflowName TranslationsMattermostMessage TranslationsBot TranslationsDoNotMergeLabel
+    TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy StartLoadtestTag
+    StartLoadtestMessage NeedsToSignCLAMessage BlockListPathsGlobal BlockListPathsPerRepo BlacklistPaths
+    Integrations MattermostWebhookFooter DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
     AWSHostedZoneId AWSSecurityGroup AWSSubNetId AWSDnsSuffix SetupSpinmintTag SetupSpinmintMessage
     SetupSpinmintDoneMessage SetupSpinmintFailedMessage SetupSpinmintUpgradeTag SetupSpinmintUpgradeMessage
     SetupSpinmintUpgradeDoneMessage DestroyedSpinmintMessage DestroyedExpirationSpinmintMessage
     SpinmintExpirationHour SpinmintsUseHttps InstanceSetupScript InstanceSetupUpgradeScript BuildStatusContext
-    GreetingTeam GreeterTeam GreetingLabels
     """.split()
 )
-KNOWN = frozenset({*RULES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET})
+KNOWN = frozenset({*RULES, *PLACES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,19 @@ def translate(source: Source) -> Original:
         if source.data.get(key) is not None:
             native[ours] = _rules(source, key, ("label_messages", ours), origin)
     data = {"label_messages": native} if native else {}
+    data |= _sections(source.data, origin)
     return Original(data, origin, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))
+
+
+def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]:
+    """What is empty is off, as a message of "" never meant every comment; commands are on in the original."""
+    made: dict[str, Any] = {"update_branch": {}}
+    for key, place in PLACES.items():
+        section, name = place
+        if _is_set(given.get(key)) and name not in made.get(section, {}):
+            made.setdefault(section, {})[name] = given[key]
+            origin[place] = (key,)
+    return {section: data for section, data in made.items() if ESSENTIAL.get(section, "") in {"", *data}}
 
 
 def _rules(source: Source, key: str, target: Path, origin: dict[Path, Path]) -> Any:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import date, datetime, timedelta
 
     from mattermod_action.effects import Once
-    from mattermod_action.events import Repository, Subject
+    from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
 SCHEMA = 5
@@ -145,8 +145,38 @@ class GitHub(Protocol):
     def item(self, repository: Repository, number: int) -> Subject | None:
         """Read whatever has this number; None when it is gone."""
 
+    def pull(self, repository: Repository, number: int) -> PullRequest | None:
+        """Read a pull request; None when it is gone."""
+
     def comment(self, subject: Subject, body: str) -> str:
         """Post a comment and return its URL."""
+
+    def react(self, subject: Subject, comment_id: int, content: str) -> None:
+        """Put a reaction on a comment; the same one again changes nothing."""
+
+    def request_review(self, subject: Subject, reviewers: Sequence[str], teams: Sequence[str]) -> None:
+        """Ask people and teams for a review; those who are asked already stay asked."""
+
+    def update_branch(self, subject: Subject, sha: str) -> None:
+        """Merge the base into the head, which must still be `sha`. Raises Refused with GitHub's reason."""
+
+    def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
+        """Put labels on in one request."""
+
+    def remove_label(self, subject: Subject, label: str) -> None:
+        """Take a label off; one that is not there is no error."""
+
+    def statuses(self, repository: Repository, sha: str) -> Mapping[str, tuple[str, str, str]]:
+        """Read the newest status of each context: (state, description, url)."""
+
+    def set_status(self, repository: Repository, sha: str, status: Status) -> None:
+        """Set a commit status."""
+
+    def role(self, repository: Repository, login: str) -> str:
+        """Read what somebody is in the repository: admin, maintain, write, triage, read or none. Never cached."""
+
+    def files(self, pull: Subject) -> list[ChangedFile]:
+        """Read all files that a pull request changes."""
 
     def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
         """Find our own markers in the comments (newest first, back to `since`): marker to comment URL.
@@ -155,8 +185,52 @@ class GitHub(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    context: str
+    state: str
+    description: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """A file of a pull request; `previous` is its old name when it was renamed, `patch` "" when it has none."""
+
+    path: str
+    previous: str
+    patch: str
+
+
 class Facts(Protocol):
-    """What a plan may read beyond its event. A method raises FactUnavailable where it cannot be read."""
+    """What a plan may read beyond its event. A method raises FactUnavailable where it cannot be read.
+
+    What was read once in a run is not read again.
+    """
+
+    def role(self, repository: Repository, login: str) -> str:
+        """What somebody is in the repository; the least of it for people who are not known there."""
+
+    def role_now(self, repository: Repository, login: str, seconds: float) -> str:
+        """The same, read at most `seconds` ago."""
+
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+        """The files that a pull request changes."""
+
+    def pull(self, subject: Subject) -> PullRequest | None:
+        """A pull request as it is now, None when it is gone."""
+
+    def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
+        """The pull request at the head of a merge group."""
+
+    def signed(self, url: str) -> frozenset[str]:
+        """Who signed, case-folded, from the list at `url`."""
+
+    def today(self) -> date:
+        """The day, in UTC."""
+
+    def actors(self) -> tuple[str, ...]:
+        """Who else answers for this run: on a re-run whoever started it again."""
 
 
 class Clock(Protocol):

@@ -39,17 +39,18 @@ class SkippingClock(RealClock):
         self.offset += timedelta(seconds=seconds)
 
 
-class NoFacts:
-    """Facts of a plan that is made offline, or by features that read none."""
-
-
 @dataclass
 class World:
     """Everything outside, for one run. Nothing is imported or connected before it is used."""
 
     inputs: Inputs
     database: Database | None
-    facts: Facts = field(default_factory=NoFacts)
+
+    @cached_property
+    def facts(self) -> Facts:
+        from mattermod_action.facts import LiveFacts
+
+        return LiveFacts(self)
 
     @property
     def first_attempt(self) -> bool:

@@ -26,6 +26,7 @@ def render() -> dict[Path, str]:
     readme = README.read_text()
     readme = _between(readme, "inputs", _inputs(action["inputs"]))
     readme = _between(readme, "outputs", _outputs(action["outputs"]))
+    readme = _between(readme, "features", _features())
     readme = _between(readme, "workflow", f"```yaml\n{(ROOT / 'workflows-examples/labels.yml').read_text()}```")
     return {README: readme, **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES}}
 
@@ -38,6 +39,15 @@ def _between(page: str, name: str, text: str) -> str:
     if count != 1:
         raise SystemExit(f"README.md has {count} places for {name}")
     return page
+
+
+def _features() -> str:
+    rows = [f"| [`{name}`](docs/features/{name}.md) | {_doc(name).splitlines()[0].rstrip('.')} |" for name in FEATURES]
+    return "\n".join(["| section | what it does |", "| --- | --- |", *rows])
+
+
+def _doc(name: str) -> str:
+    return (importlib.import_module(f"mattermod_action.features.{name}").__doc__ or "").strip()
 
 
 def _inputs(inputs: dict[str, Any]) -> str:
@@ -59,8 +69,7 @@ def _text(data: dict[str, Any]) -> str:
 
 
 def _page(name: str) -> str:
-    text = (importlib.import_module(f"mattermod_action.features.{name}").__doc__ or "").strip()
-    return PAGE.format(title=name.replace("_", " ").capitalize(), name=name, text=text)
+    return PAGE.format(title=name.replace("_", " ").capitalize(), name=name, text=_doc(name))
 
 
 if __name__ == "__main__":

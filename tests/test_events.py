@@ -62,7 +62,7 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
         (
             "issue_comment",
             comment("/cherry-pick x", action="edited"),
-            "issue_comment edited: only new comments are read",
+            "issue_comment edited: by somebody else than its author",
         ),
         ("issue_comment", comment("/cherry-pick x", sender="Bot"), "issue_comment: written by a bot"),
         (

@@ -8,7 +8,9 @@ and writes are paced only when there are many.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from itertools import count
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import quote
 
 import requests
 from github import Auth, Github, GithubException
@@ -17,13 +19,14 @@ from urllib3.exceptions import NewConnectionError
 from mattermod_action import __version__
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest, issue, pull_request
+from mattermod_action.ports import ChangedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
-    from mattermod_action.ports import Clock
+    from mattermod_action.ports import Clock, Status
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
@@ -32,7 +35,11 @@ FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-cre
 WRITE_PAUSE = 0.75  # seconds
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 SECONDARY_WAIT = 60.0
+PAGE = 100  # the most that a page of a list may have
+CONVERSATION = "`issues: write` or `pull-requests: write`"
 SERVER_ERROR = 500
+
+T = TypeVar("T")
 
 COMMENTS = """
 query ($owner: String!, $name: String!, $number: Int!, $before: String) {
@@ -87,17 +94,88 @@ class PyGithubGitHub:
         except Refused:
             return None
         found = issue({"repository": _as_payload(repository)}, data)
-        if "pull_request" not in data:
-            return found
-        pull = self._read(lambda: self._json("GET", f"{_path(repository)}/pulls/{number}"))
-        return pull_request({"repository": _as_payload(repository)}, pull)
+        return self.pull(repository, number) if "pull_request" in data else found
+
+    def pull(self, repository: Repository, number: int) -> PullRequest | None:
+        try:
+            data = self._read(lambda: self._json("GET", f"{_path(repository)}/pulls/{number}"))
+        except Refused:
+            return None
+        return pull_request({"repository": _as_payload(repository)}, data)
 
     def comment(self, subject: Subject, body: str) -> str:
         path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
-        data = self._write("POST", path, {"body": body}, "comment", "`issues: write` or `pull-requests: write`")
+        data = self._write("POST", path, {"body": body}, "comment", CONVERSATION)
         if not isinstance(data.get("id"), int):
             raise Unsure("GitHub's answer to the new comment is not a comment")
         return str(data.get("html_url") or "")
+
+    def react(self, subject: Subject, comment_id: int, content: str) -> None:
+        path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
+        self._write("POST", path, {"content": content}, "react", CONVERSATION)
+
+    def request_review(self, subject: Subject, reviewers: Sequence[str], teams: Sequence[str]) -> None:
+        body = {"reviewers": list(reviewers), "team_reviewers": list(teams)}
+        path = f"{_path(subject.repository)}/pulls/{subject.number}/requested_reviewers"
+        self._write("POST", path, body, "request a review", "`pull-requests: write`")
+
+    def update_branch(self, subject: Subject, sha: str) -> None:
+        path = f"{_path(subject.repository)}/pulls/{subject.number}/update-branch"
+        permission = "`pull-requests: write` and `contents: write`"
+        self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", permission)
+
+    def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
+        path = f"{_path(subject.repository)}/issues/{subject.number}/labels"
+        self._write("POST", path, {"labels": list(labels)}, "add labels", CONVERSATION)
+
+    def remove_label(self, subject: Subject, label: str) -> None:
+        path = f"{_path(subject.repository)}/issues/{subject.number}/labels/{quote(label, safe='')}"
+        try:
+            self._write("DELETE", path, None, "remove a label", CONVERSATION)
+        except Refused as refusal:
+            if "(404)" not in str(refusal):
+                raise
+
+    def statuses(self, repository: Repository, sha: str) -> Mapping[str, tuple[str, str, str]]:
+        found: dict[str, tuple[str, str, str]] = {}
+        for each in self._pages(f"{_path(repository)}/commits/{sha}/status", "statuses"):
+            found[each["context"]] = (each["state"], each["description"] or "", each["target_url"] or "")
+        return found
+
+    def set_status(self, repository: Repository, sha: str, status: Status) -> None:
+        body = {"state": status.state, "context": status.context, "description": status.description}
+        more = {"target_url": status.url} if status.url else {}
+        path = f"{_path(repository)}/statuses/{sha}"
+        self._write("POST", path, {**body, **more}, "set a status", "`statuses: write`")
+
+    def role(self, repository: Repository, login: str) -> str:
+        """https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user."""
+        path = f"{_path(repository)}/collaborators/{quote(login)}/permission"
+        try:
+            data = self._read(lambda: self._json("GET", path))
+        except Refused:
+            return "none"
+        return str(data.get("role_name") or data["permission"])
+
+    def files(self, pull: Subject) -> list[ChangedFile]:
+        path = f"{_path(pull.repository)}/pulls/{pull.number}/files"
+        return [
+            ChangedFile(each["filename"], each.get("previous_filename") or "", each.get("patch") or "")
+            for each in self._pages(path)
+        ]
+
+    def _pages(self, path: str, name: str = "") -> Iterator[dict[str, Any]]:
+        """Read a list to its end; `name` is where an answer that is an object has it."""
+        for page in count(1):
+            address = f"{path}?per_page={PAGE}&page={page}"
+            data = self._read(lambda address=address: self._any("GET", address))  # type: ignore[misc]
+            items = data[name] if name else data
+            yield from items
+            if len(items) < PAGE:
+                return
+
+    def _any(self, verb: str, path: str) -> Any:
+        return self._requester.requestJsonAndCheck(verb, path)[1]
 
     def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
         found: dict[str, str] = {}
@@ -125,10 +203,10 @@ class PyGithubGitHub:
         login = str(author.get("login") or "") + ("[bot]" if author.get("__typename") == "Bot" else "")
         return bool(node["viewerDidAuthor"]) or login.casefold() in self._bots
 
-    def _read(self, request: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _read(self, request: Callable[[], T]) -> T:
         for pause in (*READ_PAUSES, None):
             try:
-                return self._call(request, "read", "`issues: write` or `pull-requests: write`")
+                return self._call(request, "read", CONVERSATION)
             except Limited as limit:
                 if pause is None or limit.retry_after > self._patience:
                     raise
@@ -150,7 +228,7 @@ class PyGithubGitHub:
         _, data = self._requester.requestJsonAndCheck(verb, path, input=body)
         return data if isinstance(data, dict) else {}
 
-    def _call(self, request: Callable[[], dict[str, Any]], what: str, permission: str) -> dict[str, Any]:
+    def _call(self, request: Callable[[], T], what: str, permission: str) -> T:
         """The one boundary at which the library's errors become ours."""
         try:
             return request()
@@ -182,7 +260,14 @@ def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
         ) from error
     if status >= SERVER_ERROR:
         raise Unsure(f"GitHub answered {status}") from error
-    raise Refused(f"GitHub refused to {what} ({status}): {message[:200] or 'no reason given'}") from error
+    raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
+
+
+def _reason(error: GithubException, message: str) -> str:
+    """A validation that failed says what of it in its first error."""
+    errors = error.data.get("errors") if isinstance(error.data, dict) else None
+    first = next((each["message"] for each in errors or () if isinstance(each, dict) and each.get("message")), "")
+    return str(first or message or "no reason given")[:200]
 
 
 def _is_forbidden(data: object) -> bool:

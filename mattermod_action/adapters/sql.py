@@ -54,6 +54,7 @@ class SqlStore:
     def close(self) -> None: ...
 
     def look(self, subject: Subject, keys: Sequence[str]) -> Known:
+        keys = keys or [""]  # MySQL takes no empty list
         names = [f"k{index}" for index in range(len(keys))]
         sql = f"""
             SELECT s.version, s.dirty, p.UpdatedAt, l.k, l.state, l.owner, l.fence, l.lease_until > {self._now("now")},

@@ -1,3 +1,13 @@
 """The table of contents: one line a feature. The name is its config section and its file."""
 
-FEATURES = ("label_messages",)
+FEATURES = (
+    "label_messages",
+    "block_merge",
+    "cla",
+    "welcome",
+    "greeter",
+    "hacktoberfest",
+    "update_branch",
+    "auto_assign",
+    "label_cleanup",  # last: what a closed item's labels call for is planned before they go
+)

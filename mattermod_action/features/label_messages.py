@@ -20,12 +20,12 @@ label_messages:
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from mattermod_action.config import Label, Message, Section
 from mattermod_action.effects import Comment
-from mattermod_action.events import GHOST, IssueSeen, PullRequestSeen, label_cause
+from mattermod_action.events import IssueSeen, PullRequestSeen, label_cause
+from mattermod_action.texts import addressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +34,13 @@ if TYPE_CHECKING:
     from mattermod_action.events import Event, Subject
     from mattermod_action.ports import Facts
 
-_USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _
-
 
 class Rule(Section):
     label: Label
     message: Message
 
     def text(self, login: str) -> str:
-        safe = login if _LOGIN.fullmatch(login) else GHOST
-        return _USERNAME.sub(safe, self.message)
+        return addressed(self.message, login)
 
 
 class Config(Section):

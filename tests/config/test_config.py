@@ -150,7 +150,8 @@ def test_legacy_and_native_are_one_model() -> None:
         "label_messages": {
             "pull_requests": [{"label": label, "message": message} for label, message in rules],
             "issues": [{"label": "Help", "message": "m"}],
-        }
+        },
+        "update_branch": {},  # which the original always does
     }
     assert load(json.dumps(legacy), "c.json").config == load(json.dumps(native), "c.yml").config
     assert load(json.dumps(native), "c.json").config == load("{# flow style\n" + json.dumps(native)[1:], "c.yml").config

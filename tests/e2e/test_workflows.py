@@ -34,7 +34,13 @@ def bodies(github: Sandbox, number: int) -> list[str]:
 
 
 def test_each_example_is_run_by_a_test() -> None:
-    assert {path.name for path in EXAMPLES.glob("*")} == {*ANSWERS, "migrate.yml", "schedule.yml"}
+    assert {path.name for path in EXAMPLES.glob("*")} == {
+        *ANSWERS,
+        "migrate.yml",
+        "schedule.yml",
+        "pull-request.yml",
+        "comments.yml",
+    }
 
 
 @pytest.mark.parametrize("workflow", ANSWERS)
@@ -120,6 +126,51 @@ def test_migrate(act: Workflow, mysql_server: servers.Server) -> None:
         assert f"The database has schema {number}." in ran.log
         assert [row for row in rows if row not in ran.summary] == []
         assert servers.migrator(empty).version() == (number, False)
+
+
+CONFIG = """
+block_merge: {labels: ["Do Not Merge"]}
+welcome: {message: "Hello @USERNAME!"}
+greeter: {team: core, labels: [Contributor]}
+label_cleanup: {labels: ["Do Not Merge"]}
+update_branch: {}
+auto_assign: {team: core}
+"""
+
+
+def permitted(github: Sandbox, **more: str) -> None:
+    github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG})
+    token = github.state.tokens["github-token"]
+    token.permissions = {"contents": "read", "issues": "write", "pull_requests": "write", "statuses": "write", **more}
+
+
+def test_the_life_of_a_pull_request(act: Workflow, github: Sandbox) -> None:
+    permitted(github)
+    event = payloads.opened_pull(github.state, github.repository, "New", ["Do Not Merge"], "newcomer")
+    number = event["number"]
+    run = act("pull-request.yml")
+    ran = run.run("pull_request_target", event)
+    assert ran.code == 0, ran.log
+    assert bodies(github, number)[0].startswith("Hello @newcomer!")
+    assert "| block_merge | `labels` | set status merge/blocked, pending |" in ran.summary
+    closed = payloads.closed(github.state, github.repository, number, "maintainer")
+    assert run.run("pull_request_target", closed).code == 0
+    assert [label.name for label in github.state.pull(github.repository, number).labels] == ["Contributor"]
+
+
+def test_commands(act: Workflow, github: Sandbox) -> None:
+    permitted(github, contents="write")
+    number = payloads.opened_pull(github.state, github.repository, "New", [], "newcomer")["number"]
+    github.state.write_files(github.repository, {"new.txt": "new\n"})
+    before = github.state.pull(github.repository, number).head_sha
+    run = act("comments.yml")
+    for body, author in (("Please\n/update-branch", "newcomer"), ("/autoassign", "stranger"), ("thanks", "newcomer")):
+        event = payloads.comment_created(github.state, github.repository, number, author, body)
+        ran = run.run("issue_comment", event)
+        assert ran.code == 0, ran.log
+    assert ran.started is False
+    assert github.state.pull(github.repository, number).head_sha != before
+    assert github.state.pull(github.repository, number).teams == []
 
 
 def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -> None:

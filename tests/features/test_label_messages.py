@@ -8,7 +8,8 @@ import pytest
 
 from mattermod_action.bot import make_plan
 from mattermod_action.config import load
-from mattermod_action.world import NoFacts
+from mattermod_action.effects import Comment
+from mattermod_action.facts import NoFacts
 from tests.builders import issue_seen, pull_seen
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ label_messages:
 def texts(event: Event, config: str = CONFIG) -> list[str]:
     plan = make_plan(event, load(config, "mattermod.yml").config, NoFacts())
     assert not plan.errors
-    return [effect.text for effect in plan.effects]
+    return [effect.text for effect in plan.effects if isinstance(effect, Comment)]
 
 
 @pytest.mark.parametrize(
@@ -101,5 +102,6 @@ def test_key_ignores_text_case_and_other_labels_rules() -> None:
 
 def test_marker_names_feature_and_key() -> None:
     [effect] = make_plan(pull_seen("A"), load(rules(("A", "x")), "c").config, NoFacts()).effects
+    assert isinstance(effect, Comment)
     assert effect.body == f"x\n\n<!-- mattermod:v1:label_messages:{effect.key[:16]} -->"
     assert len(effect.key) == 64

@@ -1,0 +1,136 @@
+"""From a comment to the commands that count: who answers each, who may give it, what is said of the rest.
+
+Roles are read live, and nobody who is not known to have one has it. A refusal is explained once to each person on a
+pull request; after that a reaction has to do, so that strangers cannot make the bot talk.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.effects import Comment, Need, React
+from mattermod_action.facts import at_least
+from mattermod_action.features import FEATURES
+from mattermod_action.source import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mattermod_action.commands import Command
+    from mattermod_action.effects import Effect
+    from mattermod_action.events import CommandEnded, CommandGiven
+    from mattermod_action.ports import Facts
+
+HELP = "help"
+NAME = "commands"  # what its effects have for a feature
+AUTHOR = "author"  # the level of who opened the pull request, or whoever may write
+REFUSED = "@{login}, `/{command}` is for {who}. (This is said once; later there is only a reaction.)"
+UNKNOWN = "@{login}, there is no command `{command}` here{hint}. `/mattermod help` lists them."
+WHO = {
+    "read": "everybody",
+    AUTHOR: "the author of the pull request and for people with write access",
+    "triage": "people with triage access to this repository",
+    "write": "people with write access to this repository",
+    "maintain": "maintainers of this repository",
+    "admin": "administrators of this repository",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A command that is enabled: the feature that answers it, and the level it asks for."""
+
+    feature: str
+    level: str
+    about: str
+
+
+def offers(config: Any) -> dict[str, Offer]:
+    """Return the commands that are enabled by this configuration."""
+    found: dict[str, Offer] = {}
+    for name in FEATURES:
+        commands = getattr(importlib.import_module(f"mattermod_action.features.{name}"), "COMMANDS", {})
+        if getattr(config, name) is not None:
+            for command, (level, about) in commands.items():
+                found[command] = Offer(name, config.commands.levels.get(command, level), about)
+    return found
+
+
+def accept(given: CommandGiven, config: Any, facts: Facts) -> Iterator[tuple[Command, Offer | None, list[Effect]]]:
+    """Yield each command that is ours, with its offer if it may be given, and what is done about it at once."""
+    if given.author.casefold() in {login.casefold() for login in config.commands.blocked_bots}:
+        return
+    known = offers(config)
+    for command in given.commands:
+        offer = known.get(command.name)
+        if command.by_alias and command.name == HELP:
+            yield command, None, [_react(given, "eyes"), _help(given, known, facts)]
+        elif offer is None:
+            if command.by_alias:
+                yield command, None, [_unknown(given, command, known)]
+        elif may(given, offer.level, facts):
+            yield command, offer, [_react(given, "eyes")]
+        else:
+            yield command, None, [_react(given, "-1"), _refusal(given, command, offer)]
+
+
+def may(given: CommandGiven, level: str, facts: Facts) -> bool:
+    """Whoever wrote the comment, and whoever runs it again, must both have the level."""
+    return all(_has(given, login, level, facts) for login in (given.author, *facts.actors()))
+
+
+def _has(given: CommandGiven, login: str, level: str, facts: Facts) -> bool:
+    if level == "read":
+        return True
+    if level == AUTHOR and login.casefold() == given.subject.author.casefold():
+        return True
+    return at_least(facts.role(given.repository, login), "write" if level == AUTHOR else level)
+
+
+def need(given: CommandGiven, level: str) -> Need | None:
+    """What is asked once more right before a side effect."""
+    if level == "read" or (level == AUTHOR and given.author.casefold() == given.subject.author.casefold()):
+        return None
+    return Need(given.author, "write" if level == AUTHOR else level)
+
+
+def ended(event: CommandEnded) -> Iterator[Effect]:
+    """A thumb, and where it goes down, why."""
+    yield _react(event.given, "-1" if event.reasons else "+1")
+    if event.reasons:
+        text = f"@{event.given.author}, `/{event.command.name}`: {' '.join(event.reasons)}"
+        once = ("reasons", event.given.comment_id, event.command.name, " ".join(event.command.args))
+        yield Comment(subject=event.subject, text=text, once=once, feature=NAME, cause=f"/{event.command.name}")
+
+
+def _react(given: CommandGiven, content: str) -> React:
+    once = ("react", given.comment_id, content)
+    more = {"comment_id": given.comment_id, "content": content, "cause": f"comment {given.comment_id}"}
+    return React(subject=given.subject, once=once, feature=NAME, **more)  # type: ignore[arg-type]
+
+
+def _refusal(given: CommandGiven, command: Command, offer: Offer) -> Comment:
+    text = REFUSED.format(login=given.author, command=command.name, who=WHO[offer.level])
+    once = ("refused", given.author.casefold())
+    return Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=f"/{command.name}")
+
+
+def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Comment:
+    """What is enabled here, and what of it whoever asks may do."""
+    rows = [
+        f"| `/{name}` | {offer.about} | {WHO[offer.level]} | {'yes' if may(given, offer.level, facts) else 'no'} |"
+        for name, offer in known.items()
+    ]
+    head = ["| command | what it does | who may give it | you |", "| --- | --- | --- | --- |"]
+    text = "\n".join([*head, *rows]) if rows else "No commands are enabled in this repository."
+    return Comment(
+        subject=given.subject, text=text, once=("help", given.comment_id), feature=NAME, cause="/mattermod help"
+    )
+
+
+def _unknown(given: CommandGiven, command: Command, known: dict[str, Offer]) -> Comment:
+    text = UNKNOWN.format(login=given.author, command=command.name, hint=suggestion(command.name, list(known)))
+    once = ("unknown", given.comment_id, command.name)
+    return Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=f"/mattermod {command.name}")

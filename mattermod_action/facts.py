@@ -1,0 +1,105 @@
+"""What plans may read beyond their event, read when it is asked for and once in a run."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mattermod_action.errors import FactUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
+    from mattermod_action.ports import ChangedFile, Clock
+    from mattermod_action.world import World
+
+# What each role may do includes what those before it may.
+WHOLE_RUN = 86_400.0  # seconds; no run takes as long
+ROLES = ("none", "read", "triage", "write", "maintain", "admin")
+
+
+def at_least(role: str, level: str) -> bool:
+    """Whether `role` is `level` or more; a role that is not known is nothing."""
+    return role in ROLES and ROLES.index(role) >= ROLES.index(level)
+
+
+class LiveFacts:
+    """The `Facts` port of ports.py, from GitHub as it is now."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._roles: dict[tuple[int, str], tuple[str, datetime]] = {}
+        self.files = cache(self._files)  # a method's cache would outlive its run
+        self.pull = cache(self._pull)
+        self.pull_of = cache(self._pull_of)
+        self.signed = cache(self._signed)
+
+    def role(self, repository: Repository, login: str) -> str:
+        return self.role_now(repository, login, WHOLE_RUN)
+
+    def role_now(self, repository: Repository, login: str, seconds: float) -> str:
+        """The role as it was read at most `seconds` ago."""
+        key, now = (repository.id, login.casefold()), self._clock.now()
+        role, at = self._roles.get(key, ("", datetime.min))  # noqa: DTZ901  # naive UTC, as everywhere
+        if now - at > timedelta(seconds=seconds):
+            role = self._world.github.role(repository, login)
+            self._roles[key] = (role, now)
+        return role
+
+    def today(self) -> date:
+        return self._clock.now().date()
+
+    def actors(self) -> tuple[str, ...]:
+        """https://docs.github.com/en/actions/reference/workflows-and-actions/variables (GITHUB_TRIGGERING_ACTOR)."""
+        return () if self._world.first_attempt else tuple(filter(None, (self._world.inputs.triggering_actor,)))
+
+    @property
+    def _clock(self) -> Clock:
+        return self._world.clock
+
+    def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+        return self._world.github.files(pull)
+
+    def _pull(self, subject: Subject) -> PullRequest | None:
+        return self._world.github.pull(subject.repository, subject.number)
+
+    def _pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
+        return self._world.github.pull(group.repository, group.number)
+
+    def _signed(self, url: str) -> frozenset[str]:
+        from mattermod_action.adapters import cla_list
+
+        return cla_list.read(url, self._clock)
+
+
+class NoFacts:
+    """Facts of a plan that is made offline: a feature that needs one is skipped, and says so."""
+
+    def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002
+        raise FactUnavailable("needs a token, to ask who may do what")
+
+    def role_now(self, repository: Repository, login: str, seconds: float) -> str:  # noqa: ARG002
+        raise FactUnavailable("needs a token, to ask who may do what")
+
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002
+        raise FactUnavailable("needs a token, to read the changed files")
+
+    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002
+        raise FactUnavailable("needs a token, to read the pull request")
+
+    def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002
+        raise FactUnavailable("needs a token, to read the pull request")
+
+    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002
+        raise FactUnavailable("needs the network, to read the list of those who signed")
+
+    def today(self) -> date:
+        from datetime import UTC, datetime
+
+        return datetime.now(UTC).date()
+
+    def actors(self) -> tuple[str, ...]:
+        return ()

@@ -1,0 +1,42 @@
+"""Welcome people who open a pull request.
+
+You see: one comment on a pull request of somebody without write access; never on one of a bot. `USERNAME` is
+replaced by their login.
+
+```yaml
+welcome:
+  message: "Hello @USERNAME, thanks for your pull request!"
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mattermod_action.config import Message, Section
+from mattermod_action.effects import Comment
+from mattermod_action.events import OPENED, PullRequestSeen
+from mattermod_action.facts import at_least
+from mattermod_action.texts import addressed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mattermod_action.effects import Effect
+    from mattermod_action.events import Event
+    from mattermod_action.ports import Facts
+
+
+class Config(Section):
+    message: Message
+    skip: tuple[str, ...] = ()  # logins that are never welcomed
+
+
+def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
+    match event:
+        case PullRequestSeen(pull) if event.action == OPENED and not pull.author_is_bot:
+            skipped = {login.casefold() for login in config.skip}
+            if pull.author.casefold() not in skipped and not at_least(
+                facts.role(pull.repository, pull.author), "write"
+            ):
+                yield Comment(subject=pull, text=addressed(config.message, pull.author), once=("welcome",))

@@ -1,0 +1,114 @@
+"""How each kind of effect is carried out: the once effects for the ledger, the ensured ones against what is there."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from mattermod_action.effects import (
+    AddLabels,
+    Comment,
+    Ensure,
+    Once,
+    React,
+    RemoveLabel,
+    RequestReview,
+    SetStatus,
+    UpdateBranch,
+)
+from mattermod_action.errors import Refused
+from mattermod_action.facts import at_least
+from mattermod_action.ports import Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mattermod_action.effects import Need
+    from mattermod_action.events import Repository, Subject
+    from mattermod_action.world import World
+
+TRUSTED = 10.0  # seconds for which a role that was read is believed
+
+
+class Hands:
+    """The hands of the ledger. `find` looks for comments; everything else may be done again without harm."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @singledispatchmethod
+    def do(self, effect: Once) -> str:
+        raise NotImplementedError(type(effect).__name__)
+
+    @do.register
+    def _(self, effect: Comment) -> str:
+        return self._world.github.comment(effect.subject, effect.body)
+
+    @do.register
+    def _(self, effect: React) -> str:
+        self._world.github.react(effect.subject, effect.comment_id, effect.content)
+        return ""
+
+    @do.register
+    def _(self, effect: RequestReview) -> str:
+        self._world.github.request_review(effect.subject, effect.reviewers, effect.teams)
+        return ""
+
+    @do.register
+    def _(self, effect: UpdateBranch) -> str:
+        self._world.github.update_branch(effect.subject, effect.sha)
+        return ""
+
+    def find(self, subject: Subject, marker: str, since: datetime) -> str | None:
+        return self._world.github.markers(subject, since).get(marker)
+
+
+class Ensurer:
+    """Compares with what is there and writes the difference; says whether there was one."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._statuses: dict[tuple[int, str], dict[str, tuple[str, str, str]]] = {}
+
+    @singledispatchmethod
+    def ensure(self, effect: Ensure) -> bool:
+        raise NotImplementedError(type(effect).__name__)
+
+    @ensure.register
+    def _(self, effect: AddLabels) -> bool:
+        missing = [label for label in effect.labels if not effect.subject.carries(label)]
+        if missing:
+            self._world.github.add_labels(effect.subject, missing)
+        return bool(missing)
+
+    @ensure.register
+    def _(self, effect: RemoveLabel) -> bool:
+        if effect.subject.carries(effect.label):
+            self._world.github.remove_label(effect.subject, effect.label)
+        return effect.subject.carries(effect.label)
+
+    @ensure.register
+    def _(self, effect: SetStatus) -> bool:
+        known = self._known(effect.subject.repository, effect.sha)
+        wanted = effect.wanted
+        if known.get(effect.context) == wanted:
+            return False
+        self._world.github.set_status(effect.subject.repository, effect.sha, Status(effect.context, *wanted))
+        known[effect.context] = wanted
+        return True
+
+    def new_commit(self, repository: Repository, sha: str) -> None:
+        """Nothing was ever said of this commit, so nothing needs to be read of it."""
+        self._statuses.setdefault((repository.id, sha), {})
+
+    def _known(self, repository: Repository, sha: str) -> dict[str, tuple[str, str, str]]:
+        if (repository.id, sha) not in self._statuses:
+            self._statuses[repository.id, sha] = dict(self._world.github.statuses(repository, sha))
+        return self._statuses[repository.id, sha]
+
+
+def check_need(world: World, repository: Repository, need: Need) -> None:
+    """Ask once more, right before the side effect, unless it was asked just now. Raises Refused."""
+    role = world.facts.role_now(repository, need.login, TRUSTED)
+    if not at_least(role, need.level):
+        raise Refused(f"@{need.login} has no {need.level} permission here any more")

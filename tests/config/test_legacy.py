@@ -1,0 +1,76 @@
+"""Each key of the original's file gives the model that its place in the native file gives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mattermod_action.config import ConfigErrors, load
+from mattermod_action.legacy import KNOWN, NOT_NEEDED, NOT_USED_YET, OUR_LOGINS, PLACES, RULES, SECRETS
+
+BASE = "update_branch: {}\n"  # what the original always does
+EQUAL: dict[str, tuple[dict[str, Any], str]] = {
+    "PrLabels": (
+        {"PrLabels": [{"Label": "a", "Message": "b"}]},
+        "label_messages: {pull_requests: [{label: a, message: b}]}",
+    ),
+    "IssueLabels": (
+        {"IssueLabels": [{"Label": "a", "Message": "b"}]},
+        "label_messages: {issues: [{label: a, message: b}]}",
+    ),
+    "BlockPRMergeLabels": ({"BlockPRMergeLabels": ["a", "b"]}, "block_merge: {labels: [a, b]}"),
+    "SignedCLAURL": ({"SignedCLAURL": "https://x.org/l"}, "cla: {signed_url: 'https://x.org/l'}"),
+    "CLAGithubStatusContext": (
+        {"SignedCLAURL": "https://x.org/l", "CLAGithubStatusContext": "c"},
+        "cla: {signed_url: 'https://x.org/l', context: c}",
+    ),
+    "CLAExclusionsList": (
+        {"SignedCLAURL": "https://x.org/l", "CLAExclusionsList": ["bot"]},
+        "cla: {signed_url: 'https://x.org/l', excluded: [bot]}",
+    ),
+    "PRWelcomeMessage": ({"PRWelcomeMessage": "Hello"}, "welcome: {message: Hello}"),
+    "GreetingTeam": ({"GreetingTeam": "t"}, "greeter: {team: t}"),
+    "GreeterTeam": ({"GreeterTeam": "t"}, "greeter: {team: t}"),
+    "GreetingLabels": ({"GreetingLabels": ["l"]}, "greeter: {labels: [l]}"),
+    "AutoAssignerTeam": ({"AutoAssignerTeam": "t"}, "auto_assign: {team: t}"),
+    "IssueLabelsToCleanUp": ({"IssueLabelsToCleanUp": ["l"]}, "label_cleanup: {labels: [l]}"),
+    "BlockListBots": ({"BlockListBots": ["b"]}, "commands: {blocked_bots: [b]}"),
+}
+
+
+@pytest.mark.parametrize("key", [*RULES, *PLACES])
+def test_a_key_gives_what_its_place_gives(key: str) -> None:
+    old, native = EQUAL[key]
+    assert load(json.dumps(old), "c.json").config == load(BASE + native, "c.yml").config
+
+
+@pytest.mark.parametrize("key", list(PLACES))
+@pytest.mark.parametrize("empty", ["", [], None])
+def test_mm21_what_is_empty_is_off(key: str, empty: object) -> None:
+    assert load(json.dumps({key: empty}), "c.json").config == load(BASE, "c.yml").config
+
+
+def test_a_section_without_what_it_needs_is_off() -> None:
+    given = {"CLAGithubStatusContext": "cla", "CLAExclusionsList": ["bot"]}
+    assert load(json.dumps(given), "c.json").config.cla is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("BlockPRMergeLabels", "x", "c.json:2: BlockPRMergeLabels: must be a list, found text"),
+        ("GreetingLabels", [1], "c.json:3: GreetingLabels[0]: must be text, found a number"),
+        ("SignedCLAURL", "http://x.org", "c.json:2: SignedCLAURL: must be an https address"),
+    ],
+)
+def test_a_mistake_is_told_in_the_originals_words(key: str, value: object, line: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        load(json.dumps({key: value}, indent=1), "c.json")
+    assert str(caught.value).splitlines() == [line]
+
+
+def test_each_key_of_the_original_has_one_fate() -> None:
+    fates = [set(RULES), set(PLACES), set(OUR_LOGINS), set(NOT_USED_YET), set(NOT_NEEDED) | set(SECRETS)]
+    assert sum(map(len, fates)) == len(KNOWN)

@@ -1,0 +1,153 @@
+"""The grammar of commands: what a reader sees as one, and nothing that is quoted in any way."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mattermod_action.commands import LONGEST, MOST, Command, added, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHECK = Command("check-cla")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("/check-cla", [CHECK]),
+        ("  /check-cla  ", [CHECK]),
+        ("Please\n/check-cla\nthanks", [CHECK]),
+        ("Please\r\n/check-cla\r\nthanks", [CHECK]),
+        ("/cherry-pick  release-1\trelease-2\nthanks", [Command("cherry-pick", ("release-1", "release-2"))]),
+        ("/cherry-pick `release_1` release/1.2", [Command("cherry-pick", ("release_1", "release/1.2"))]),
+        ("/check-cla\n/update-branch", [CHECK, Command("update-branch")]),
+        ("/check-cla\n\n/check-cla", [CHECK]),
+        ("line\\\n/check-cla", [CHECK]),
+        ("- item\n\n/check-cla", [CHECK]),
+        ("<details>\n\n/check-cla\n\n</details>", [CHECK]),
+        ("/mattermod check-cla", [Command("check-cla", (), by_alias=True)]),
+        ("/mattermod", [Command("help", (), by_alias=True)]),
+        ("/mattermod Cherry-Pick a b", [Command("cherry-pick", ("a", "b"), by_alias=True)]),
+        ("", []),
+        ("see /check-cla", []),
+        ("/check-clan", [Command("check-clan")]),
+        ("/path/to/file", []),
+        ("/check-cla, please", []),
+        ("/Check-cla", []),
+        ("`/check-cla`", []),
+        ("a `b\n/check-cla` c", []),
+        ("```\n/check-cla\n```", []),
+        ("~~~\n/check-cla", []),
+        ("    /check-cla", []),
+        ("> /check-cla", []),
+        ("> quoted\n/check-cla", []),  # goes on with the quotation
+        ("- /check-cla", []),
+        ("# /check-cla", []),
+        ("/check-cla\n===", []),
+        ("| /check-cla |\n| --- |", []),
+        ("[/check-cla](x)", []),
+        ("[a\n/check-cla](x)", []),
+        ("![/check-cla](x)", []),
+        ("<!--\n/check-cla\n-->", []),
+        ("<b>\n/check-cla\n</b>", []),
+        ("\\/check-cla", []),
+        ("&#47;check-cla", []),
+        ("[a]:\n/check-cla", []),
+    ],
+)
+def test_what_is_a_command(body: str, expected: list[Command]) -> None:
+    """MM-22, MM-26."""
+    assert list(parse(body)) == expected
+
+
+def test_an_edit_only_gives_what_it_adds() -> None:
+    assert added("/check-cla\ntext", "/check-cla\nother text\n/update-branch") == (Command("update-branch"),)
+    assert added("no command", "no command, still") == ()
+
+
+def test_there_is_an_end_to_it() -> None:
+    assert len(parse("\n".join(f"/c{number}" for number in range(100)))) == MOST
+    [command] = parse("/c " + "a " * LONGEST)
+    assert len(command.args) < LONGEST
+
+
+WRAPS: dict[str, Callable[[str], str]] = {
+    "code": lambda body: "````````\n" + body.replace("````````", "") + "\n````````",
+    "quote": lambda body: "\n".join(f"> {line}" for line in body.split("\n")),
+    "indented": lambda body: "\n".join(f"    {line}" for line in body.split("\n")),
+    "comment": lambda body: "<!--\n" + re.sub("-->|--!>|<!-->?", "", body) + "\n-->",
+    "pre": lambda body: (
+        "<pre>\n" + re.sub("</?(pre|script|style|textarea)", "", body, flags=re.IGNORECASE) + "\n</pre>"
+    ),
+}
+LINES = st.sampled_from(
+    ["/check-cla", "/cherry-pick a b", "text", "", "- item", "> quote", "# head", "`", "[a](b)", "***"]
+)
+BODIES = st.lists(st.one_of(LINES, st.text(max_size=30)), min_size=1, max_size=8).map("\n".join)
+
+
+@pytest.mark.parametrize("wrap", WRAPS)
+@settings(max_examples=2_000, deadline=None)
+@given(body=BODIES)
+def test_nothing_that_is_quoted_is_a_command(wrap: str, body: str) -> None:
+    one_line_ends = re.sub(r"\r\n?", "\n", body)
+    assert parse(WRAPS[wrap](one_line_ends)) == ()
+
+
+@settings(max_examples=500, deadline=None)
+@given(body=st.text(max_size=400))
+def test_no_body_breaks_it(body: str) -> None:
+    parse(f"{body}\n/check-cla\n{body}")
+
+
+SIZE = 65_536
+WORST = [
+    "[",
+    "![",
+    "`",
+    "*a ",
+    "<a\n",
+    "> ",
+    "- a\n",
+    "# a\n",
+    "/a\n\n",
+    "1. a\n",
+    "|a\n|-\n",
+    "&amp;",
+    "<",
+    "\t",
+    "a\\\n",
+    "[a]: b\n",
+]
+
+
+@pytest.mark.parametrize("piece", WORST, ids=repr)
+def test_s22_the_worst_comment_takes_no_longer_than_twice_as_much_for_twice_as_long(piece: str) -> None:
+    """S-22: linear. The figure itself depends on the machine; `make bench ONLY=events` prints it."""
+
+    def seconds(size: int) -> float:
+        body = (piece * (size // len(piece)))[: size - 20] + "\n\n/check-cla\n"
+        return min(_timed(body) for _ in range(5))
+
+    assert seconds(SIZE) < 6 * seconds(SIZE // 4) + 0.01
+
+
+def _timed(body: str) -> float:
+    started = time.process_time()
+    parse(body)
+    return time.process_time() - started
+
+
+def test_random_mixtures_never_take_long() -> None:
+    rng = random.Random(5)  # noqa: S311  # bodies, not secrets
+    for _ in range(50):
+        body = "".join(rng.choice(WORST) for _ in range(4_000))
+        parse(f"{body}\n/check-cla")

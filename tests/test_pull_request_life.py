@@ -1,0 +1,390 @@
+"""From the event to the statuses, labels, requests and reactions that GitHub then holds, on both stores."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox import payloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox import Sandbox
+    from tests.harness import Bot, Run
+
+CONFIG = """
+block_merge:
+  labels: ["Do Not Merge", {{label: "Wait", text: "Waiting."}}]
+cla:
+  signed_url: {url}
+  excluded: [dependabot]
+welcome: {{message: "Hello @USERNAME!"}}
+greeter: {{team: core, labels: [Contributor]}}
+hacktoberfest: {{months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
+update_branch: {{}}
+auto_assign: {{team: core}}
+label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"]}}
+commands: {{blocked_bots: [naughty]}}
+"""
+
+
+class List:
+    """A list of signatures on loopback, and what it answers."""
+
+    def __init__(self) -> None:
+        self.status, self.kind, self.body, self.asked = 200, "text/csv", "login,name\nreviewer,R\n@Signed-One,S\n", 0
+        self.url = ""
+
+    @contextlib.contextmanager
+    def served(self) -> Iterator[List]:
+        mine = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mine.asked += 1
+                self.send_response(mine.status)
+                self.send_header("Content-Type", mine.kind)
+                self.end_headers()
+                self.wfile.write(mine.body.encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{server.server_port}/signed.csv"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture
+def signatures() -> Iterator[List]:
+    with List().served() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def configured(github: Sandbox, signatures: List) -> None:
+    github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG.format(url=signatures.url)})
+    token = github.state.tokens["github-token"]
+    token.permissions |= {"statuses": "write", "contents": "write"}
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.permissions["helper"] = "triage"
+
+
+def statuses(github: Sandbox, number: int) -> dict[str, tuple[str, str]]:
+    repository = github.state.repository(github.repository)
+    assert repository
+    sha = github.state.pull(github.repository, number).head_sha
+    return {each.context: (each.state, each.description) for each in repository.statuses.get(sha, ())}
+
+
+def opened(github: Sandbox, author: str = "newcomer", labels: tuple[str, ...] = (), head: str = "topic") -> Any:
+    return payloads.opened_pull(github.state, github.repository, "New", labels, author, head=head)
+
+
+def bodies(github: Sandbox, number: int) -> list[str]:
+    return [each.body.split("\n\n<!--")[0] for each in github.state.item(github.repository, number).comments]
+
+
+def labels(github: Sandbox, number: int) -> set[str]:
+    return {label.name for label in github.state.item(github.repository, number).labels}
+
+
+def run(bot: Bot, payload: Any, **variables: str) -> Run:
+    name = payloads.name(payload)
+    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
+    assert done.code == 0, done.log
+    assert "Traceback" not in done.log
+    return done
+
+
+BLOCKED, ALLOWED = ("pending", "Merge blocked due Do Not Merge label"), ("success", "Merged allowed")
+
+
+def test_an_outsiders_pull_request_is_looked_after(bot: Bot, github: Sandbox) -> None:
+    event = opened(github)
+    number = event["number"]
+    run(bot, event)
+    assert bodies(github, number) == ["Hello @newcomer!"]
+    assert statuses(github, number) == {
+        "merge/blocked": ALLOWED,
+        "cla/mattermost": ("error", "newcomer needs to sign the CLA"),
+    }
+    assert labels(github, number) == {"Contributor", "Hacktoberfest"}
+    assert github.state.pull(github.repository, number).teams == ["core"]
+    writes = len(github.writes)
+    assert len([request for request in github.requests if request.path != "/graphql"]) <= 9
+    run(bot, event)  # MM-16: redelivered
+    assert len(github.writes) == writes
+
+
+def test_a_members_pull_request_costs_two_statuses(bot: Bot, github: Sandbox) -> None:
+    event = opened(github, "reviewer")
+    run(bot, event)
+    assert [write.action for write in github.writes] == ["status", "status"]
+    assert statuses(github, event["number"])["cla/mattermost"] == ("success", "reviewer authorized")
+
+
+def test_mm59_bots_are_not_welcomed(bot: Bot, github: Sandbox) -> None:
+    event = opened(github, "dependabot[bot]")
+    run(bot, event)
+    assert bodies(github, event["number"]) == []
+
+
+def test_mm04_opened_with_a_blocking_label_is_blocked(bot: Bot, github: Sandbox) -> None:
+    event = opened(github, "reviewer", ("do not merge",))
+    run(bot, event)
+    assert statuses(github, event["number"])["merge/blocked"] == BLOCKED
+
+
+def test_mm02_mm03_blocked_until_the_last_blocking_label_goes(bot: Bot, github: Sandbox) -> None:
+    """MM-02: putting a label on blocks. MM-03: taking one of two off does not unblock."""
+    number = opened(github, "reviewer")["number"]
+    seen = []
+    for change, label in (
+        (payloads.labeled, "Do Not Merge"),
+        (payloads.labeled, "Wait"),
+        (payloads.unlabeled, "Do Not Merge"),
+        (payloads.unlabeled, "Wait"),
+    ):
+        run(bot, change(github.state, github.repository, number, label, "maintainer"))
+        seen.append(statuses(github, number)["merge/blocked"])
+    assert seen == [BLOCKED, BLOCKED, ("pending", "Waiting."), ALLOWED]
+
+
+def test_i7_the_same_status_is_not_set_again(bot: Bot, github: Sandbox) -> None:
+    number = opened(github, "reviewer")["number"]
+    for _ in range(2):
+        run(bot, payloads.labeled(github.state, github.repository, number, "harmless", "maintainer"))
+    assert [write.action for write in github.writes] == ["status"]
+
+
+def test_mm19_closed_takes_labels_off_once_each(bot: Bot, github: Sandbox) -> None:
+    """MM-20: also the hundredth, and one that is gone already is no error."""
+    event = opened(github, "reviewer", (*(f"l{number}" for number in range(40)), "Work in Progress"))
+    number = event["number"]
+    run(bot, payloads.closed(github.state, github.repository, number, "maintainer"))
+    assert "Work in Progress" not in labels(github, number)
+    assert len(labels(github, number)) == 40
+    assert [write.action for write in github.writes] == ["remove_label"]
+
+
+def test_merge_groups_are_answered(bot: Bot, github: Sandbox) -> None:
+    pull = github.state.pull(github.repository, opened(github, "reviewer")["number"])
+    sha = github.state.write_files(github.repository, {"x": "y"}, f"gh-readonly-queue/main/pr-{pull.number}-{'a' * 40}")
+    group = {"head_sha": sha, "head_ref": f"refs/heads/gh-readonly-queue/main/pr-{pull.number}-{'a' * 40}"}
+    around = payloads.about(github.state, github.repository, pull.number, "x", "maintainer")
+    event = {"action": "checks_requested", "merge_group": group, "repository": around["repository"]}
+    assert bot.run("merge_group", event).code == 0
+    repository = github.state.repository(github.repository)
+    assert repository
+    assert {each.context: each.state for each in repository.statuses[sha]} == {
+        "merge/blocked": "success",
+        "cla/mattermost": "success",
+    }
+
+
+UNREADABLE = [
+    (404, "text/plain", "reviewer"),
+    (200, "text/html", "<html>reviewer</html>"),
+    (200, "text/plain", ""),
+    (500, "", ""),
+]
+
+
+@pytest.mark.parametrize("answer", UNREADABLE, ids=["404", "html", "empty", "500"])
+def test_mm54_a_list_that_cannot_be_read_says_nothing_about_anybody(
+    bot: Bot, github: Sandbox, signatures: List, answer: tuple[int, str, str]
+) -> None:
+    """MM-53, MM-54: neither pending for ever nor "needs to sign"."""
+    signatures.status, signatures.kind, signatures.body = answer
+    event = opened(github, "reviewer")
+    done = run(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert "cla/mattermost" not in statuses(github, event["number"])
+    assert statuses(github, event["number"])["merge/blocked"] == ALLOWED  # MM-17: the others go on
+    assert "list of signatures" in done.log + done.summary
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"),
+    [
+        ("signed-one", ("success", "signed-one authorized")),
+        ("Dependabot", ("success", "Dependabot excluded")),
+        ("login", ("success", "login authorized")),
+        ("stranger", ("error", "stranger needs to sign the CLA")),
+    ],
+)
+def test_mm56_logins_compare_without_case(bot: Bot, github: Sandbox, author: str, expected: tuple[str, str]) -> None:
+    event = opened(github, author)
+    run(bot, event)
+    assert statuses(github, event["number"])["cla/mattermost"] == expected
+
+
+def test_mm55_a_deleted_account_has_signed_nothing(bot: Bot, github: Sandbox) -> None:
+    event = opened(github, "reviewer")
+    github.state.pull(github.repository, event["number"]).author = None
+    event["pull_request"]["user"] = None
+    run(bot, event)
+    assert statuses(github, event["number"])["cla/mattermost"][0] == "error"
+
+
+def commented(github: Sandbox, body: str, author: str = "maintainer", number: int = 0) -> Any:
+    return payloads.comment_created(github.state, github.repository, number or github.pull, author, body)
+
+
+def reactions(github: Sandbox, comment: int) -> set[str]:
+    for repository in github.state.repositories.values():
+        for item in repository.items.values():
+            for each in item.comments:
+                if each.id == comment:
+                    return {content for content, _ in each.reactions}
+    raise AssertionError(comment)
+
+
+def behind(github: Sandbox, author: str = "newcomer") -> int:
+    """A pull request whose base has moved on."""
+    number = int(opened(github, author)["number"])
+    github.state.write_files(github.repository, {"new.txt": "new\n"})
+    return number
+
+
+@pytest.mark.parametrize("author", ["newcomer", "maintainer"])
+def test_update_branch(bot: Bot, github: Sandbox, author: str) -> None:
+    number = behind(github)
+    before = github.state.pull(github.repository, number).head_sha
+    event = commented(github, "Please\r\n/update-branch", author, number)
+    run(bot, event)
+    assert github.state.pull(github.repository, number).head_sha != before
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+    assert len(github.requests) <= 6
+    writes = len(github.writes)
+    run(bot, event)
+    assert len(github.writes) == writes
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda github, number: payloads.closed(github.state, github.repository, number), "the pull request is closed"),
+        (lambda github, number: github.state.update_branch(github.repository, number), "no new commits on the base"),
+        (
+            lambda github, number: github.state.write_files(github.repository, {f"change-{number}.txt": "other\n"}),
+            "merge conflict between base and head",
+        ),
+    ],
+    ids=["closed", "up to date", "conflict"],
+)
+def test_mm29_each_reason_is_named(bot: Bot, github: Sandbox, prepare: Any, reason: str) -> None:
+    """MM-29, MM-30: the thumb is that of the outcome."""
+    number = behind(github)
+    prepare(github, number)
+    event = commented(github, "/update-branch", "maintainer", number)
+    run(bot, event)
+    [body] = bodies(github, number)[1:]
+    assert body.startswith("@maintainer, `/update-branch`: ")
+    assert reason in body
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+
+
+def test_mm29_a_fork_that_allows_no_edits(bot: Bot, github: Sandbox) -> None:
+    event = commented(github, "/update-branch")
+    run(bot, event)
+    assert "does not allow edits by maintainers" in bodies(github, github.pull)[1]
+
+
+@pytest.mark.parametrize("author", ["stranger", "helper"])
+def test_mm24_mm25_strangers_are_told_once(bot: Bot, github: Sandbox, author: str) -> None:
+    """MM-24: who may not is refused. MM-25: and cannot make the bot talk."""
+    events = [commented(github, f"/autoassign\n{number}", author) for number in range(3)]
+    for event in events:
+        run(bot, event)
+        assert reactions(github, event["comment"]["id"]) == {"-1"}
+    told = [body for body in bodies(github, github.pull) if "is for people with write access" in body]
+    assert len(told) == 1
+    assert github.state.pull(github.repository, github.pull).teams == []
+
+
+def test_mm27_the_role_is_read_live(bot: Bot, github: Sandbox) -> None:
+    repository = github.state.repository(github.repository)
+    assert repository
+    event = commented(github, "/autoassign", "reviewer")
+    repository.permissions["reviewer"] = "read"
+    run(bot, event)
+    assert github.state.pull(github.repository, github.pull).teams == []
+
+
+def test_s04_whoever_runs_it_again_must_be_allowed_too(bot: Bot, github: Sandbox) -> None:
+    event = commented(github, "/autoassign")
+    run(bot, event, GITHUB_RUN_ATTEMPT="2", GITHUB_TRIGGERING_ACTOR="stranger")
+    assert github.state.pull(github.repository, github.pull).teams == []
+    event = commented(github, "/autoassign\nagain")
+    run(bot, event, GITHUB_RUN_ATTEMPT="2", GITHUB_TRIGGERING_ACTOR="maintainer")
+    assert github.state.pull(github.repository, github.pull).teams == ["core"]
+
+
+def test_bots_that_are_blocked_command_nothing(bot: Bot, github: Sandbox) -> None:
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.permissions["naughty"] = "admin"
+    run(bot, commented(github, "/autoassign", "Naughty"))
+    assert github.writes == []
+
+
+def test_check_cla_is_for_everybody(bot: Bot, github: Sandbox, signatures: List) -> None:
+    event = commented(github, "/check-cla", "stranger")
+    run(bot, event)
+    assert statuses(github, github.pull)["cla/mattermost"][0] == "error"
+    signatures.body += "newcomer,N\n"
+    run(bot, commented(github, "I have.\n\n/check-cla", "newcomer"))
+    assert statuses(github, github.pull)["cla/mattermost"] == ("success", "newcomer authorized")
+
+
+@pytest.mark.parametrize("author", ["maintainer", "stranger"])
+def test_help_says_what_you_may(bot: Bot, github: Sandbox, author: str) -> None:
+    run(bot, commented(github, "/mattermod help", author))
+    [_, body] = bodies(github, github.pull)
+    yes = "yes" if author == "maintainer" else "no"
+    assert (
+        f"| `/autoassign` | asks the team for a review | people with write access to this repository | {yes} |" in body
+    )
+    assert "| `/check-cla` | checks again whether the author has signed | everybody | yes |" in body
+
+
+def test_an_unknown_command_is_only_answered_by_name(bot: Bot, github: Sandbox) -> None:
+    run(bot, commented(github, "/var is full\n/approve"))
+    assert github.writes == []
+    run(bot, commented(github, "/mattermod autoasign"))
+    assert 'did you mean "autoassign"?' in bodies(github, github.pull)[-1]
+
+
+def test_mm23_an_edit_gives_what_it_adds_when_it_is_the_authors(bot: Bot, github: Sandbox) -> None:
+    made = commented(github, "/autoassign now")
+    edited = {**made, "action": "edited", "changes": {"body": {"from": "/autoassign"}}}
+    assert bot.run("issue_comment", {**edited, "sender": {"login": "reviewer", "type": "User"}}).code == 0
+    assert github.requests == []
+    assert bot.run("issue_comment", {**edited, "changes": {"body": {"from": "/autoassign now"}}}).code == 0
+    assert github.state.pull(github.repository, github.pull).teams == []
+    run(bot, edited)
+    assert github.state.pull(github.repository, github.pull).teams == ["core"]
+
+
+def test_mm28_a_comment_without_a_command_costs_nothing(bot: Bot, github: Sandbox) -> None:
+    run(bot, commented(github, "Looks good, see `/autoassign`"))
+    assert github.requests == []
+
+
+def test_several_commands_in_one_comment(bot: Bot, github: Sandbox) -> None:
+    event = commented(github, "/autoassign\n/check-cla")
+    run(bot, event)
+    assert github.state.pull(github.repository, github.pull).teams == ["core"]
+    assert "cla/mattermost" in statuses(github, github.pull)
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
