@@ -1,0 +1,160 @@
+"""Which features react to which action, and how: every action of the three events, with everything switched on.
+
+The pull request is an outsider's, opened in October, and carries one label of each kind.
+https://docs.github.com/en/webhooks/webhook-events-and-payloads
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mattermod_action.bot import make_plan, said
+from mattermod_action.config import load
+from mattermod_action.events import Ignored, parse
+from mattermod_action.facts import NoFacts
+from mattermod_action.features import FEATURES
+from tests.builders import item, payload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mattermod_action.events import PullRequest, Repository, Subject
+    from mattermod_action.ports import ChangedFile
+
+CONFIG = """
+label_messages:
+  pull_requests: [{label: Docs, message: Hello}]
+  issues: [{label: Docs, message: Hello}]
+block_merge: {labels: [Block]}
+cla: {signed_url: "https://example.org/signed"}
+welcome: {message: Welcome}
+greeter: {team: core, labels: [Contributor]}
+hacktoberfest: {}
+update_branch: {}
+auto_assign: {team: core}
+label_cleanup: {labels: [Block], issues: true}
+"""
+ANSWER, BLOCKED, CLA = (
+    "label_messages: comment",
+    "block_merge: set status merge/blocked, pending",
+    ("cla: set status cla/mattermost, error"),
+)
+CLEAN = "label_cleanup: remove label Block"
+STATE = [ANSWER, BLOCKED]
+# An empty list is an event in which nothing is due; None is one that is ignored, with a line that says so.
+GOLDEN: dict[str, dict[str, list[str] | None]] = {
+    "pull_request": {
+        "opened": [
+            ANSWER,
+            BLOCKED,
+            CLA,
+            "welcome: comment",
+            "greeter: add labels Contributor, Hacktoberfest",
+            "greeter: request review core",
+        ],
+        "reopened": [ANSWER, BLOCKED, CLA],
+        "synchronize": [ANSWER, BLOCKED, CLA],
+        "ready_for_review": STATE,
+        "edited": STATE,
+        "labeled": STATE,
+        "unlabeled": STATE,
+        "closed": [ANSWER, CLEAN],
+        **dict.fromkeys(
+            "assigned auto_merge_disabled auto_merge_enabled converted_to_draft demilestoned dequeued enqueued locked "
+            "milestoned review_request_removed review_requested unassigned unlocked".split()
+        ),
+    },
+    "issues": {
+        "opened": [ANSWER],
+        "reopened": [ANSWER],
+        "edited": [ANSWER],
+        "labeled": [ANSWER],
+        "unlabeled": [ANSWER],
+        "closed": [ANSWER, CLEAN],
+        **dict.fromkeys(
+            "assigned deleted demilestoned locked milestoned pinned transferred typed unassigned unlocked unpinned "
+            "untyped".split()
+        ),
+    },
+    "issue_comment": {
+        "created": [
+            "commands: react eyes",
+            "update_branch: update branch",
+            "auto_assign: request review core",
+            CLA,
+        ],
+        "edited": [],
+        "deleted": None,
+    },
+}
+
+
+class Facts(NoFacts):
+    """An outsider's pull request, commented on by a maintainer."""
+
+    def __init__(self, pull: PullRequest) -> None:
+        self._pull = pull
+
+    def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002
+        return "admin" if login == "carol" else "read"
+
+    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002
+        return self._pull
+
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002
+        return ()
+
+    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002
+        return frozenset({"somebody-else"})
+
+    def today(self) -> date:
+        return date(2026, 10, 5)
+
+
+def given(event: str, action: str) -> dict[str, Any]:
+    state = "closed" if action == "closed" else "open"
+    about = {
+        **item("Docs", "Block"),
+        "state": state,
+        "created_at": "2026-10-05T12:00:00Z",
+        "maintainer_can_modify": True,
+    }
+    if event == "issues":
+        return payload("issue", action, about, "Docs")
+    if event == "pull_request":
+        return payload("pull_request", action, about, "Docs")
+    body = "/update-branch\n/autoassign\n/check-cla"
+    comment = {"id": 1, "body": body, "user": {"login": "carol", "type": "User"}}
+    made = payload("issue", action, {**about, "pull_request": {"url": "x"}})
+    return {**made, "comment": comment, "changes": {"body": {"from": body}}}
+
+
+CASES = [(event, action) for event, actions in GOLDEN.items() for action in actions]
+
+
+@pytest.mark.parametrize(("event", "action"), CASES)
+def test_golden(event: str, action: str) -> None:
+    seen = parse(event, given(event, action))
+    expected = GOLDEN[event][action]
+    if expected is None:
+        assert isinstance(seen, Ignored)
+        assert seen.reason
+        return
+    assert not isinstance(seen, Ignored)
+    pull: Any = parse("pull_request", given("pull_request", "opened"))
+    plan = make_plan(seen, load(CONFIG, "c.yml").config, Facts(pull.subject))
+    assert not plan.errors
+    assert [f"{effect.feature}: {said(effect, done=True)}".strip() for effect in plan.effects] == expected
+
+
+def test_everything_is_switched_on_and_reacts_to_something() -> None:
+    config = load(CONFIG, "c.yml").config
+    assert all(getattr(config, name) is not None for name in FEATURES)
+    reacting = {
+        re.split(":", line)[0] for actions in GOLDEN.values() for lines in actions.values() for line in lines or ()
+    }
+    silent = set(FEATURES) - reacting - {"hacktoberfest"}  # whose label goes along with greeter's
+    assert silent == set()
