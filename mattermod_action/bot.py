@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
+NOT_CONFIGURED = "not configured"
 DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {
     "posted": "comment posted",
@@ -90,7 +91,7 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
     for name in FEATURES:
         section = getattr(config, name)
         if section is None:
-            plan.skipped.append((name, "not configured"))
+            plan.skipped.append((name, NOT_CONFIGURED))
             continue
         try:
             wishes += [(name, effect) for effect in _feature(name).plan(event, section, facts)]

@@ -154,6 +154,7 @@ def _page(name: str) -> str:
 
 
 def _shown(made: Plan, event: Event) -> str:
+    from mattermod_action.bot import NOT_CONFIGURED
     from mattermod_action.report import safe
 
     lines = [f"{type(event).__name__} in {event.repository.full_name}"]
@@ -162,8 +163,12 @@ def _shown(made: Plan, event: Event) -> str:
             f"  {effect.feature}: {type(effect).__name__} on #{effect.subject.number}, because of {effect.cause}"
         )
         lines += [f"    | {line}" for line in getattr(effect, "text", "").splitlines()]
-    lines += [f"  {feature}: skipped, {reason}" for feature, reason in made.skipped]
-    return "\n".join(map(safe, lines if made.effects or made.skipped else [*lines, "  nothing to do"]))
+    if not made.effects:
+        lines.append("  nothing to do")
+    lines += [f"  {feature}: skipped, {reason}" for feature, reason in made.skipped if reason != NOT_CONFIGURED]
+    off = [feature for feature, reason in made.skipped if reason == NOT_CONFIGURED]
+    lines += [f"  {NOT_CONFIGURED}: {', '.join(off)}"] if off else []
+    return "\n".join(map(safe, lines))
 
 
 def _fail(error: MattermodError) -> NoReturn:

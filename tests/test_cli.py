@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mattermod_action.features import FEATURES
 from tests.builders import item, payload
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def test_plan_as_json(event: Path, config: Path) -> None:
     [effect] = plan["effects"]
     assert (effect["effect"], effect["feature"], effect["text"]) == ("Comment", "label_messages", "Hello @alice")
     assert effect["subject"]["number"] == 7
-    assert plan["skipped"] == []
+    assert plan["skipped"] == [{"feature": name, "reason": "not configured"} for name in FEATURES[1:]]
 
 
 def test_plan_for_people(event: Path, config: Path) -> None:
@@ -54,13 +55,19 @@ def test_plan_for_people(event: Path, config: Path) -> None:
         "PullRequestSeen in octo-org/hello",
         "  label_messages: Comment on #7, because of label a",
         "    | Hello @alice",
+        f"  not configured: {', '.join(FEATURES[1:])}",
     ]
 
 
 def test_plan_says_what_is_skipped(event: Path, config: Path) -> None:
-    config.write_text("backfill: true\n")
+    """What needs the network is not guessed; the others are planned."""
+    config.write_text("cla: {signed_url: 'https://example.org/list'}\nblock_merge: {labels: [a]}\n")
+    event.write_text(event.read_text().replace('"labeled"', '"opened"'))
     ran = mattermod("plan", event, "--name", "pull_request", "--config", config, "--json")
-    assert json.loads(ran.stdout)["skipped"] == [{"feature": "label_messages", "reason": "not configured"}]
+    plan = json.loads(ran.stdout)
+    assert [effect["feature"] for effect in plan["effects"]] == ["block_merge"]
+    reason = "needs the network, to read the list of those who signed"
+    assert {"feature": "cla", "reason": reason} in plan["skipped"]
 
 
 def test_plan_of_an_event_that_is_not_ours(event: Path, config: Path) -> None:
