@@ -140,8 +140,8 @@ auto_assign: {team: core}
 
 def permitted(github: Sandbox, **more: str) -> None:
     github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG})
-    token = github.state.tokens["github-token"]
-    token.permissions = {"contents": "read", "issues": "write", "pull_requests": "write", "statuses": "write", **more}
+    given = {"contents": "read", "issues": "write", "pull_requests": "write", "statuses": "write", "metadata": "read"}
+    github.state.tokens["github-token"].permissions = {**given, **more}
 
 
 def test_the_life_of_a_pull_request(act: Workflow, github: Sandbox) -> None:
@@ -178,7 +178,8 @@ def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -
     ran = act("labels-with-mysql.yml").run("pull_request_target", labeled(github, DEV))
     assert ran.code == 0, ran.log
     assert bodies(github, github.pull) == []
-    swept = act("schedule.yml").run("schedule", {})
+    around = payloads.opened(github.state, github.repository, github.pull)
+    swept = act("schedule.yml").run("schedule", {"schedule": "7,37 * * * *", "repository": around["repository"]})
     assert swept.code == 0, swept.log
     assert len(bodies(github, github.pull)) == 1
     assert "comment posted" in swept.summary
