@@ -76,6 +76,28 @@ def check_config(file: Path) -> None:
     click.echo(f"{file}: valid; features that are on: {', '.join(on) or 'none'}")
 
 
+@cli.command("config-schema")
+def config_schema() -> None:
+    """Print the JSON Schema of .github/mattermod.yml, by which an editor completes and checks it."""
+    from mattermod_action.config import model
+
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mattermod-action"}
+    click.echo(json.dumps({**model().model_json_schema(), **head}, indent=2))
+
+
+@cli.command("import-config")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_config(file: Path) -> None:
+    """Print the native form of the original's FILE; what becomes of its other keys is said beside."""
+    from mattermod_action.legacy import as_native
+
+    try:
+        loaded = _load(file)
+    except MattermodError as error:
+        _fail(error)
+    click.echo(as_native(loaded.config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)), nl=False)
+
+
 @cli.command()
 @click.option("--show", "section", metavar="SECTION", help="Print the page of one feature.")
 def features(section: str | None) -> None:

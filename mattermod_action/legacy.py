@@ -106,6 +106,26 @@ def translate(source: Source) -> Original:
     return Original(data, origin, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))
 
 
+def as_native(data: dict[str, Any]) -> str:
+    """Write native data as YAML, a comment before each section that says what it is for."""
+    import importlib
+    import io
+
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.width, writer.indent = 120, 2
+    parts = ["# Written by `mattermod import-config`. Secrets do not belong here: they are inputs of the action.\n"]
+    for section, content in data.items():
+        stream = io.StringIO()
+        writer.dump({section: content}, stream)
+        about = ""
+        if section != "commands":
+            about = (importlib.import_module(f"mattermod_action.features.{section}").__doc__ or "").splitlines()[0]
+        parts.append((f"\n# {about}\n" if about else "\n") + stream.getvalue())
+    return "".join(parts)
+
+
 def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]:
     """What is empty is off, as a message of "" never meant every comment; commands are on in the original."""
     made: dict[str, Any] = {"update_branch": {}}

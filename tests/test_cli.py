@@ -8,7 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from mattermod_action.config import load
 from mattermod_action.features import FEATURES
 from tests.builders import item, payload
 
@@ -152,3 +154,37 @@ def test_run_outside_of_a_workflow_is_one_line() -> None:
     assert ran.stderr.splitlines() == [
         "GITHUB_EVENT_NAME is not set: run this as a GitHub Action, or try `mattermod plan --help`"
     ]
+
+
+ORIGINAL = {
+    "PrLabels": [{"Label": "a", "Message": "Hello: USERNAME #1\nand more"}],
+    "BlockPRMergeLabels": ["Do Not Merge"],
+    "SignedCLAURL": "https://example.org/l",
+    "CLAExclusionsList": ["bot"],
+    "BlockListBots": ["naughty"],
+    "GithubAccessToken": "canary-7f3",
+    "TickRateMinutes": 15,
+}
+
+
+def test_import_config_writes_what_means_the_same(tmp_path: Path) -> None:
+    old = tmp_path / "config-mattermod.json"
+    old.write_text(json.dumps(ORIGINAL))
+    ran = mattermod("import-config", old)
+    assert ran.returncode == 0, ran.stderr
+    assert load(ran.stdout, "mattermod.yml").config == load(old.read_text(), "c.json").config
+    assert "# Block merging by label.\nblock_merge:\n" in ran.stdout
+    assert "GithubAccessToken is a secret" in ran.stderr
+    assert "not needed here: TickRateMinutes" in ran.stderr
+    assert "canary-7f3" not in ran.stdout + ran.stderr
+
+
+def test_config_schema_is_one_that_the_examples_satisfy() -> None:
+    schema = json.loads(mattermod("config-schema").stdout)
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    assert set(FEATURES) <= set(schema["properties"])
+    good = {"block_merge": {"labels": [{"label": "a"}, "b"]}, "update_branch": {}}
+    assert list(validator.iter_errors(good)) == []
+    assert list(validator.iter_errors({"block_mrge": {}}))
+    assert list(validator.iter_errors({"welcome": {}}))

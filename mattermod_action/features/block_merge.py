@@ -45,7 +45,7 @@ def _rule(value: Any) -> Any:
 
 
 class Config(Section):
-    labels: tuple[Annotated[Rule, BeforeValidator(_rule)], ...]
+    labels: tuple[Annotated[Rule, BeforeValidator(_rule, json_schema_input_type=str | Rule)], ...]
     context: str = "merge/blocked"
 
 
