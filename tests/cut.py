@@ -86,8 +86,8 @@ class Proxy:
     def _goes_on(self, client: socket.socket, armed: list[str]) -> bool:
         """Do to the chosen request what is to be done before it reaches the server."""
         if self._cut.act:
-            answer = self._cut.act()
-            client.sendall(answer)
+            if answer := self._cut.act():
+                client.sendall(answer)
             return not answer
         if self._cut.phase == "before":
             self._cut.kill()

@@ -73,6 +73,7 @@ class MySQLStore(SqlStore):
                 return self._attempt(sql, values)
             except pymysql.MySQLError as error:
                 if pause is None or _number(error) not in (DEADLOCK, LOCK_TIMEOUT):
+                    self.close()  # it may be broken, or lead to a server that is not the first any more
                     raise_for(error)
                 time.sleep(pause)
         raise AssertionError("unreachable: the last pause is None")
