@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pymysql
@@ -87,8 +88,14 @@ class MySQLStore(SqlStore):
         if self._connection is None:
             self._connection = connect(self._database)
         with self._connection.cursor() as cursor:
-            count = cursor.execute(_NAMED.sub(r"%(\1)s", sql), dict(values))
+            count = cursor.execute(_for_pymysql(sql), dict(values))
             return count, list(cursor.fetchall())
+
+
+@lru_cache(maxsize=64)
+def _for_pymysql(sql: str) -> str:
+    """Its way of naming parameters; a loop over the same statement should not pay for that each time."""
+    return _NAMED.sub(r"%(\1)s", sql)
 
 
 def connect(database: Database, *, read_timeout: float | None = READ_TIMEOUT) -> Connection:
