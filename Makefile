@@ -36,11 +36,12 @@ soak: setup  ## the slow proofs: many seeds
 	scripts/ensure-mariadb
 	$(BIN)/python -m pytest -n 2 -m soak
 
-e2e: setup  ## the image under act, MySQL 9, the page in Chromium; installs these and a Docker engine (as root)
+e2e: setup  ## the image under act, MySQL 9 and 5.6, the page in Chromium; installs these and a Docker engine (as root)
 	scripts/ensure-mariadb
 	scripts/ensure-docker
 	scripts/ensure-chromium
 	scripts/fetch-npm
+	scripts/fetch-npm tests/e2e/mysql56
 	scripts/build-image $(IMAGE)
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
