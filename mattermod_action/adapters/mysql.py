@@ -44,6 +44,7 @@ ACCESS = {
 PASSING = {
     1021: "has no space left",
     1040: "has too many connections",
+    1047: "is cut off from its cluster",
     1290: "is read-only",
     1836: "is read-only",
     2003: "cannot be reached",
