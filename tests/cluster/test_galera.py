@@ -28,7 +28,7 @@ from tests.cluster.nodes import CAUSAL, SIZE, wait_for
 from tests.stores.contract import PULL, StoreContract, newer, race, wish
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mattermod_action.adapters.database_url import Database
     from mattermod_action.ports import Clock, Store
@@ -67,6 +67,17 @@ def test_it_is_a_cluster_of_three(cluster: Cluster) -> None:
     ] * SIZE
 
 
+@pytest.fixture(params=[1, 0], ids=["tried-again-by-the-server", "by-us"])
+def tries(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[None]:
+    """How often a server tries a statement again itself that lost; 1 is its default."""
+    for node in cluster.nodes:
+        node.ask(f"SET GLOBAL wsrep_retry_autocommit = {request.param}")
+    yield
+    for node in cluster.nodes:
+        node.ask("SET GLOBAL wsrep_retry_autocommit = DEFAULT")
+
+
+@pytest.mark.usefixtures("tries")
 def test_r12_processes_on_three_nodes_win_each_key_once(databases: list[Database]) -> None:
     """R-12: at the servers' default of reading what is there, not what is newest."""
     with FORK.Pool(PROCESSES) as pool:
@@ -95,6 +106,7 @@ def _fence(store: MySQLStore) -> int:
     return int(rows[0][0] or 0)
 
 
+@pytest.mark.usefixtures("tries")
 def test_f05_a_lease_is_taken_by_one_process_at_a_time(databases: list[Database]) -> None:
     """F05: no fence is given twice, and none is left out."""
     with FORK.Pool(PROCESSES) as pool:

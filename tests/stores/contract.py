@@ -1,4 +1,6 @@
-"""What the ledger relies on, asked of every store: SQLite and MariaDB in `make test`, MySQL 9 and 5.6 in `make e2e`."""
+"""What the ledger relies on, asked of every store: SQLite and MariaDB in `make test`, MySQL 9 and 5.6 in `make e2e`,
+Galera in `make cluster-test`.
+"""
 
 from __future__ import annotations
 
