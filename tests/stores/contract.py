@@ -1,6 +1,4 @@
-"""What the ledger relies on, asked of every store: SQLite and MariaDB in `make test`, MySQL 9 and 5.6 in `make e2e`,
-Galera in `make cluster-test`.
-"""
+"""What the ledger relies on, asked of every store: by `make test`, `make e2e` (MySQL 9, 5.6), `make cluster-test`."""
 
 from __future__ import annotations
 
