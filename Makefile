@@ -11,10 +11,10 @@ EVENT := sandbox/scenarios/labeled.json
 NAME := pull_request_target
 CONFIG := sandbox/scenarios/mattermod.yml
 
-.PHONY: help setup demo test soak e2e image act lint docs picture format bench
+.PHONY: help setup demo test soak cluster-test e2e image act lint docs picture format bench
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(UV): scripts/uv.txt
 	python3 -m venv .cache/uv
@@ -36,11 +36,16 @@ soak: setup  ## the slow proofs: many seeds
 	scripts/ensure-mariadb
 	$(BIN)/python -m pytest -n 2 -m soak
 
-e2e: setup  ## the image under act, MySQL 9, the page in Chromium; installs these and a Docker engine (as root)
+cluster-test: setup  ## the store on three nodes of Galera, which die and are cut off; installs it (as root)
+	scripts/ensure-galera
+	$(BIN)/python -m pytest -m cluster tests/cluster
+
+e2e: setup  ## the image under act, MySQL 9 and 5.6, the page in Chromium; installs these and a Docker engine (as root)
 	scripts/ensure-mariadb
 	scripts/ensure-docker
 	scripts/ensure-chromium
 	scripts/fetch-npm
+	scripts/fetch-npm tests/e2e/mysql56
 	scripts/build-image $(IMAGE)
 	$(BIN)/python -m pytest -m e2e tests/e2e
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("cold-start", "sandbox-scale")
+NAMES = ("cold-start", "sandbox-scale", "store")
 LATEST = Path(__file__).parent / "results/latest.json"
 console = Console(width=110)
 

@@ -1,7 +1,7 @@
 """Proxies that number what a process sends, over HTTP and to MySQL alike, and kill -9 it at one chosen point.
 
 A point has three phases: `before` the request reaches the server, `during` (the server has carried it out, the answer
-never arrives) and `after` the answer arrived.
+never arrives) and `after` the answer arrived. Instead of killing it, anything else may be done `before`: see `Cut.act`.
 """
 
 from __future__ import annotations
@@ -24,20 +24,26 @@ CHUNK = 65_536
 
 @dataclass
 class Cut:
-    """Kills process `pid` at the `at`-th request, or only breaks its connection; `names` lists all requests."""
+    """Kills process `pid` at the `at`-th request, or only breaks its connection; `names` lists all requests.
+
+    With `act` it does that instead, at `times` requests: the bytes that it returns are the answer; when there are none,
+    the request goes on. An OSError of it breaks the connection.
+    """
 
     at: int = 0
     phase: str = "before"
     pid: int = 0
     breaks: bool = False
+    act: Callable[[], bytes] | None = None
+    times: int = 1
     names: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def arrive(self, name: str) -> bool:
-        """Count a request; True when it is the chosen one."""
+        """Count a request; True when it is a chosen one."""
         with self._lock:
             self.names.append(name)
-            return len(self.names) == self.at
+            return self.at <= len(self.names) < self.at + self.times
 
     def kill(self) -> None:
         if not self.breaks:
@@ -55,7 +61,8 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        self._server.close()
+        """Refuse connections from now on."""
+        _hang_up(self._server)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -68,15 +75,25 @@ class Proxy:
         armed: list[str] = []
         threading.Thread(target=self._answer, args=(server, client, armed), daemon=True).start()
         source = client.makefile("rb")
-        with contextlib.suppress(OSError, EOFError), client, server:
+        with contextlib.suppress(OSError, EOFError):
             while True:
                 request, name = self._read(source)
-                if name and self._cut.arrive(name):
-                    if self._cut.phase == "before":
-                        self._cut.kill()
-                        return
-                    armed.append(self._cut.phase)
-                server.sendall(request)
+                if not (name and self._cut.arrive(name)) or self._goes_on(client, armed):
+                    server.sendall(request)
+        _hang_up(client)
+        _hang_up(server)
+
+    def _goes_on(self, client: socket.socket, armed: list[str]) -> bool:
+        """Do to the chosen request what is to be done before it reaches the server."""
+        if self._cut.act:
+            if answer := self._cut.act():
+                client.sendall(answer)
+            return not answer
+        if self._cut.phase == "before":
+            self._cut.kill()
+            raise EOFError
+        armed.append(self._cut.phase)
+        return True
 
     def _answer(self, server: socket.socket, client: socket.socket, armed: list[str]) -> None:
         with contextlib.suppress(OSError):
@@ -89,8 +106,7 @@ class Proxy:
                     self._rest(server, client)
                     self._cut.kill()
                     break
-        with contextlib.suppress(OSError):
-            client.shutdown(socket.SHUT_RDWR)
+        _hang_up(client)
 
     @staticmethod
     def _rest(server: socket.socket, client: socket.socket) -> None:
@@ -98,6 +114,13 @@ class Proxy:
         server.settimeout(0.01)
         with contextlib.suppress(OSError):
             client.sendall(server.recv(CHUNK))
+
+
+def _hang_up(connection: socket.socket) -> None:
+    """Close it now: merely closed, it stays open for as long as another thread waits for something to come in."""
+    with contextlib.suppress(OSError):  # the other side was quicker
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
 
 
 def http_request(source: BinaryIO) -> tuple[bytes, str]:
@@ -122,3 +145,12 @@ def mysql_packet(source: BinaryIO) -> tuple[bytes, str]:
     body = source.read(int.from_bytes(head[:3], "little"))
     is_query = head[3] == 0 and body[:1] == bytes([COM_QUERY])
     return head + body, " ".join(body[1:60].decode(errors="replace").split()[:3]) if is_query else ""
+
+
+def mysql_error(number: int, state: str, text: str) -> bytes:
+    """Make the server's answer to a query that failed.
+
+    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_err_packet.html
+    """
+    body = b"\xff" + number.to_bytes(2, "little") + f"#{state}{text}".encode()
+    return len(body).to_bytes(3, "little") + b"\x01" + body

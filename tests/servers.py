@@ -75,10 +75,10 @@ def _mariadb(home: Path, *options: str) -> Iterator[int]:
     common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={home}", "--user=root"]
     install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
     subprocess.run(install, check=True, capture_output=True)
-    files = [f"--socket={home / 's'}", f"--pid-file={home / 'pid'}", f"--log-error={home / 'log'}", f"--port={port}"]
+    files = [f"--socket={home / 's'}", f"--pid-file={home / 'pid'}", f"--log-error={home}/log.err", f"--port={port}"]
     process = subprocess.Popen([binary, *common, *files, *SMALL, *options])
     try:
-        _wait(process, port, home / "log")
+        _wait(process, port, home / "log.err")
         yield port
     finally:
         process.kill()

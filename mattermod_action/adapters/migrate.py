@@ -84,6 +84,19 @@ class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
         """Ours is held already, and does not outlive its holder."""
         yield
 
+    def clear_half_made(self) -> None:
+        """Drop yoyo's own tables when whoever made them was killed: it cannot go on from there, and they hold nothing.
+
+        With the version, which yoyo notes last, they are whole; the oldest alone is what it goes on from.
+        """
+        there = {self.migration_table, self.log_table, self.version_table} & set(self.list_tables())
+        if there <= {self.migration_table}:
+            return
+        if self.version_table in there and self.execute(f"SELECT version FROM {self.version_table}").fetchone():  # noqa: S608
+            return
+        for table in there:
+            self.execute(f"DROP TABLE {table}")
+
     def mark(self, migration: Migration, *, applied: bool) -> None:
         """Keep yoyo's own table true, whatever stands there."""
         with self.transaction():
@@ -314,6 +327,7 @@ def _backend(database: Database) -> Iterator[Backend]:
     backend = Backend(database)
     try:
         backend.init_database()
+        backend.clear_half_made()
         backend.ensure_internal_schema_updated()
         yield backend
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pymysql
@@ -43,6 +44,7 @@ ACCESS = {
 PASSING = {
     1021: "has no space left",
     1040: "has too many connections",
+    1047: "is cut off from its cluster",
     1290: "is read-only",
     1836: "is read-only",
     2003: "cannot be reached",
@@ -73,6 +75,7 @@ class MySQLStore(SqlStore):
                 return self._attempt(sql, values)
             except pymysql.MySQLError as error:
                 if pause is None or _number(error) not in (DEADLOCK, LOCK_TIMEOUT):
+                    self.close()  # it may be broken, or lead to a server that is not the first any more
                     raise_for(error)
                 time.sleep(pause)
         raise AssertionError("unreachable: the last pause is None")
@@ -86,8 +89,14 @@ class MySQLStore(SqlStore):
         if self._connection is None:
             self._connection = connect(self._database)
         with self._connection.cursor() as cursor:
-            count = cursor.execute(_NAMED.sub(r"%(\1)s", sql), dict(values))
+            count = cursor.execute(_for_pymysql(sql), dict(values))
             return count, list(cursor.fetchall())
+
+
+@lru_cache(maxsize=64)
+def _for_pymysql(sql: str) -> str:
+    """Its way of naming parameters; a loop over the same statement should not pay for that each time."""
+    return _NAMED.sub(r"%(\1)s", sql)
 
 
 def connect(database: Database, *, read_timeout: float | None = READ_TIMEOUT) -> Connection:

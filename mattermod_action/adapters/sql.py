@@ -98,11 +98,11 @@ class SqlStore:
 
     def remember(self, subject: Subject) -> None:
         row = _row(subject)
-        newer = "UpdatedAt IS NULL OR UpdatedAt <= :UpdatedAt"
         columns = [name for name in row if name not in (*IDENTITY, "UpdatedAt")]
-        # MySQL assigns from left to right, so the column that decides comes last.
+        # MySQL assigns from left to right, so the column that decides comes last; where it is NULL, it is not newer.
         assigned = ", ".join(
-            f"{name} = CASE WHEN {newer} THEN :{name} ELSE {name} END" for name in [*columns, "UpdatedAt"]
+            f"{name} = CASE WHEN UpdatedAt > :UpdatedAt THEN {name} ELSE :{name} END"
+            for name in [*columns, "UpdatedAt"]
         )
         sql = f"""
             INSERT INTO {_table(subject)} ({", ".join(row)}) VALUES ({", ".join(f":{name}" for name in row)})

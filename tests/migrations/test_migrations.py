@@ -90,10 +90,13 @@ def _value(kind: str) -> object:
 
 def content(database: Database) -> dict[str, list[Any]]:
     """Each column with its values, by `table.column`."""
-    return {
-        f"{table}.{column}": sorted(map(str, rows(database, f"SELECT {column} FROM {table}")))
-        for table, column, *_ in shape(database)
-    }
+    held: dict[str, list[Any]] = {}
+    tables = shape(database)
+    for table in {row[0] for row in tables}:
+        columns = [row[1] for row in tables if row[0] == table]
+        found = rows(database, f"SELECT {', '.join(columns)} FROM {table}")
+        held |= {f"{table}.{name}": sorted(str(row[at]) for row in found) for at, name in enumerate(columns)}
+    return held
 
 
 def shape(database: Database) -> list[tuple[Any, ...]]:

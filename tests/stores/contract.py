@@ -1,4 +1,4 @@
-"""What the ledger relies on, asked of every store: SQLite and MariaDB in `make test`, MySQL 9 in `make e2e`."""
+"""What the ledger relies on, asked of every store: by `make test`, `make e2e` (MySQL 9, 5.6), `make cluster-test`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mattermod_action.effects import Comment
+from mattermod_action.errors import Down
 from mattermod_action.events import PullRequest
-from mattermod_action.ports import SCHEMA
+from mattermod_action.leases import Lease, acquire
+from mattermod_action.ports import SCHEMA, Taken
 from mattermod_action.world import RealClock, SkippingClock
 from tests.builders import issue_seen, pull_seen
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 PULL = pull_seen("A").subject
 ISSUE = issue_seen("A").subject
 LATER = 31.0  # seconds; a lease is 30
+TTL = 30.0  # seconds
 
 
 def wish(label: str = "a", subject: Subject = PULL) -> Comment:
@@ -188,16 +191,115 @@ class StoreContract:
         first.look(PULL, ["x"])
         first.close()  # a SQLite connection must not live through a fork
         with multiprocessing.get_context("fork").Pool(8) as pool:
-            wins = [key for won in pool.starmap(_race, [(open_store, seed) for seed in range(8)]) for key in won]
+            wins = [key for won in pool.starmap(race, [(open_store, seed) for seed in range(8)]) for key in won]
         assert sorted(wins) == sorted(wish(str(label)).key for label in range(RACED))
+
+    def test_f05_a_lease_is_taken_once_and_names_its_holder(self, store: Store, open_store: Open) -> None:
+        """F05: nobody else gets it while it runs, and its holder does not get it twice."""
+        assert store.take_lease("a", "one", TTL) == Taken(1, "one")
+        for owner in ("two", "one"):
+            assert open_store(RealClock()).take_lease("a", owner, TTL) == Taken(None, "one")
+
+    def test_f05_a_lease_that_ended_is_taken_with_a_greater_fence(self, store: Store, late: Store) -> None:
+        store.take_lease("a", "one", TTL)
+        assert late.take_lease("a", "two", TTL) == Taken(2, "two")
+        assert late.take_lease("a", "three", TTL) == Taken(None, "two")
+
+    def test_mm72_a_renewed_lease_runs_from_now_on(self, store: Store, open_store: Open) -> None:
+        """MM-72: until now + ttl. The original's added to the old end, and a lock grew with each renewal."""
+        store.take_lease("a", "one", TTL)
+        clock = SkippingClock(timedelta(seconds=20))
+        other = open_store(clock)
+        assert other.renew_lease("a", "one", 1, TTL)
+        clock.sleep(29)
+        assert other.take_lease("a", "two", TTL).fence is None
+        clock.sleep(2)
+        assert other.take_lease("a", "two", TTL).fence == 2
+
+    def test_f05_whoever_was_paused_can_neither_renew_nor_end_it(self, store: Store, late: Store) -> None:
+        store.take_lease("a", "one", TTL)
+        late.take_lease("a", "two", TTL)
+        assert not store.renew_lease("a", "one", 1, TTL)
+        store.end_lease("a", "one", 1)
+        assert late.take_lease("a", "three", TTL) == Taken(None, "two")
+        assert late.renew_lease("a", "two", 2, TTL)
+
+    def test_f05_an_owner_that_comes_back_is_told_apart_by_its_fence(self, store: Store, late: Store) -> None:
+        """One run may hold a name twice; what it still believes of the first time is void."""
+        store.take_lease("a", "one", TTL)
+        assert late.take_lease("a", "one", TTL) == Taken(2, "one")
+        assert not late.renew_lease("a", "one", 1, TTL)
+        late.end_lease("a", "one", 1)
+        assert late.take_lease("a", "two", TTL) == Taken(None, "one")
+
+    def test_f05_a_lease_that_was_given_back_is_taken_at_once(self, store: Store) -> None:
+        store.take_lease("a", "one", TTL)
+        store.end_lease("a", "one", 1)
+        assert store.take_lease("a", "two", TTL) == Taken(2, "two")
+
+    def test_f05_a_renewal_in_the_moment_of_a_takeover_wins(self, store: Store, late: Store) -> None:
+        """Between the taker's look and its change. The end is compared again, so there are never two."""
+        store.take_lease("a", "one", TTL)
+        after_the_next_look(late, lambda: store.renew_lease("a", "one", 1, LATER + TTL))
+        assert late.take_lease("a", "two", TTL) == Taken(None, "one")
+        assert store.renew_lease("a", "one", 1, TTL)
+
+    def test_f05_of_two_that_saw_it_free_one_gets_it(self, store: Store, late: Store, open_store: Open) -> None:
+        """When there is no row yet, and when there is one whose lease has ended."""
+        other = open_store(SkippingClock(timedelta(seconds=LATER)))
+        after_the_next_look(store, lambda: open_store(RealClock()).take_lease("a", "one", TTL))
+        assert store.take_lease("a", "two", TTL) == Taken(None, "one")
+        after_the_next_look(late, lambda: other.take_lease("a", "three", TTL))
+        assert late.take_lease("a", "four", TTL) == Taken(None, "three")
+        assert other.renew_lease("a", "three", 2, TTL)
+
+    def test_f05_names_of_leases_are_bytes(self, store: Store) -> None:
+        """R-12: a collation must not make one lock of two names."""
+        for name in ("label", "Label", "label ", "läbel", "la\u0308bel", "\U0001f389"):
+            assert store.take_lease(name, "one", TTL) == Taken(1, "one"), name
+
+    def test_f05_acquire_waits_for_a_dead_holder_and_says_so_once(self, store: Store, open_store: Open) -> None:
+        store.take_lease("a", "one", TTL)
+        clock, heard = SkippingClock(), list[str]()
+        lease = acquire(open_store(clock), clock, "a", "two", patience=60, tell=heard.append)
+        assert lease.fence == 2
+        assert heard == ["a is held by one: waiting"]
+        assert TTL - 1 < clock.offset.total_seconds() < TTL + 5
+
+    def test_f05_acquire_gives_up_when_its_patience_ends(self, store: Store, open_store: Open) -> None:
+        store.take_lease("a", "one", TTL)
+        clock = SkippingClock()
+        with pytest.raises(Down, match="a is held by one, which has not finished in time; run again"):
+            acquire(open_store(clock), clock, "a", "two", patience=10)
+        assert clock.offset.total_seconds() <= 10
+        assert store.renew_lease("a", "one", 1, TTL)
+
+    def test_f05_a_lease_that_is_checked_goes_on_until_it_is_lost(self, open_store: Open) -> None:
+        """Asked right before each side effect; Down is what stops a run that was paused for too long."""
+        clock = SkippingClock()
+        lease = acquire(open_store(clock), clock, "a", "one", patience=0, ttl=TTL)
+        assert lease == Lease(lease.leases, "a", "one", 1, TTL)
+        for _ in range(3):
+            clock.sleep(20)
+            lease.check()
+        clock.sleep(LATER)
+        assert open_store(clock).take_lease("a", "two", TTL).fence == 2
+        with pytest.raises(Down, match="a was taken over, because this run was paused for too long"):
+            lease.check()
+
+    def test_f05_a_lease_is_given_back(self, store: Store, open_store: Open) -> None:
+        lease = acquire(store, RealClock(), "a", "one", patience=0)
+        lease.give_back()
+        assert acquire(open_store(RealClock()), RealClock(), "a", "two", patience=0).fence == 2
 
 
 RACED = 50
 
 
-def _race(open_store: Open, seed: int) -> list[str]:
+def race(open_store: Open, seed: int, raced: int = RACED) -> list[str]:
+    """Claim each of `raced` keys, in an order of one's own; return those that were won."""
     store = open_store(RealClock())
-    labels = random.Random(seed).sample(range(RACED), RACED)  # noqa: S311  # an order, not a secret
+    labels = random.Random(seed).sample(range(raced), raced)  # noqa: S311  # an order, not a secret
     effects = [wish(str(label)) for label in labels]
     won = []
     for effect in effects:
@@ -206,6 +308,19 @@ def _race(open_store: Open, seed: int) -> list[str]:
             won.append(effect.key)
     store.close()
     return won
+
+
+def after_the_next_look(store: Store, act: Callable[[], object]) -> None:
+    """Have `act` done between the next statement of `store` and the one that follows: another run is in between."""
+    execute = store.execute  # type: ignore[attr-defined]  # both stores run everything through it
+
+    def acting(sql: str, values: object) -> object:
+        store.execute = execute  # type: ignore[attr-defined]
+        answer = execute(sql, values)
+        act()
+        return answer
+
+    store.execute = acting  # type: ignore[attr-defined]
 
 
 def count_statements(store: Store) -> list[str]:
