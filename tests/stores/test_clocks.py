@@ -146,14 +146,26 @@ def test_f06_moments_are_utc_in_any_zone_and_season(away: Database) -> None:
 
 
 @dataclass
+class Talking(SkippingClock):
+    """While it is waited for, more people comment than a page has room for."""
+
+    talk: Callable[[], object] = lambda: None
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.talk()
+
+
+@dataclass
 class SkewedWorld(World):
-    """A run in a container whose clock is wrong; waiting takes no time."""
+    """A run in a container whose clock is wrong."""
 
     by: timedelta = timedelta()
+    talk: Callable[[], object] = lambda: None
 
     @cached_property
     def clock(self) -> Clock:
-        return Skewed(self.by, SkippingClock())
+        return Skewed(self.by, Talking(talk=self.talk))
 
 
 CONFIG = "label_messages: {pull_requests: [{label: A, message: Hello}]}"
@@ -164,15 +176,21 @@ CONFIG = "label_messages: {pull_requests: [{label: A, message: Hello}]}"
 def test_f06_a_lost_answer_is_looked_for_at_the_right_time(
     github: Sandbox, away: Database, tmp_path: Path, by: timedelta, reads: int
 ) -> None:
-    """F06 with F07 and F10: the comment is found by its marker, though the clock that says since when is wrong."""
-    pull = payloads.opened_pull(github.state, github.repository, "Skewed", [], "newcomer")["number"]
-    event = events.parse("pull_request", payloads.labeled(github.state, github.repository, pull, "A", "maintainer"))
+    """F06 with F07, F10, F11: the comment is found a page back, though the clock that says since when is wrong."""
+    number = payloads.opened_pull(github.state, github.repository, "Skewed", [], "newcomer")["number"]
+    event = events.parse("pull_request", payloads.labeled(github.state, github.repository, number, "A", "maintainer"))
     assert isinstance(event, PullRequestSeen)
     github.state.faults.add(Fault("reset", "POST", "/repos/*/comments", when="after", reads=reads))
     given = inputs.read({**github.variables, "INPUT_GITHUB-TOKEN": github.token, "GITHUB_WORKSPACE": str(tmp_path)})
-    world, report = SkewedWorld(given, away, by=by), Report()
+    world, report = SkewedWorld(given, away, by=by, talk=partial(_talk, github, number)), Report()
     Bot(load(CONFIG, "c.yml").config, world, report).handle(event)
     world.close()
-    assert report.finish() == 0
-    assert len(github.state.item(github.repository, pull).comments) == 1
-    assert len(report.comments) == 1
+    assert report.failures == []
+    bodies = [comment.body for comment in github.state.item(github.repository, number).comments]
+    assert len(bodies) == 1 + 120 * reads
+    assert sum(body.startswith("Hello") for body in bodies) == len(report.comments) == 1
+
+
+def _talk(github: Sandbox, number: int) -> None:
+    for _ in range(120):
+        github.state.add_comment(github.repository, number, "newcomer", "Me too")

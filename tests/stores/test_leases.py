@@ -43,6 +43,7 @@ NAME = "a thing of which there is one"
 TTL = 0.3  # seconds; the shorter, the more takeovers
 PAUSE = 1.5 * TTL  # what a process must not survive with its lease
 PAUSES = {13: (PAUSE, 0.0), 33: (0.0, PAUSE)}  # at which of 40 takings, before and after the check
+START, SLOWEST = 60.0, 0.2  # seconds that they may take in all, and for each taking
 GRACE = 5.0  # seconds that a takeover may take after the lease has ended
 HISTORY = "INSERT INTO history (what, owner, fence, at, until) VALUES"
 TABLES = {
@@ -127,15 +128,25 @@ class Crowd:
     living: dict[int, BaseProcess] = field(default_factory=dict)
 
     def work(self) -> None:
-        """Raise RuntimeError when one fails of itself."""
+        """Raise RuntimeError when one fails of itself, or when they do not get on."""
+        deadline = time.monotonic() + START + SLOWEST * self.cycles
         for _ in range(self.size):
             self._start()
-        while self.living:
-            time.sleep(self.dice.uniform(0, TTL))
-            if holder := self._holder():
-                self._strike(holder)
-            for pid in [pid for pid, each in self.living.items() if not each.is_alive()]:
-                self._ended(self.living.pop(pid))
+        try:
+            while self.living:
+                self._turn()
+                if time.monotonic() > deadline:
+                    raise RuntimeError("the lease is not handed on as it should be")
+        finally:
+            for process in self.living.values():
+                process.kill()
+
+    def _turn(self) -> None:
+        time.sleep(self.dice.uniform(0, TTL))
+        if holder := self._holder():
+            self._strike(holder)
+        for pid in [pid for pid, each in self.living.items() if not each.is_alive()]:
+            self._ended(self.living.pop(pid))
 
     def _start(self) -> None:
         process = FORK.Process(target=work, args=(self.open_store, self.dice.randrange(2**32), self.cycles))
