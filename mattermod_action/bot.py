@@ -5,23 +5,20 @@ A feature that fails never stops the others, and neither does one effect the nex
 
 from __future__ import annotations
 
-import importlib
-import json
 import re
 import uuid
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mattermod_action import commanding, events
-from mattermod_action.effects import Comment, Ensure, Once, settle
-from mattermod_action.errors import FactUnavailable, Limited, Refused, Stopped
+from mattermod_action import events
+from mattermod_action.effects import Comment, Ensure, Once
+from mattermod_action.errors import Limited, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
     RESUMED,
-    Commanded,
     CommandEnded,
     CommandGiven,
     IssueSeen,
@@ -29,21 +26,19 @@ from mattermod_action.events import (
     PullRequestSeen,
     Tick,
 )
-from mattermod_action.features import FEATURES
 from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
+from mattermod_action.planning import Plan, make_plan
 from mattermod_action.report import safe
 
 if TYPE_CHECKING:
-    from mattermod_action.commands import Command
     from mattermod_action.config import Config
     from mattermod_action.effects import Effect
     from mattermod_action.events import Event, Repository, Seen
-    from mattermod_action.ports import Facts, Known, Unfinished
+    from mattermod_action.ports import Known, Unfinished
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
-NOT_CONFIGURED = "not configured"
 DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {
     "posted": "comment posted",
@@ -54,76 +49,6 @@ RESULTS = {
 }
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 _Seen = (PullRequestSeen, IssueSeen)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the features wish for, and which could not say: (feature, reason)."""
-
-    effects: list[Effect]
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    errors: list[tuple[str, Exception]] = field(default_factory=list)
-    silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
-    # Commands of whoever may give them, in their order, each with why it is not carried out.
-    accepted: dict[Command, list[str]] = field(default_factory=dict)
-
-    def may_call_for(self, row: Unfinished) -> bool:
-        return row.feature in self.silent or row.key in {effect.key for effect in self.effects}
-
-    def as_json(self, event: Event) -> dict[str, Any]:
-        return {
-            "event": _described(event),
-            "effects": [{**_described(effect, "effect"), "key": effect.key} for effect in self.effects],
-            "skipped": [{"feature": feature, "reason": reason} for feature, reason in self.skipped],
-        }
-
-
-def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
-    """Ask every configured feature what it wishes for. Reads only; never writes."""
-    wishes: list[tuple[str, Effect]] = []
-    plan = Plan([])
-    if isinstance(event, CommandEnded):
-        plan.effects.extend(settle((commanding.NAME, effect) for effect in commanding.ended(event)))
-        return plan
-    if isinstance(event, CommandGiven):
-        _plan_commands(event, config, facts, plan)
-        return plan
-    for name in FEATURES:
-        section = getattr(config, name)
-        if section is None:
-            plan.skipped.append((name, NOT_CONFIGURED))
-            continue
-        try:
-            wishes += [(name, effect) for effect in _feature(name).plan(event, section, facts)]
-        except FactUnavailable as error:
-            plan.silent.add(name)
-            plan.skipped.append((name, str(error)))
-        except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
-            plan.silent.add(name)
-            plan.skipped.append((name, f"failed: {type(error).__name__}"))
-            plan.errors.append((name, error))
-    plan.effects.extend(settle(wishes))
-    return plan
-
-
-def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan) -> None:
-    wishes: list[tuple[str, Effect]] = []
-    for command, offer, at_once in commanding.accept(given, config, facts):
-        wishes += [(commanding.NAME, effect) for effect in at_once]
-        if offer is None:
-            continue
-        plan.accepted[command] = []
-        section = getattr(config, offer.feature)
-        more = {"command": command, "need": commanding.need(given, offer.level)}
-        try:
-            effects = list(_feature(offer.feature).plan(Commanded(given, command), section, facts))
-            wishes += [(offer.feature, replace(effect, **more)) for effect in effects]
-        except (Refused, FactUnavailable) as refusal:
-            plan.accepted[command].append(f"{refusal}.")
-        except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
-            plan.accepted[command].append("Something went wrong; the log of the run says what.")
-            plan.errors.append((offer.feature, error))
-    plan.effects.extend(settle(wishes))
 
 
 class Bot:
@@ -149,12 +74,10 @@ class Bot:
             return plan
         event, plan, known = self._compare(event, plan)
         due = self._due(event, plan, known)
-        self._refused: dict[Command, list[str]] = {}
-        outcomes: list[Event | None] = [self._carry_out(effect, event, known) for effect in due]
+        outcomes: list[Event | None] = [self._carry_out(effect, event, known, plan) for effect in due]
         if isinstance(event, CommandGiven):
-            outcomes += [
-                CommandEnded(event, each, (*why, *self._refused.get(each, ()))) for each, why in plan.accepted.items()
-            ]
+            over = [each for each in plan.accepted if each not in plan.unfinished]
+            outcomes += [CommandEnded(event, each, tuple(plan.accepted[each])) for each in over]
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 self.handle(outcome, depth + 1)
@@ -225,15 +148,19 @@ class Bot:
             return []
         store = self._world.store
         old = [each for each in plan.effects if isinstance(each, Once) and self._is_old(event, each, known)]
-        due = [effect for effect in plan.effects if effect not in old]
+        due = [effect for effect in plan.effects if effect not in old and not _is_past(event, effect, known)]
         if isinstance(event, _Seen):
             if old:
                 store.note(old, BASELINE, event.subject.updated_at)
             if known.seen_at is None or event.subject.updated_at >= known.seen_at:
                 store.remember(event.subject)
-        if isinstance(event, PullRequestSeen) and event.action == OPENED and not known.seen_at:
+        if isinstance(event, PullRequestSeen) and event.action == OPENED and self._is_untouched(known):
             self._ensurer.new_commit(event.repository, event.subject.sha)
         return due if store.durable else self._without_posted(due, known)
+
+    def _is_untouched(self, known: Known) -> bool:
+        """Whether no run of ours was here: none in the store, nor an earlier attempt whose store is lost."""
+        return not known.seen_at and self._world.first_attempt
 
     def _is_old(self, event: Event, effect: Once, known: Known) -> bool:
         return not known.seen_at and not self._asked_at(event, effect)
@@ -254,7 +181,7 @@ class Bot:
             return datetime.min  # noqa: DTZ901  # naive UTC, as everywhere
         return event.at if event.is_news(effect.cause) else None
 
-    def _carry_out(self, effect: Effect, event: Event, known: Known) -> Posted | None:
+    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Posted | None:
         try:
             if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
                 check_need(self._world, effect.subject.repository, effect.need)
@@ -265,12 +192,10 @@ class Bot:
         except Stopped:
             raise
         except Refused as refusal:
-            self._refuse(effect, refusal)
+            self._refuse(effect, refusal, plan)
             return None
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
-            parked = isinstance(error, Limited) and self._world.store.durable
-            self._report.row(effect.feature, effect.cause, "parked" if parked else "failed")
-            self._report.problem(error, effect.feature, parked=parked)
+            self._fail(effect, error, event, plan)
             return None
         self._tell(effect, outcome)
         done = outcome.what in ("posted", "found") and isinstance(effect, Comment)
@@ -281,11 +206,20 @@ class Bot:
         changed = self._ensurer.ensure(effect)
         self._report.row(effect.feature, effect.cause, said(effect, done=changed))
 
-    def _refuse(self, effect: Effect, refusal: Refused) -> None:
+    def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
+        """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
+        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Seen)
+        parked = isinstance(error, Limited) and resumes
+        if effect.command:
+            plan.unfinished.add(effect.command)
+        self._report.row(effect.feature, effect.cause, "parked" if parked else "failed")
+        self._report.problem(error, effect.feature, parked=parked)
+
+    def _refuse(self, effect: Effect, refusal: Refused, plan: Plan) -> None:
         """GitHub's no to a command is told to whoever gave it, everybody else finds it in the report."""
         self._report.row(effect.feature, effect.cause, "refused")
         if effect.command:
-            self._refused.setdefault(effect.command, []).append(str(refusal))
+            plan.accepted[effect.command].append(str(refusal))
         else:
             self._report.problem(refusal, effect.feature)
 
@@ -306,15 +240,12 @@ def said(effect: Effect, *, done: bool) -> str:
     return f"{words} {', '.join(flat)}{'' if done else ': so already'}"
 
 
+def _is_past(event: Event, effect: Effect, known: Known) -> bool:
+    """What only an item's first moment calls for is gone on with where it has a row, and not begun by a sweep."""
+    resumed = isinstance(event, _Seen) and event.action == RESUMED
+    return resumed and effect.cause == OPENED and effect.key not in known.entries
+
+
 def _is_done(known: Known, effect: Once) -> bool:
     entry = known.entries.get(effect.key)
     return entry is not None and entry.state == CONFIRMED
-
-
-def _feature(name: str) -> Any:
-    return importlib.import_module(f"mattermod_action.features.{name}")
-
-
-def _described(thing: Any, name: str = "event") -> dict[str, Any]:
-    """A frozen record as JSON: its class name under `name`, and its fields."""
-    return {name: type(thing).__name__, **json.loads(json.dumps(asdict(thing), default=str))}

@@ -16,9 +16,9 @@ from mattermod_action.errors import MattermodError, Mistake
 from mattermod_action.features import FEATURES
 
 if TYPE_CHECKING:
-    from mattermod_action.bot import Plan
     from mattermod_action.config import Loaded
     from mattermod_action.events import Event
+    from mattermod_action.planning import Plan
 
 EXIT_MISTAKE, EXIT_DOWN = 2, 3
 
@@ -42,9 +42,9 @@ def run() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(event: Path, name: str, config: Path, *, as_json: bool) -> None:
     """Show what would be done about the event file EVENT. Nothing is read from or written to anywhere else."""
-    from mattermod_action.bot import make_plan
     from mattermod_action.events import Ignored
     from mattermod_action.facts import NoFacts
+    from mattermod_action.planning import make_plan
 
     try:
         loaded = _load(config)
@@ -176,7 +176,7 @@ def _page(name: str) -> str:
 
 
 def _shown(made: Plan, event: Event) -> str:
-    from mattermod_action.bot import NOT_CONFIGURED
+    from mattermod_action.planning import NOT_CONFIGURED
     from mattermod_action.report import safe
 
     lines = [f"{type(event).__name__} in {event.repository.full_name}"]

@@ -102,19 +102,23 @@ def ended(event: CommandEnded) -> Iterator[Effect]:
     if event.reasons:
         text = f"@{event.given.author}, `/{event.command.name}`: {' '.join(event.reasons)}"
         once = ("reasons", event.given.comment_id, event.command.name, " ".join(event.command.args))
-        yield Comment(subject=event.subject, text=text, once=once, feature=NAME, cause=f"/{event.command.name}")
+        yield _say(event.given, text, f"/{event.command.name}", *once)
 
 
 def _react(given: CommandGiven, content: str) -> React:
-    once = ("react", given.comment_id, content)
-    more = {"comment_id": given.comment_id, "content": content, "cause": f"comment {given.comment_id}"}
-    return React(subject=given.subject, once=once, feature=NAME, **more)  # type: ignore[arg-type]
+    return React(
+        subject=given.subject,
+        comment_id=given.comment_id,
+        content=content,
+        once=("react", given.comment_id, content),
+        feature=NAME,
+        cause=f"comment {given.comment_id}",
+    )
 
 
 def _refusal(given: CommandGiven, command: Command, offer: Offer) -> Comment:
     text = REFUSED.format(login=given.author, command=command.name, who=WHO[offer.level])
-    once = ("refused", given.author.casefold())
-    return Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=f"/{command.name}")
+    return _say(given, text, f"/{command.name}", "refused", given.author.casefold())
 
 
 def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Comment:
@@ -125,12 +129,14 @@ def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Comment
     ]
     head = ["| command | what it does | who may give it | you |", "| --- | --- | --- | --- |"]
     text = "\n".join([*head, *rows]) if rows else "No commands are enabled in this repository."
-    return Comment(
-        subject=given.subject, text=text, once=("help", given.comment_id), feature=NAME, cause="/mattermod help"
-    )
+    return _say(given, text, "/mattermod help", "help", given.comment_id)
 
 
 def _unknown(given: CommandGiven, command: Command, known: dict[str, Offer]) -> Comment:
+    """Once to each person, like a refusal."""
     text = UNKNOWN.format(login=given.author, command=command.name, hint=suggestion(command.name, list(known)))
-    once = ("unknown", given.comment_id, command.name)
-    return Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=f"/mattermod {command.name}")
+    return _say(given, text, f"/mattermod {command.name}", "unknown", given.author.casefold())
+
+
+def _say(given: CommandGiven, text: str, cause: str, *once: str | int) -> Comment:
+    return Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=cause)

@@ -55,7 +55,8 @@ def _command(line: str) -> Command | None:
     name, args = match[1], line[match.end() : LONGEST].split()
     if name != ALIAS:
         return Command(name, tuple(args))
-    return Command(args[0].lower(), tuple(args[1:]), by_alias=True) if args else Command("help", by_alias=True)
+    asked, *rest = args or ["help"]
+    return Command(asked.lower(), tuple(rest), by_alias=True) if _NAME.fullmatch(f"/{asked.lower()}") else None
 
 
 def _lines(body: str) -> Iterator[str]:

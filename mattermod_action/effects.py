@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mattermod_action.events import OPENED, Subject
 
@@ -51,6 +51,7 @@ class Once(Wish):
     event itself is about is answered (`events.is_news`).
     """
 
+    repeatable: ClassVar[bool] = False  # whether doing it again does no harm
     once: tuple[str | int, ...]
 
     @property
@@ -88,15 +89,16 @@ class Comment(Once):
 class React(Once):
     """A reaction on a comment: `+1`, `-1` or `eyes`. GitHub keeps one of a kind for each account."""
 
+    repeatable = True
     comment_id: int
     content: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestReview(Once):
-    """Of people by their logins and of teams by their slugs."""
+    """Of teams, by their slugs."""
 
-    reviewers: tuple[str, ...] = ()
+    repeatable = True
     teams: tuple[str, ...] = ()
 
 

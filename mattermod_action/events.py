@@ -81,7 +81,6 @@ class PullRequest(Subject):
     maintainer_can_modify: bool
     milestone_number: int | None
     milestone_title: str | None
-    base: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -90,14 +89,6 @@ class PullRequest(Subject):
     @property
     def from_fork(self) -> bool:
         return self.head.casefold() != self.repository.full_name.casefold()
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who did what the event tells."""
-
-    login: str = ""
-    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +102,15 @@ class _Seen:
     label: str | None
     at: datetime
     subject: Subject
-    sender: Sender = Sender()
 
     @property
     def repository(self) -> Repository:
         return self.subject.repository
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether what an item's first moment calls for is due, or is gone on with by a sweep."""
+        return self.action in (OPENED, RESUMED)
 
     def is_news(self, cause: str) -> bool:
         """Whether this very event is about `cause`: everything on `opened`, the one label on `labeled`."""
@@ -147,7 +142,6 @@ class CommandGiven:
     author: str
     body: str
     before: str | None = None
-    merged: bool = False
 
     @property
     def repository(self) -> Repository:
@@ -161,9 +155,7 @@ class CommandGiven:
 
 
 @dataclass(frozen=True, slots=True)
-class Commanded:
-    """One command of a comment, by somebody who may give it: what features plan on."""
-
+class _OfCommand:
     given: CommandGiven
     command: Command
 
@@ -177,20 +169,15 @@ class Commanded:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandEnded:
+class Commanded(_OfCommand):
+    """One command of a comment, by somebody who may give it: what features plan on."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnded(_OfCommand):
     """Outcome: a command was carried out, or (`reasons`, each a sentence) it was not."""
 
-    given: CommandGiven
-    command: Command
     reasons: tuple[str, ...] = ()
-
-    @property
-    def repository(self) -> Repository:
-        return self.given.repository
-
-    @property
-    def subject(self) -> Issue:
-        return self.given.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +270,6 @@ def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullReq
         maintainer_can_modify=bool(data.get("maintainer_can_modify")),
         milestone_number=milestone.get("number"),
         milestone_title=milestone.get("title"),
-        base=str((data.get("base") or {}).get("ref") or ""),
     )
 
 
@@ -310,9 +296,9 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
     label = (payload.get("label") or {}).get("name") if action == "labeled" else None
     if is_issue:
         item = issue(payload, _field(payload, "issue"))
-        return IssueSeen(action, label, item.updated_at, item, _sender(payload))
+        return IssueSeen(action, label, item.updated_at, item)
     pull = pull_request(payload, _field(payload, "pull_request"))
-    return PullRequestSeen(action, label, pull.updated_at, pull, _sender(payload))
+    return PullRequestSeen(action, label, pull.updated_at, pull)
 
 
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
@@ -321,8 +307,8 @@ def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     body = comment.get("body") or ""
     if action not in ("created", "edited"):
         return Ignored(f"issue_comment {action}: only comments that are written or edited are read")
-    sender = _sender(payload)
-    if action == "edited" and sender.login.casefold() != _login(comment).casefold():
+    sender = str((payload.get("sender") or {}).get("login") or "")
+    if action == "edited" and sender.casefold() != _login(comment).casefold():
         return Ignored("issue_comment edited: by somebody else than its author")
     if (payload.get("sender") or {}).get("type") == "Bot":
         return Ignored("issue_comment: written by a bot")
@@ -331,9 +317,7 @@ def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     if not COMMAND_LINE.search(body):
         return Ignored("issue_comment: no command in it")
     before = (((payload.get("changes") or {}).get("body") or {}).get("from") or "") if action == "edited" else None
-    merged = bool(subject["pull_request"].get("merged_at"))
-    given = (int(_field(comment, "id")), _login(comment), body, before, merged)
-    return CommandGiven(issue(payload, subject), *given)
+    return CommandGiven(issue(payload, subject), int(_field(comment, "id")), _login(comment), body, before)
 
 
 def _merge_group(payload: Mapping[str, Any]) -> MergeGroupSeen:
@@ -341,11 +325,6 @@ def _merge_group(payload: Mapping[str, Any]) -> MergeGroupSeen:
     group = _field(payload, "merge_group")
     number = _QUEUED.search(str(group.get("head_ref") or ""))
     return MergeGroupSeen(_repository(payload), str(_field(group, "head_sha")), int(number[1]) if number else 0)
-
-
-def _sender(payload: Mapping[str, Any]) -> Sender:
-    sender = payload.get("sender") or {}
-    return Sender(str(sender.get("login") or ""), sender.get("type") == "Bot")
 
 
 def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

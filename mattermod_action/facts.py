@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 from mattermod_action.errors import FactUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
-
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
-    from mattermod_action.ports import ChangedFile, Clock
+    from mattermod_action.ports import Clock
     from mattermod_action.world import World
 
-# What each role may do includes what those before it may.
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
+# What each role may do includes what those before it may.
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
 
@@ -32,8 +29,7 @@ class LiveFacts:
     def __init__(self, world: World) -> None:
         self._world = world
         self._roles: dict[tuple[int, str], tuple[str, datetime]] = {}
-        self.files = cache(self._files)  # a method's cache would outlive its run
-        self.pull = cache(self._pull)
+        self.pull = cache(self._pull)  # a method's cache would outlive its run
         self.pull_of = cache(self._pull_of)
         self.signed = cache(self._signed)
 
@@ -49,9 +45,6 @@ class LiveFacts:
             self._roles[key] = (role, now)
         return role
 
-    def today(self) -> date:
-        return self._clock.now().date()
-
     def actors(self) -> tuple[str, ...]:
         """https://docs.github.com/en/actions/reference/workflows-and-actions/variables (GITHUB_TRIGGERING_ACTOR)."""
         return () if self._world.first_attempt else tuple(filter(None, (self._world.inputs.triggering_actor,)))
@@ -59,9 +52,6 @@ class LiveFacts:
     @property
     def _clock(self) -> Clock:
         return self._world.clock
-
-    def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
-        return self._world.github.files(pull)
 
     def _pull(self, subject: Subject) -> PullRequest | None:
         return self._world.github.pull(subject.repository, subject.number)
@@ -84,9 +74,6 @@ class NoFacts:
     def role_now(self, repository: Repository, login: str, seconds: float) -> str:  # noqa: ARG002
         raise FactUnavailable("needs a token, to ask who may do what")
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002
-        raise FactUnavailable("needs a token, to read the changed files")
-
     def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002
         raise FactUnavailable("needs a token, to read the pull request")
 
@@ -95,11 +82,6 @@ class NoFacts:
 
     def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002
         raise FactUnavailable("needs the network, to read the list of those who signed")
-
-    def today(self) -> date:
-        from datetime import UTC, datetime
-
-        return datetime.now(UTC).date()
 
     def actors(self) -> tuple[str, ...]:
         return ()

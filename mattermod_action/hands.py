@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime  # singledispatch reads the annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,6 @@ from mattermod_action.facts import at_least
 from mattermod_action.ports import Status
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from mattermod_action.effects import Need
     from mattermod_action.events import Repository, Subject
     from mattermod_action.world import World
@@ -31,7 +30,7 @@ TRUSTED = 10.0  # seconds for which a role that was read is believed
 
 
 class Hands:
-    """The hands of the ledger. `find` looks for comments; everything else may be done again without harm."""
+    """The hands of the ledger."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -51,7 +50,7 @@ class Hands:
 
     @do.register
     def _(self, effect: RequestReview) -> str:
-        self._world.github.request_review(effect.subject, effect.reviewers, effect.teams)
+        self._world.github.request_review(effect.subject, effect.teams)
         return ""
 
     @do.register
@@ -59,7 +58,21 @@ class Hands:
         self._world.github.update_branch(effect.subject, effect.sha)
         return ""
 
-    def find(self, subject: Subject, marker: str, since: datetime) -> str | None:
+    @singledispatchmethod
+    def find(self, effect: Once, since: datetime) -> str | None:  # noqa: ARG002  # as the others
+        """What may be done again is not looked for."""
+        return None
+
+    @find.register
+    def _(self, effect: Comment, since: datetime) -> str | None:
+        return self.find_comment(effect.subject, effect.marker, since)
+
+    @find.register
+    def _(self, effect: UpdateBranch, since: datetime) -> str | None:  # noqa: ARG002  # the head says it
+        pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
+        return pull.url if pull and pull.sha != effect.sha else None
+
+    def find_comment(self, subject: Subject, marker: str, since: datetime) -> str | None:
         return self._world.github.markers(subject, since).get(marker)
 
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mattermod_action.effects import marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mattermod_action.effects import Once
     from mattermod_action.events import Subject
     from mattermod_action.ports import Clock, Entry, Store, Unfinished
 
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 
+EVER = datetime(1970, 1, 2)  # noqa: DTZ001  # naive UTC, as everywhere; before there was anything to find
 LIST_LAG = 15.0  # seconds between two looks that must both find nothing: lists lag behind writes (GitHub, R-01)
 SKEW = timedelta(hours=1)  # how far the database's clock may be off GitHub's when we look for what we sent
 PATIENCE = 60.0  # seconds a run may spend on waiting, for a lease of another run or for GitHub's rate limit
@@ -33,8 +37,11 @@ class Hands(Protocol[E_contra]):
     def do(self, effect: E_contra) -> str:
         """Carry it out and return the URL of what was made. Raises Refused, Mistake, Limited, Unsure, Down."""
 
-    def find(self, subject: Subject, marker: str, since: datetime) -> str | None:
+    def find(self, effect: E_contra, since: datetime) -> str | None:
         """Return the URL of what an earlier attempt made, looking back to `since`."""
+
+    def find_comment(self, subject: Subject, marker: str, since: datetime) -> str | None:
+        """The same for a comment of which nothing but its marker is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +54,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
+    """`was` is the row as it was before it was taken over."""
+
     fence: int
-    sent_at: datetime | None = None
+    was: Entry | None = None
 
 
 class Ledger(Generic[E_contra]):
@@ -67,8 +76,8 @@ class Ledger(Generic[E_contra]):
         claim = self._claim(effect, entry, asked_at)
         if isinstance(claim, Outcome):
             return claim
-        if claim.sent_at and (url := self._look_twice(effect.subject, effect.marker, claim.sent_at)):
-            return self._confirm(effect.key, claim, Outcome("found", url))
+        if claim.was and (url := self._made_before(effect, claim.was)):
+            return self._confirm(effect, claim, Outcome("found", url))
         return self._send(effect, claim)
 
     def drop(self, row: Unfinished, subject: Subject | None) -> Outcome:
@@ -79,12 +88,13 @@ class Ledger(Generic[E_contra]):
         entry = self._store.entry(row.key)
         if entry is None or entry.held or not self._store.take(row.key, self._owner, entry.fence):
             return Outcome("known")
-        claim = _Claim(entry.fence + 1, entry.sent_at)
-        if subject and entry.state == SENT and entry.sent_at:
-            url = self._look_twice(subject, marker(row.feature, row.key), entry.sent_at)
-            if url:
-                return self._confirm(row.key, claim, Outcome("found", url))
-        self._store.forget(row.key, self._owner, claim.fence)
+        fence = entry.fence + 1
+        if subject and row.kind == "Comment":
+            find = partial(self._hands.find_comment, subject, marker(row.feature, row.key))
+            if url := self._look_twice(find, entry.sent_at or EVER):
+                self._store.confirm(row.key, self._owner, fence, url)
+                return Outcome("found", url)
+        self._store.forget(row.key, self._owner, fence)
         return Outcome("dropped")
 
     def _claim(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:
@@ -96,7 +106,7 @@ class Ledger(Generic[E_contra]):
             elif settled := _settled(entry, asked_at):
                 return settled
             elif not entry.held and self._store.take(effect.key, self._owner, entry.fence):
-                return _Claim(entry.fence + 1, entry.sent_at if entry.state == SENT else None)
+                return _Claim(entry.fence + 1, entry)
             if entry is not None:  # held, or lost to somebody quicker
                 wait = self._wait(wait)
             entry = self._store.look(effect.subject, [effect.key]).entries.get(effect.key)
@@ -114,10 +124,10 @@ class Ledger(Generic[E_contra]):
             try:
                 url = self._attempt(effect, claim)
             except Unsure:
-                if found := self._look_twice(effect.subject, effect.marker, self._clock.now()):
-                    return self._confirm(effect.key, claim, Outcome("found", found))
+                if found := self._look_twice(partial(self._hands.find, effect), self._clock.now(), effect):
+                    return self._confirm(effect, claim, Outcome("found", found))
             else:
-                return self._confirm(effect.key, claim, Outcome("posted", url))
+                return self._confirm(effect, claim, Outcome("posted", url))
         raise Unsure("GitHub does not say whether it carried out the request; the next run looks again")
 
     def _attempt(self, effect: E_contra, claim: _Claim) -> str:
@@ -139,15 +149,31 @@ class Ledger(Generic[E_contra]):
         self._patience -= error.retry_after
         self._clock.sleep(error.retry_after)
 
-    def _look_twice(self, subject: Subject, marker: str, since: datetime) -> str | None:
-        if url := self._hands.find(subject, marker, since - SKEW):
+    def _made_before(self, effect: E_contra, was: Entry) -> str | None:
+        """Look for what whoever held the row has made.
+
+        Of an intent nothing was sent, as far as the database knows; but one that fails over may have lost what it
+        acknowledged. Whoever sent then has had its lease since, for longer than lists lag: one look will do.
+        """
+        if was.state == SENT and was.sent_at:
+            return self._look_twice(partial(self._hands.find, effect), was.sent_at, effect)
+        return self._hands.find(effect, EVER) if was.state == INTENT else None
+
+    def _look_twice(
+        self, find: Callable[[datetime], str | None], since: datetime, effect: E_contra | None = None
+    ) -> str | None:
+        if effect is not None and effect.repeatable:
+            return None
+        since = max(EVER, since - SKEW) if since > EVER else EVER
+        if url := find(since):
             return url
         self._clock.sleep(LIST_LAG)
-        return self._hands.find(subject, marker, since - SKEW)
+        return find(since)
 
-    def _confirm(self, key: str, claim: _Claim, outcome: Outcome) -> Outcome:
-        # Row count 0 means that another run took over meanwhile; it finds the marker and confirms for us.
-        self._store.confirm(key, self._owner, claim.fence, outcome.url)
+    def _confirm(self, effect: E_contra, claim: _Claim, outcome: Outcome) -> Outcome:
+        """Row count 0: another run took over, and finds the marker; or the server lost the row, which is made anew."""
+        if not self._store.confirm(effect.key, self._owner, claim.fence, outcome.url):
+            self._store.note([effect], CONFIRMED, effect.subject.updated_at, outcome.url)
         return outcome
 
 

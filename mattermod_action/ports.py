@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime, timedelta
+    from datetime import datetime, timedelta
 
     from mattermod_action.effects import Once
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
@@ -83,6 +83,7 @@ class Unfinished:
     repository_id: int
     number: int
     feature: str
+    kind: str
     cause: str
 
 
@@ -154,8 +155,8 @@ class GitHub(Protocol):
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         """Put a reaction on a comment; the same one again changes nothing."""
 
-    def request_review(self, subject: Subject, reviewers: Sequence[str], teams: Sequence[str]) -> None:
-        """Ask people and teams for a review; those who are asked already stay asked."""
+    def request_review(self, subject: Subject, teams: Sequence[str]) -> None:
+        """Ask teams for a review; those who are asked already stay asked."""
 
     def update_branch(self, subject: Subject, sha: str) -> None:
         """Merge the base into the head, which must still be `sha`. Raises Refused with GitHub's reason."""
@@ -175,9 +176,6 @@ class GitHub(Protocol):
     def role(self, repository: Repository, login: str) -> str:
         """Read what somebody is in the repository: admin, maintain, write, triage, read or none. Never cached."""
 
-    def files(self, pull: Subject) -> list[ChangedFile]:
-        """Read all files that a pull request changes."""
-
     def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
         """Find our own markers in the comments (newest first, back to `since`): marker to comment URL.
 
@@ -193,15 +191,6 @@ class Status:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
-    """A file of a pull request; `previous` is its old name when it was renamed, `patch` "" when it has none."""
-
-    path: str
-    previous: str
-    patch: str
-
-
 class Facts(Protocol):
     """What a plan may read beyond its event. A method raises FactUnavailable where it cannot be read.
 
@@ -214,9 +203,6 @@ class Facts(Protocol):
     def role_now(self, repository: Repository, login: str, seconds: float) -> str:
         """The same, read at most `seconds` ago."""
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
-        """The files that a pull request changes."""
-
     def pull(self, subject: Subject) -> PullRequest | None:
         """A pull request as it is now, None when it is gone."""
 
@@ -225,9 +211,6 @@ class Facts(Protocol):
 
     def signed(self, url: str) -> frozenset[str]:
         """Who signed, case-folded, from the list at `url`."""
-
-    def today(self) -> date:
-        """The day, in UTC."""
 
     def actors(self) -> tuple[str, ...]:
         """Who else answers for this run: on a re-run whoever started it again."""

@@ -184,6 +184,7 @@ def whole(call: Call, pull: Pull) -> dict[str, Any]:
     mergeable = bare.merges(base, pull.head_sha) if is_known else None
     return {
         **shapes.pull(call.state, call.repo, pull),
+        "requested_teams": [_without_parent(shapes.team(call.state, call.repo, name)) for name in pull.teams],
         "mergeable": mergeable,
         "mergeable_state": {None: "unknown", True: "clean", False: "dirty"}[mergeable],
         "commits": len(bare.history(pull.head_sha, base)) or 1,
@@ -191,6 +192,11 @@ def whole(call: Call, pull: Pull) -> dict[str, Any]:
         "deletions": sum(each["deletions"] for each in files),
         "changed_files": len(files),
     }
+
+
+def _without_parent(team: dict[str, Any]) -> dict[str, Any]:
+    """Where one pull request is told alone, its teams are told more shortly than in a list."""
+    return {name: value for name, value in team.items() if name != "parent"}
 
 
 def simple(call: Call, pull: Pull, around: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -147,6 +147,15 @@ def mysql_packet(source: BinaryIO) -> tuple[bytes, str]:
     return head + body, " ".join(body[1:60].decode(errors="replace").split()[:3]) if is_query else ""
 
 
+def mysql_ok(rows: int) -> bytes:
+    """Answer that a statement changed `rows` (under 251); the session commits each statement.
+
+    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html
+    """
+    body = bytes([0, rows, 0]) + (2).to_bytes(2, "little") + bytes(2)
+    return len(body).to_bytes(3, "little") + b"\1" + body
+
+
 def mysql_error(number: int, state: str, text: str) -> bytes:
     """Make the server's answer to a query that failed.
 

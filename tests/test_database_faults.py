@@ -26,7 +26,7 @@ from mattermod_action.world import RealClock
 from sandbox import payloads
 from sandbox.faults import Fault
 from tests import servers
-from tests.cut import PHASES, Cut, Proxy, mysql_error, mysql_packet
+from tests.cut import PHASES, Cut, Proxy, mysql_error, mysql_ok, mysql_packet
 from tests.stores.contract import PULL, entry, wish
 from tests.test_faults import NOW, assert_clean
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tests.harness import Bot, Run
 
 SEEDS, AT_ONCE = 500, 25  # histories in a soak, and how many of them one test goes through
+CLAIMS = 5  # the statement of a run for one label that claims it; those after it mark it as sent, and confirm
 STATEMENTS = 10  # a run for two labels has as many, those that set up the connection included
 LABELS = ["2: Dev Review", "3: QA Review"]
 CONFIG = "label_messages:\n  pull_requests:\n" + "".join(
@@ -373,3 +374,38 @@ def test_f12_the_next_statement_connects_anew(database: Database) -> None:
     with pytest.raises(Down):
         store.claim(wish(), "one")
     assert store.claim(wish(), "one")
+
+
+def acknowledged() -> bytes:
+    """One row, it says, as a server does that fails before another has it."""
+    return mysql_ok(1)
+
+
+def breaks() -> bytes:
+    raise ConnectionError
+
+
+# What the server does to the statements that claim, that mark as sent, and that confirm; b"" carries one out.
+FAILOVERS: dict[str, tuple[Callable[[], bytes], ...]] = {
+    "sent is lost, and the connection with it": (bytes, acknowledged, breaks),
+    "claim and sent are lost": (acknowledged, acknowledged, bytes),
+}
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+@pytest.mark.parametrize("failover", FAILOVERS)
+def test_f12_a_failover_that_loses_the_last_transactions(lab: Lab, failover: str) -> None:
+    """F12: what was acknowledged is gone, the comment stands, and no later run posts it again."""
+    event, answers = opened(lab, LABELS[:1]), iter(FAILOVERS[failover])
+
+    def act() -> bytes:
+        return next(answers)()
+
+    cut = Cut(CLAIMS, act=act, times=len(FAILOVERS[failover]))
+    with closing(Proxy((lab.database.host, lab.database.port), mysql_packet, cut)) as proxy:
+        wired = replace(lab.bot, database_url=servers.url(replace(lab.database, port=proxy.port)))
+        run = wired.run("pull_request_target", event, **NOW)
+    assert_clean(run)
+    assert [name.split()[0] for name in cut.names[CLAIMS - 1 : CLAIMS + 2]] == ["INSERT", "UPDATE", "UPDATE"]
+    assert sum(lab.answered(event["number"]).values()) == 1
+    settled(lab, event, 60.0)

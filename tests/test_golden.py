@@ -6,23 +6,20 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mattermod_action.bot import make_plan, said
+from mattermod_action.bot import said
 from mattermod_action.config import load
 from mattermod_action.events import Ignored, parse
 from mattermod_action.facts import NoFacts
 from mattermod_action.features import FEATURES
+from mattermod_action.planning import make_plan
 from tests.builders import item, payload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mattermod_action.events import PullRequest, Repository, Subject
-    from mattermod_action.ports import ChangedFile
 
 CONFIG = """
 label_messages:
@@ -104,14 +101,8 @@ class Facts(NoFacts):
     def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002
         return self._pull
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002
-        return ()
-
     def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002
         return frozenset({"somebody-else"})
-
-    def today(self) -> date:
-        return date(2026, 10, 5)
 
 
 def given(event: str, action: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import payloads
+from sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,7 +220,7 @@ def test_mm54_a_list_that_cannot_be_read_says_nothing_about_anybody(
     [
         ("signed-one", ("success", "signed-one authorized")),
         ("Dependabot", ("success", "Dependabot excluded")),
-        ("login", ("success", "login authorized")),
+        ("login", ("error", "login needs to sign the CLA")),  # the list's heading is nobody
         ("stranger", ("error", "stranger needs to sign the CLA")),
     ],
 )
@@ -388,3 +389,66 @@ def test_several_commands_in_one_comment(bot: Bot, github: Sandbox) -> None:
     assert github.state.pull(github.repository, github.pull).teams == ["core"]
     assert "cla/mattermost" in statuses(github, github.pull)
     assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+
+
+LATER = {"MATTERMOD_CLOCK_SKIPS": "true", "MATTERMOD_CLOCK_OFFSET": "120"}  # seconds; a lease is 30
+
+
+def test_mm30_no_thumb_while_it_is_not_over(bot: Bot, github: Sandbox) -> None:
+    """MM-30: GitHub is down. The run is red, and started once more it goes on."""
+    number = behind(github)
+    event = commented(github, "/update-branch", "newcomer", number)
+    github.state.faults.add(Fault("status", "PUT", "*/update-branch", status=502, times=0))
+    assert bot.run("issue_comment", event, MATTERMOD_CLOCK_SKIPS="true").code == 3
+    assert reactions(github, event["comment"]["id"]) == {"eyes"}
+    github.state.faults.clear()
+    run(bot, event, **LATER)
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+
+
+@pytest.mark.parametrize("kind", ["reset", "status", "truncated"])
+def test_mm30_f07_an_answer_that_was_lost_is_looked_for(bot: Bot, github: Sandbox, kind: Any) -> None:
+    """MM-30, F07: the branch was updated, and GitHub's answer did not arrive."""
+    number = behind(github)
+    event = commented(github, "/update-branch", "newcomer", number)
+    github.state.faults.add(Fault(kind, "PUT", "*/update-branch", when="after", status=502 if kind == "status" else 0))
+    run(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+    assert [write.action for write in github.writes].count("update_branch") == 1
+    assert bodies(github, number) == ["/update-branch"]  # and no reason why not
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("*/statuses/*", ""), ("*/requested_reviewers", "/autoassign")], ids=["status", "command"]
+)
+def test_f08_what_no_sweep_goes_on_with_is_red(bot: Bot, github: Sandbox, path: str, body: str) -> None:
+    """Only what has a row that a sweep goes on with may be green while a rate limit holds it up."""
+    github.state.faults.add(Fault("secondary-limit", "POST", path, retry_after="3600", times=0))
+    event = commented(github, body) if body else opened(github, "reviewer")
+    name = "issue_comment" if body else "pull_request_target"
+    assert bot.run(name, event).code == 3
+    github.state.faults.clear()
+    run(bot, event, **LATER)
+    if body:
+        assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+    else:
+        assert statuses(github, event["number"])["merge/blocked"] == ALLOWED
+
+
+def test_s21_nobody_is_called_by_a_strangers_words(bot: Bot, github: Sandbox) -> None:
+    """S-21, MM-25: what follows `/mattermod` may be anything, and is answered once to each person."""
+    for name in ("`@octo-org/core", "@maintainer", "<img>", "one", "two"):
+        run(bot, commented(github, f"/mattermod {name}", "stranger"))
+    [body] = [body for body in bodies(github, github.pull) if "there is no command" in body]
+    assert "`one`" in body
+
+
+@pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
+def test_a_run_whose_state_was_lost_reads_before_it_sets(bot: Bot, github: Sandbox) -> None:
+    """A runner's file goes with it; a re-run finds the statuses that its first attempt has set."""
+    event = opened(github, "reviewer")
+    run(bot, event)
+    for file in (bot.home / ".mattermod").iterdir():
+        file.unlink()
+    run(bot, event, GITHUB_RUN_ATTEMPT="2")
+    assert [write.action for write in github.writes] == ["status", "status"]

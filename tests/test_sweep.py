@@ -146,3 +146,37 @@ def test_only_this_repositorys_rows_are_looked_at(bot: Bot, github: Sandbox, num
     assert bodies(github, github.pull) == []
     assert sweep(bot, GITHUB_REPOSITORY_ID=number).code == 0
     assert len(bodies(github, github.pull)) == 1
+
+
+WELCOME = """
+welcome: {message: "Hello @USERNAME!"}
+greeter: {team: core, labels: [Contributor]}
+label_messages:
+  pull_requests: [{label: "2: Dev Review", message: Thanks}]
+"""
+
+
+def texts(github: Sandbox, number: int) -> list[str]:
+    return [body.split("\n\n<!--")[0] for body in bodies(github, number)]
+
+
+def test_what_an_opening_calls_for_is_gone_on_with(bot: Bot, github: Sandbox, database: Database) -> None:
+    """A welcome that a rate limit held up is due as it was, though the pull request is not opened again."""
+    github.state.write_files(github.repository, {".github/mattermod.yml": WELCOME})
+    opened = payloads.opened_pull(github.state, github.repository, "New", [], "newcomer")
+    github.state.faults.add(Fault("secondary-limit", "POST", "/repos/*/comments", retry_after="3600"))
+    assert bot.run("pull_request_target", opened).code == 0
+    assert texts(github, opened["number"]) == []
+    assert sweep(bot).code == 0
+    assert texts(github, opened["number"]) == ["Hello @newcomer!"]
+    assert {state for _, state in ledger(database)} == {"confirmed"}
+
+
+def test_a_sweep_opens_nothing(bot: Bot, github: Sandbox, database: Database) -> None:
+    """An item that was there before us is not welcomed because something else of it is gone on with."""
+    github.state.write_files(github.repository, {".github/mattermod.yml": WELCOME})
+    die(bot, github, labeled(github), "before")
+    assert sweep(bot).code == 0
+    assert texts(github, github.pull) == ["Thanks"]
+    assert [label.name for label in github.state.pull(github.repository, github.pull).labels] == [DEV]
+    assert len(ledger(database)) == 1

@@ -57,6 +57,11 @@ class Book:
     def version(self) -> int:
         return max((row.version for row in self.rows() if row.applied_at), default=0)
 
+    def clean(self) -> set[int]:
+        """Return the migrations that were applied whole, and as their files are now."""
+        rows = (row for row in self.rows() if row.applied_at and not row.dirty and row.version in self.files)
+        return {row.version for row in rows if row.checksum == self.checksum(row.version)}
+
     def prepare_lock(self) -> None:
         """Make the table that the lock is in; several may do so at once."""
         schema.create_leases(self._connection)

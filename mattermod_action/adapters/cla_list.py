@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mattermod_action import __version__
+from mattermod_action.adapters.plain_http import connect
 from mattermod_action.errors import FactUnavailable
 
 if TYPE_CHECKING:
     from mattermod_action.ports import Clock
 
-TIMEOUT = 10  # seconds
 PAUSES = (0.5, 2.0, None)  # seconds before the next attempt
 LARGEST = 4_194_304  # bytes; a hundred thousand logins are a third of that
 LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,99})(?:\[bot\])?", re.IGNORECASE)
 TEXT = ("text/plain", "text/csv", "application/csv", "application/octet-stream", "")
+HEADINGS = ("login", "user", "username", "name", "github", "account")  # what the first line may be instead of somebody
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FORBIDDEN = re.compile(r"169\.254\.|metadata\b|\[?fe80:", re.IGNORECASE)
 
@@ -42,10 +43,11 @@ def read(url: str, clock: Clock) -> frozenset[str]:
 
 
 def logins(text: str) -> frozenset[str]:
-    """Read the first column that looks like logins; a heading is none. Raises FactUnavailable when there is nobody."""
+    """Read the first column; a heading is nobody. Raises FactUnavailable when there is nobody."""
     rows = (row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if row)
-    names = (row[0].strip().removeprefix("@") for row in rows)
-    found = frozenset(name.casefold() for name in names if LOGIN.fullmatch(name))
+    first, *others = [row[0].strip().removeprefix("@").casefold() for row in rows] or [""]
+    names = others if first in HEADINGS else [first, *others]
+    found = frozenset(name for name in names if LOGIN.fullmatch(name))
     if not found or "<html" in text[:1_000].casefold():
         raise FactUnavailable("the list of signatures is empty, or no list")
     return found
@@ -55,8 +57,7 @@ def _get(url: str) -> str:
     parts = urlsplit(url)
     if FORBIDDEN.match(parts.hostname or "") or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
         raise FactUnavailable("the list of signatures is only read over https")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.netloc, timeout=TIMEOUT)
+    connection = connect(parts.scheme, parts.netloc)
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"User-Agent": f"mattermod-action/{__version__}"})

@@ -8,17 +8,16 @@ https://docs.github.com/en/rest/repos/contents#get-repository-content
 from __future__ import annotations
 
 import http.client
-import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from mattermod_action import __version__
+from mattermod_action.adapters.plain_http import connect
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:
     from mattermod_action.ports import Clock
 
-TIMEOUT = 10  # seconds
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
 LARGEST = 262_144  # bytes; no configuration is larger
 REDIRECTS = 3  # a renamed repository answers 301 to its new address
@@ -48,7 +47,7 @@ def read(api_url: str, token: str, repository: str, path: str, clock: Clock) -> 
 
 def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
     parts = urlsplit(url)
-    connection = _connect(parts.scheme, parts.netloc)
+    connection = connect(parts.scheme, parts.netloc)
     try:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers=_headers(token))
@@ -60,22 +59,6 @@ def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
         return answer.status, answer.read(LARGEST + 1)
     finally:
         connection.close()
-
-
-def _connect(scheme: str, netloc: str) -> http.client.HTTPConnection:
-    kind = http.client.HTTPConnection if scheme == "http" else http.client.HTTPSConnection
-    proxy = urlsplit(os.environ.get(f"{scheme}_proxy") or os.environ.get(f"{scheme.upper()}_PROXY") or "")
-    if scheme == "https" and proxy.netloc and not _bypassed(netloc):
-        connection = kind(proxy.netloc.rpartition("@")[2], timeout=TIMEOUT)
-        connection.set_tunnel(netloc)
-        return connection
-    return kind(netloc, timeout=TIMEOUT)
-
-
-def _bypassed(netloc: str) -> bool:
-    host = netloc.partition(":")[0]
-    names = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
-    return any(name and (name == "*" or host.endswith(name.strip().lstrip("."))) for name in names)
 
 
 def _headers(token: str) -> dict[str, str]:

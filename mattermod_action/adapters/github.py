@@ -8,6 +8,7 @@ and writes are paced only when there are many.
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import quote
@@ -19,7 +20,6 @@ from urllib3.exceptions import NewConnectionError
 from mattermod_action import __version__
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest, issue, pull_request
-from mattermod_action.ports import ChangedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -114,8 +114,8 @@ class PyGithubGitHub:
         path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
         self._write("POST", path, {"content": content}, "react", CONVERSATION)
 
-    def request_review(self, subject: Subject, reviewers: Sequence[str], teams: Sequence[str]) -> None:
-        body = {"reviewers": list(reviewers), "team_reviewers": list(teams)}
+    def request_review(self, subject: Subject, teams: Sequence[str]) -> None:
+        body = {"team_reviewers": list(teams)}
         path = f"{_path(subject.repository)}/pulls/{subject.number}/requested_reviewers"
         self._write("POST", path, body, "request a review", "`pull-requests: write`")
 
@@ -157,25 +157,13 @@ class PyGithubGitHub:
             return "none"
         return str(data.get("role_name") or data["permission"])
 
-    def files(self, pull: Subject) -> list[ChangedFile]:
-        path = f"{_path(pull.repository)}/pulls/{pull.number}/files"
-        return [
-            ChangedFile(each["filename"], each.get("previous_filename") or "", each.get("patch") or "")
-            for each in self._pages(path)
-        ]
-
-    def _pages(self, path: str, name: str = "") -> Iterator[dict[str, Any]]:
-        """Read a list to its end; `name` is where an answer that is an object has it."""
+    def _pages(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+        """Read a list to its end, whose pages have it as `name`."""
         for page in count(1):
-            address = f"{path}?per_page={PAGE}&page={page}"
-            data = self._read(lambda address=address: self._any("GET", address))  # type: ignore[misc]
-            items = data[name] if name else data
+            items = self._read(partial(self._json, "GET", f"{path}?per_page={PAGE}&page={page}"))[name]
             yield from items
             if len(items) < PAGE:
                 return
-
-    def _any(self, verb: str, path: str) -> Any:
-        return self._requester.requestJsonAndCheck(verb, path)[1]
 
     def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
         found: dict[str, str] = {}

@@ -1,10 +1,8 @@
 """`mattermod migrate`: yoyo's migrations, made safe to run by hand at night.
 
-What yoyo 9 does wrong on MySQL, and what is done about it here: it hides a migration's own error behind
-`1305 SAVEPOINT does not exist`; without transactions it loses data changes, because it never commits; after an error it
-runs the rollbacks of the steps before, which on a database that was taken over would drop tables with rows in them; its
-lock is a row that a killed process leaves behind; it has no word for a migration that died half-way, and does not see
-that one was edited. So yoyo reads the migrations and keeps its own marks, and the steps are run from here, one by one.
+yoyo reads the migrations and keeps its own marks; the steps are run from here, one by one. For after an error yoyo runs
+the rollbacks of the steps before, which on a database that was taken over would drop tables with rows in them; it has
+no word for a migration that died half-way, and it does not see that one was edited.
 """
 
 from __future__ import annotations
@@ -17,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 from yoyo import read_migrations
-from yoyo.backends.core.mysql import MySQLBackend
-from yoyo.connections import DatabaseURI
 
-from mattermod_action.adapters import schema
+from mattermod_action.adapters import schema, yoyo_backend
 from mattermod_action.adapters.book import Book
 from mattermod_action.adapters.mysql import ACCESS, PASSING, MySQLStore, connect, raise_for
+from mattermod_action.adapters.yoyo_backend import DDL_WAIT
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.leases import TTL, acquire
 
@@ -39,70 +36,9 @@ if TYPE_CHECKING:
 
 LOCK = "migrate"
 LOCK_WAIT = 300  # seconds to wait for another migrator
-DDL_WAIT = 60  # seconds for a table that a reader holds; the servers' own default is a day or a year
-NO_SAVEPOINT = 1305
 OF_SERVER = range(1000, 2000)  # numbers of the server's own errors; those of the client library follow
 ADOPTED = 2  # the newest of the original's migrations that ours equal
 CHANGING = ("ALTER", "CREATE", "DROP")  # what a killed migrator may have left running on the server
-
-
-class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
-    """yoyo's MySQL backend on our own connection, with the true errors and nothing lost."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        super().__init__(DatabaseURI("mysql", None, None, None, None, database.name, {}), "_yoyo_migration")
-
-    def connect(self, dburi: object) -> Connection:  # noqa: ARG002  # ours knows more than a URI can say
-        connection = connect(self._database, read_timeout=None)  # an ALTER takes what it takes
-        connection.autocommit(False)  # noqa: FBT003  # PyMySQL's own signature; yoyo commits
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION lock_wait_timeout = %s", (DDL_WAIT,))
-        return connection
-
-    def copy(self) -> Backend:
-        return Backend(self._database)
-
-    def savepoint_rollback(self, id: str) -> None:  # noqa: A002  # yoyo's own name
-        try:
-            super().savepoint_rollback(id)
-        except pymysql.MySQLError as error:
-            if error.args[0] != NO_SAVEPOINT:  # DDL committed and took the savepoint with it: nothing to go back to
-                raise
-
-    @contextmanager
-    def disable_transactions(self) -> Iterator[None]:
-        self.rollback()
-        self.connection.autocommit(True)  # noqa: FBT003
-        try:
-            yield
-        finally:
-            self.connection.autocommit(False)  # noqa: FBT003
-
-    @contextmanager
-    def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002  # yoyo's signature
-        """Ours is held already, and does not outlive its holder."""
-        yield
-
-    def clear_half_made(self) -> None:
-        """Drop yoyo's own tables when whoever made them was killed: it cannot go on from there, and they hold nothing.
-
-        With the version, which yoyo notes last, they are whole; the oldest alone is what it goes on from.
-        """
-        there = {self.migration_table, self.log_table, self.version_table} & set(self.list_tables())
-        if there <= {self.migration_table}:
-            return
-        if self.version_table in there and self.execute(f"SELECT version FROM {self.version_table}").fetchone():  # noqa: S608
-            return
-        for table in there:
-            self.execute(f"DROP TABLE {table}")
-
-    def mark(self, migration: Migration, *, applied: bool) -> None:
-        """Keep yoyo's own table true, whatever stands there."""
-        with self.transaction():
-            self.unmark_one(migration, log=False)
-            if applied:
-                self.mark_one(migration, log=False)
 
 
 @dataclass(frozen=True)
@@ -157,13 +93,12 @@ class Migrator:
         with self._locked() as (book, _):
             self._check_number(book, number)
             book.check_newer()
-            rows = {row.version: row for row in book.rows()}
-            up = [each for each in book.files if each <= number and not (each in rows and not rows[each].dirty)]
-            down = [each for each in rows if each > number]
+            up = [Move(each, book.files[each].stem, "up") for each in book.files if each <= number]
+            down = [Move(row.version, row.name, "down") for row in book.rows() if row.version > number]
+            moves = [move for move in up if move.number not in book.clean()] + down
             if not self.dry_run:
                 self._mark(book, number)
-            said = [("up", each) for each in up] + [("down", each) for each in down]
-            return [Move(each, book.files[each].stem, doing) for doing, each in said]
+            return moves
 
     def status(self) -> list[dict[str, Any]]:
         """Return a row for each migration that we ship or the database has had."""
@@ -222,7 +157,7 @@ class Migrator:
         migration = self._migrations()[move.number]
         book.begin(move.number, move.doing)
         steps = list(enumerate(migration.steps, 1))
-        with _backend(self.database) as backend:
+        with yoyo_backend.opened(self.database) as backend:
             with backend.disable_transactions():
                 for position, step in steps if move.doing == "up" else reversed(steps):
                     lease.check()
@@ -238,10 +173,15 @@ class Migrator:
             self._mark(book, min(version, ADOPTED))
 
     def _mark(self, book: Book, number: int) -> None:
-        with _backend(self.database) as backend:
+        """What is noted already stays as it was noted: when, and by which run."""
+        clean = book.clean()
+        with yoyo_backend.opened(self.database) as backend:
             for each, migration in self._migrations().items():
                 backend.mark(migration, applied=each <= number)
-                (book.applied if each <= number else book.gone)(each)
+                if each > number:
+                    book.gone(each)
+                elif each not in clean:
+                    book.applied(each)
         book.tell_operators()
 
     def _migrations(self) -> dict[int, Migration]:
@@ -319,19 +259,6 @@ def _straggler(database: Database) -> str:
         cursor.execute("SHOW FULL PROCESSLIST")
         running = [(row[3], str(row[7] or "")) for row in cursor.fetchall()]
     return next((text[:80] for name, text in running if name == database.name and text.startswith(CHANGING)), "")
-
-
-@contextmanager
-def _backend(database: Database) -> Iterator[Backend]:
-    """yoyo, with its own tables there."""
-    backend = Backend(database)
-    try:
-        backend.init_database()
-        backend.clear_half_made()
-        backend.ensure_internal_schema_updated()
-        yield backend
-    finally:
-        backend.connection.close()
 
 
 @contextmanager

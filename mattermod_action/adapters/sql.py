@@ -138,13 +138,13 @@ class SqlStore:
     def unfinished(self, repository: Repository, limit: int) -> list[Unfinished]:
         place = "repository_id = :id" if repository.id else "repository = :name"
         sql = f"""
-            SELECT k, repository_id, number, feature, cause FROM mm_ledger
+            SELECT k, repository_id, number, feature, kind, cause FROM mm_ledger
             WHERE {place} AND state IN ('intent', 'sent') AND (lease_until IS NULL OR lease_until <= {self._now("now")})
             ORDER BY number, k LIMIT {limit:d}
             """  # noqa: S608  # every part is a constant of this file, or a number
         where = {"id": repository.id} if repository.id else {"name": repository.full_name}
         _, rows = self.execute(sql, {**where, **self._shift(now=0)})
-        return [Unfinished(row[0], int(row[1]), int(row[2]), row[3], row[4]) for row in rows]
+        return [Unfinished(row[0], int(row[1]), int(row[2]), *row[3:]) for row in rows]
 
     def forget(self, key: str, owner: str, fence: int) -> bool:
         sql = "DELETE FROM mm_ledger WHERE k = :k AND owner = :owner AND fence = :fence AND state <> 'confirmed'"

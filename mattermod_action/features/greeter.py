@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.config import Label, Section
 from mattermod_action.effects import AddLabels, RequestReview
-from mattermod_action.events import OPENED, PullRequestSeen
+from mattermod_action.events import PullRequestSeen
 from mattermod_action.facts import at_least
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Config(Section):
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
-        case PullRequestSeen(pull) if event.action == OPENED and not pull.author_is_bot:
+        case PullRequestSeen(pull) if event.is_beginning and not pull.author_is_bot:
             if at_least(facts.role(pull.repository, pull.author), "write"):
                 return
             if config.labels:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from mattermod_action.config import Label, Section
 from mattermod_action.effects import AddLabels
-from mattermod_action.events import OPENED, PullRequestSeen
+from mattermod_action.events import PullRequestSeen
 from mattermod_action.facts import at_least
 
 if TYPE_CHECKING:
@@ -36,6 +36,6 @@ class Config(Section):
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
-        case PullRequestSeen(pull) if event.action == OPENED and pull.created_at.month in config.months:
+        case PullRequestSeen(pull) if event.is_beginning and pull.created_at.month in config.months:
             if not pull.author_is_bot and not at_least(facts.role(pull.repository, pull.author), "write"):
                 yield AddLabels(subject=pull, labels=(config.label,))

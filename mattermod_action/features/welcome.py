@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.config import Message, Section
 from mattermod_action.effects import Comment
-from mattermod_action.events import OPENED, PullRequestSeen
+from mattermod_action.events import PullRequestSeen
 from mattermod_action.facts import at_least
 from mattermod_action.texts import addressed
 
@@ -29,14 +29,10 @@ if TYPE_CHECKING:
 
 class Config(Section):
     message: Message
-    skip: tuple[str, ...] = ()  # logins that are never welcomed
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
-        case PullRequestSeen(pull) if event.action == OPENED and not pull.author_is_bot:
-            skipped = {login.casefold() for login in config.skip}
-            if pull.author.casefold() not in skipped and not at_least(
-                facts.role(pull.repository, pull.author), "write"
-            ):
+        case PullRequestSeen(pull) if event.is_beginning and not pull.author_is_bot:
+            if not at_least(facts.role(pull.repository, pull.author), "write"):
                 yield Comment(subject=pull, text=addressed(config.message, pull.author), once=("welcome",))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mattermod_action.bot import make_plan
 from mattermod_action.config import load
 from mattermod_action.effects import Comment
 from mattermod_action.facts import NoFacts
+from mattermod_action.planning import make_plan
 from tests.builders import issue_seen, pull_seen
 
 if TYPE_CHECKING:

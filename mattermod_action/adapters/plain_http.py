@@ -1,0 +1,26 @@
+"""HTTP with nothing but the standard library, for what most runs need and for what is not GitHub."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from urllib.parse import urlsplit
+
+TIMEOUT = 10  # seconds
+
+
+def connect(scheme: str, netloc: str) -> http.client.HTTPConnection:
+    """Return a connection that has still to be made, through the proxy that the environment names."""
+    kind = http.client.HTTPConnection if scheme == "http" else http.client.HTTPSConnection
+    proxy = urlsplit(os.environ.get(f"{scheme}_proxy") or os.environ.get(f"{scheme.upper()}_PROXY") or "")
+    if scheme == "https" and proxy.netloc and not _bypassed(netloc):
+        connection = kind(proxy.netloc.rpartition("@")[2], timeout=TIMEOUT)
+        connection.set_tunnel(netloc)
+        return connection
+    return kind(netloc, timeout=TIMEOUT)
+
+
+def _bypassed(netloc: str) -> bool:
+    host = netloc.partition(":")[0]
+    names = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
+    return any(name and (name == "*" or host.endswith(name.strip().lstrip("."))) for name in names)

@@ -1,0 +1,103 @@
+"""What follows from an event: every configured feature is asked, or a command's own. Nothing is written."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action import commanding
+from mattermod_action.effects import settle
+from mattermod_action.errors import FactUnavailable, Refused
+from mattermod_action.events import Commanded, CommandEnded, CommandGiven
+from mattermod_action.features import FEATURES
+
+if TYPE_CHECKING:
+    from mattermod_action.commands import Command
+    from mattermod_action.config import Config
+    from mattermod_action.effects import Effect
+    from mattermod_action.events import Event
+    from mattermod_action.ports import Facts, Unfinished
+
+NOT_CONFIGURED = "not configured"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the features wish for, and which could not say: (feature, reason)."""
+
+    effects: list[Effect]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    errors: list[tuple[str, Exception]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
+    # Commands of whoever may give them, in their order, each with why it is not carried out.
+    accepted: dict[Command, list[str]] = field(default_factory=dict)
+    unfinished: set[Command] = field(default_factory=set)  # of those: something failed, and starting again goes on
+
+    def may_call_for(self, row: Unfinished) -> bool:
+        return row.feature in self.silent or row.key in {effect.key for effect in self.effects}
+
+    def as_json(self, event: Event) -> dict[str, Any]:
+        return {
+            "event": _described(event),
+            "effects": [{**_described(effect, "effect"), "key": effect.key} for effect in self.effects],
+            "skipped": [{"feature": feature, "reason": reason} for feature, reason in self.skipped],
+        }
+
+
+def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
+    """Ask every configured feature what it wishes for. Reads only; never writes."""
+    wishes: list[tuple[str, Effect]] = []
+    plan = Plan([])
+    if isinstance(event, CommandEnded):
+        plan.effects.extend(settle((commanding.NAME, effect) for effect in commanding.ended(event)))
+        return plan
+    if isinstance(event, CommandGiven):
+        _plan_commands(event, config, facts, plan)
+        return plan
+    for name in FEATURES:
+        section = getattr(config, name)
+        if section is None:
+            plan.skipped.append((name, NOT_CONFIGURED))
+            continue
+        try:
+            wishes += [(name, effect) for effect in _feature(name).plan(event, section, facts)]
+        except FactUnavailable as error:
+            plan.silent.add(name)
+            plan.skipped.append((name, str(error)))
+        except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
+            plan.silent.add(name)
+            plan.skipped.append((name, f"failed: {type(error).__name__}"))
+            plan.errors.append((name, error))
+    plan.effects.extend(settle(wishes))
+    return plan
+
+
+def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan) -> None:
+    wishes: list[tuple[str, Effect]] = []
+    for command, offer, at_once in commanding.accept(given, config, facts):
+        wishes += [(commanding.NAME, effect) for effect in at_once]
+        if offer is None:
+            continue
+        plan.accepted[command] = []
+        section = getattr(config, offer.feature)
+        more = {"command": command, "need": commanding.need(given, offer.level)}
+        try:
+            effects = list(_feature(offer.feature).plan(Commanded(given, command), section, facts))
+            wishes += [(offer.feature, replace(effect, **more)) for effect in effects]
+        except (Refused, FactUnavailable) as refusal:
+            plan.accepted[command].append(f"{refusal}.")
+        except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
+            plan.unfinished.add(command)
+            plan.errors.append((offer.feature, error))
+    plan.effects.extend(settle(wishes))
+
+
+def _feature(name: str) -> Any:
+    return importlib.import_module(f"mattermod_action.features.{name}")
+
+
+def _described(thing: Any, name: str = "event") -> dict[str, Any]:
+    """A frozen record as JSON: its class name under `name`, and its fields."""
+    return {name: type(thing).__name__, **json.loads(json.dumps(asdict(thing), default=str))}
