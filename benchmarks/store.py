@@ -52,10 +52,10 @@ def run() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as home, servers.server(Path(home), *DURABLE) as server:
         return {
             "server": {"version": _version(server.database), "options": " ".join(DURABLE)},
-            "statements": _statements(_migrated(server)),
+            "statements": _statements(server.migrated()),
             "writers": {"processes": PROCESSES, "writes of each": WRITES, "rounds": ROUNDS},
-            **{name: _side_by_side(_migrated(server), name, load) for name, load in LOADS.items()},
-            "races for one key": _races(_migrated(server)),
+            **{name: _side_by_side(server.migrated(), name, load) for name, load in LOADS.items()},
+            "races for one key": _races(server.migrated()),
         }
 
 
@@ -64,12 +64,6 @@ def _version(database: Database) -> str:
         cursor.execute("SELECT VERSION()")
         [(version,)] = cursor.fetchall()
     return str(version)
-
-
-def _migrated(server: servers.Server) -> Database:
-    database = server.new_database()
-    servers.migrator(database).up()
-    return database
 
 
 def _status(database: Database, name: str) -> int:

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from graphql import GraphQLError
 
 from sandbox.answers import Answer, refuse
-from sandbox.state import Pull
+from sandbox.records import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.state import Item, Repository, State, Token
+    from sandbox.records import Item, Repository, Token
+    from sandbox.state import State
 
 HOUR = 3_600
 PUBLIC = {"metadata": "read", "contents": "read", "issues": "read", "pull_requests": "read"}

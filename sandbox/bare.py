@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sandbox.state import Repository
+    from sandbox.records import Repository
 
 CONFIG = """[core]
 \tbare = true

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 from sandbox import access
 from sandbox.answers import Answer, answer, not_found, refuse
-from sandbox.state import Pull
+from sandbox.records import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.state import Issue, Repository, State, Token
+    from sandbox.records import Issue, Repository, Token
+    from sandbox.state import State
 
 
 @dataclass

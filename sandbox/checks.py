@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import shapes
 from sandbox.answers import Answer, answer, invalid, refuse
 from sandbox.calls import paged
-from sandbox.state import CheckRun, Status
+from sandbox.records import CheckRun, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import deliveries, faults, shapes
 from sandbox.answers import Answer, answer
-from sandbox.state import Pull, plain
+from sandbox.records import Pull
+from sandbox.state import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.state import Item, Person, Repository, State
+    from sandbox.records import Item, Person, Repository
+    from sandbox.state import State
 
 PREFIX = "/_sandbox/"
 

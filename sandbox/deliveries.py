@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import news, runs
 from sandbox.answers import Answer, answer
 from sandbox.bare import ConflictError
-from sandbox.state import Review
+from sandbox.records import Review
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

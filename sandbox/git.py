@@ -15,7 +15,8 @@ from sandbox.bare import ENVIRONMENT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.state import Repository, State, Token
+    from sandbox.records import Repository, Token
+    from sandbox.state import State
 
 SERVICE = re.compile(
     r"/(?P<owner>[^/]+)/(?P<name>[^/]+?)(?:\.git)?/(?P<what>info/refs|git-upload-pack|git-receive-pack)"

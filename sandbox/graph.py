@@ -20,13 +20,15 @@ from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 
 from sandbox import access, checks, cost, shapes
 from sandbox.answers import Answer, answer, refuse
-from sandbox.state import BOT, COMMENT_LIMIT, Pull
+from sandbox.records import BOT, Pull
+from sandbox.state import COMMENT_LIMIT
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLResolveInfo
 
     from sandbox.cost import Cost
-    from sandbox.state import Comment, Issue, Person, Repository, Review, State, Token
+    from sandbox.records import Comment, Issue, Person, Repository, Review, Token
+    from sandbox.state import State
 
     Info = GraphQLResolveInfo[Any]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.calls import Call
-    from sandbox.state import Comment, Issue, Pull
+    from sandbox.records import Comment, Issue, Pull
 
 REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 

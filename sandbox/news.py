@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sandbox.payloads import Payload
-    from sandbox.state import State, Write
+    from sandbox.records import Write
+    from sandbox.state import State
 
 Event = dict[str, Any]  # name and payload
 GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is

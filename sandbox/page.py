@@ -14,12 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from sandbox import deliveries
 from sandbox.answers import Answer
-from sandbox.state import Pull
+from sandbox.records import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.state import Comment, Issue, Person, Repository, State
+    from sandbox.records import Comment, Issue, Person, Repository
+    from sandbox.state import State
 
 FOLDER = Path(__file__).parent / "pages"
 ITEM = re.compile(r"/(?!repos/|repositories/)(?P<repository>[^/]+/[^/]+)/(?:pull|issues)/(?P<number>\d{1,9})")

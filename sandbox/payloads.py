@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox import shapes
-from sandbox.state import Issue
+from sandbox.records import Issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sandbox.state import Item, Milestone, Pull, Repository, State
+    from sandbox.records import Item, Milestone, Pull, Repository
+    from sandbox.state import State
 
 Payload = dict[str, Any]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.calls import Call
-    from sandbox.state import Organisation
+    from sandbox.records import Organisation
 
 # `permission` knows three words only; `role_name` knows all.
 PLAIN = {"maintain": "write", "triage": "read"}

@@ -12,7 +12,7 @@ from sandbox import shapes
 from sandbox.answers import Answer, answer, invalid, refuse
 from sandbox.bare import ConflictError
 from sandbox.calls import paged
-from sandbox.state import Pull, Review
+from sandbox.records import Pull, Review
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,8 @@ from sandbox.state import COMMENT_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sandbox.state import Request, State, Token
+    from sandbox.records import Request, Token
+    from sandbox.state import State
 
 READS = ("GET", "HEAD", "OPTIONS")
 MOVED = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"

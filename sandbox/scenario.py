@@ -31,7 +31,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from sandbox.state import Organisation, State, Token
+from sandbox.records import Organisation, Token
+from sandbox.state import State
 
 FOLDER = Path(__file__).parent / "scenarios"
 DEFAULT = FOLDER / "hello.yml"

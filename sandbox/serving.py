@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from sandbox import access, control, deliveries, git, graph, news, page, rest, strikes
 from sandbox.answers import Answer, RefusedError
 from sandbox.listening import listen, read
+from sandbox.records import Pull, Request, Token, Write
 from sandbox.scenario import load
-from sandbox.state import Pull, Request, State, Token, Write
+from sandbox.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sandbox.state import Issue, Pull
+from sandbox.records import Issue, Pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sandbox.state import Comment, Item, Label, Milestone, Person, Repository, Review, State
+    from sandbox.records import Comment, Item, Label, Milestone, Person, Repository, Review
+    from sandbox.state import State
 
 Json = dict[str, Any]
 WRITERS = frozenset({"admin", "maintain", "write", "triage"})

@@ -27,9 +27,7 @@ def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.S
 @pytest.fixture
 def database(mysql_server: servers.Server) -> Database:
     """A database with our tables."""
-    made = mysql_server.new_database()
-    servers.migrator(made).up()
-    return made
+    return mysql_server.migrated()
 
 
 @pytest.fixture

@@ -45,6 +45,12 @@ class Server:
             cursor.execute(f"CREATE DATABASE {name}")
         return replace(self.database, name=name)
 
+    def migrated(self) -> Database:
+        """Create a database with our tables."""
+        made = self.new_database()
+        migrator(made).up()
+        return made
+
 
 def migrator(database: Database, **more: Any) -> Migrator:
     """What `mattermod migrate` works with, on this database."""
@@ -62,15 +68,15 @@ def server(home: Path, *options: str) -> Iterator[Server]:
     if (given := os.environ.get("TEST_DATABASE_URL")) and not options:
         yield Server(parse(given)[0])
         return
-    with _mariadb(home, *options) as port:
-        yield Server(Database("127.0.0.1", port, "root", "mysql", ""))
+    with _mariadb(home, *options) as running:
+        yield running
 
 
 @contextlib.contextmanager
-def _mariadb(home: Path, *options: str) -> Iterator[int]:
+def _mariadb(home: Path, *options: str) -> Iterator[Server]:
     if not (binary := shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")):
         raise RuntimeError("no MariaDB: run `make test`, which installs it, or set TEST_DATABASE_URL")
-    data, port = home / "data", _free_port()
+    data, port = home / "data", free_port()
     # A folder of its own for temporary tables: a server that starts deletes those of others in a shared one.
     common = ["--no-defaults", f"--datadir={data}", f"--tmpdir={home}", "--user=root"]
     install = ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"]
@@ -78,25 +84,26 @@ def _mariadb(home: Path, *options: str) -> Iterator[int]:
     files = [f"--socket={home / 's'}", f"--pid-file={home / 'pid'}", f"--log-error={home}/log.err", f"--port={port}"]
     process = subprocess.Popen([binary, *common, *files, *SMALL, *options])
     try:
-        _wait(process, port, home / "log.err")
-        yield port
+        wait(database := Database("127.0.0.1", port, "root", "mysql", ""), process, home / "log.err")
+        yield Server(database)
     finally:
         process.kill()
         process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START
+def wait(database: Database, process: subprocess.Popen[bytes], log: Path, seconds: float = START) -> None:
+    """Return when it can be logged in to. Raises RuntimeError with the end of its log."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            pymysql.connect(host="127.0.0.1", port=port, user="root", ssl_disabled=True).close()
+            connect(database).close()
         except pymysql.MySQLError:
             time.sleep(0.1)
         else:
             return
-    raise RuntimeError(f"MariaDB did not start: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

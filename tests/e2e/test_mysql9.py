@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
-import time
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pymysql
 import pytest
 
 from mattermod_action.adapters.database_url import Database
@@ -31,8 +28,7 @@ START = 120.0  # seconds
 @pytest.fixture(scope="session")
 def mysql9(mysql9_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     """Start the server in its own root, on a free port of loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = servers.free_port()
     data = f"/mysql-{port}"
     (mysql9_root / "tmp/init.sql").write_text(
         f"CREATE USER 'admin'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;"
@@ -40,15 +36,15 @@ def mysql9(mysql9_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server = ["chroot", str(mysql9_root), "mysqld", "--no-defaults", "--secure-file-priv=", "--user=root"]
     options = [f"--datadir={data}", f"--socket=/tmp/{port}", f"--pid-file=/tmp/{port}.pid", "--mysqlx=OFF"]
     subprocess.run([*server, *options, "--initialize-insecure"], check=True, capture_output=True)
-    log = (tmp_path_factory.mktemp("mysql9") / "log").open("wb")
+    log = tmp_path_factory.mktemp("mysql9") / "log"
     process = subprocess.Popen(
         [*server, *options, f"--port={port}", "--bind-address=127.0.0.1", "--init-file=/tmp/init.sql"],
-        stdout=log,
-        stderr=log,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
     )
     database = Database("127.0.0.1", port, "admin", "mysql", PASSWORD)
     try:
-        _wait(database, process)
+        servers.wait(database, process, log, START)
         yield servers.Server(database)
     finally:
         process.kill()
@@ -56,23 +52,9 @@ def mysql9(mysql9_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         subprocess.run(["rm", "-rf", f"{mysql9_root}{data}"], check=True)
 
 
-def _wait(database: Database, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            connect(database).close()
-        except pymysql.MySQLError:
-            time.sleep(0.2)
-        else:
-            return
-    raise RuntimeError("MySQL 9 did not start")
-
-
 @pytest.fixture
 def database(mysql9: servers.Server) -> Database:
-    made = mysql9.new_database()
-    servers.migrator(made).up()
-    return made
+    return mysql9.migrated()
 
 
 class TestMySQL9(StoreContract):

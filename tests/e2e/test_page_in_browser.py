@@ -21,7 +21,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from sandbox import deliveries
 from sandbox.everything import serve_all
 from sandbox.jenkins import API_TOKEN, USER
-from sandbox.state import Pull
+from sandbox.records import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sandbox import Sandbox
     from sandbox.everything import Everything
-    from sandbox.state import Comment
+    from sandbox.records import Comment
 
 PICTURE = Path(__file__).parents[2] / "docs/sandbox.png"
 WANTED = os.environ.get("PICTURE")  # where `make picture` wants it

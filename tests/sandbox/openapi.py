@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sandbox import Sandbox
-    from sandbox.state import Request
+    from sandbox.records import Request
 
 FILE = Path(__file__).parents[2] / ".cache/npm/node_modules/@octokit/openapi/generated/api.github.com.json"
 URI = "urn:github"

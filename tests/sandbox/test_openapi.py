@@ -16,7 +16,7 @@ from tests.sandbox.test_sandbox import call, comments_path
 
 if TYPE_CHECKING:
     from sandbox import Sandbox
-    from sandbox.state import Request
+    from sandbox.records import Request
 
 
 @pytest.fixture

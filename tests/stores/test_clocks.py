@@ -76,9 +76,7 @@ def elsewhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def away(elsewhere: servers.Server) -> Database:
     """A database with our tables on it."""
-    made = elsewhere.new_database()
-    servers.migrator(made).up()
-    return made
+    return elsewhere.migrated()
 
 
 def story(open_store: Open, by: timedelta) -> list[object]:

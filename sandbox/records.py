@@ -1,0 +1,237 @@
+"""What this GitHub holds, as records: people, items, repositories, tokens, and what was done over HTTP."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sandbox.objects import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+BOT = "[bot]"
+DEFAULT_COLOR = "ededed"  # what GitHub gives to a label that is created by being used
+
+
+@dataclass
+class Person:
+    id: int
+    login: str
+
+    @property
+    def kind(self) -> str:
+        return "Bot" if self.login.endswith(BOT) else "User"
+
+
+@dataclass
+class Label:
+    id: int
+    name: str
+    color: str = DEFAULT_COLOR
+    description: str | None = None
+
+
+@dataclass
+class Comment:
+    """`lag` is how many more times a list is read without this comment in it; a deleted author is None."""
+
+    id: int
+    author: Person | None
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    lag: int = 0
+    minimized: str = ""
+    reactions: dict[tuple[str, str], int] = field(default_factory=dict)  # (content, login) to id
+
+
+@dataclass
+class Milestone:
+    id: int
+    number: int
+    title: str
+
+
+@dataclass
+class Status:
+    """A commit status; of those with one context the newest counts."""
+
+    id: int
+    context: str
+    state: str
+    creator: Person
+    created_at: datetime
+    description: str = ""
+    target_url: str = ""
+
+
+@dataclass
+class CheckRun:
+    id: int
+    name: str
+    sha: str
+    status: str
+    conclusion: str | None
+    started_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass
+class Organisation:
+    """Logins; `teams` by the slug of their name."""
+
+    members: set[str] = field(default_factory=set)
+    teams: dict[str, set[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Review:
+    """`state` is APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED."""
+
+    id: int
+    author: Person
+    state: str
+    body: str
+    sha: str
+    submitted_at: datetime
+
+
+@dataclass(kw_only=True)
+class Item:
+    """What an issue and a pull request share: on GitHub a pull request is an issue with a branch."""
+
+    id: int
+    number: int
+    title: str
+    author: Person | None
+    created_at: datetime
+    updated_at: datetime
+    body: str = ""
+    labels: list[Label] = field(default_factory=list)
+    state: str = "open"
+    locked: bool = False
+    closed_at: datetime | None = None
+    milestone: Milestone | None = None
+    assignees: list[Person] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Issue(Item):
+    pass
+
+
+@dataclass(kw_only=True)
+class Pull(Item):
+    """`head_repository` is a full name, None when the fork was deleted.
+
+    GitHub works out in the background whether a pull request merges: the first `mergeable_reads` reads say null.
+    """
+
+    head_repository: str | None
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    draft: bool = False
+    merged_at: datetime | None = None
+    merged_by: Person | None = None
+    merge_sha: str | None = None
+    maintainer_can_modify: bool = False
+    mergeable_reads: int = 1
+    reviewers: list[Person] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Repository:
+    """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them."""
+
+    id: int
+    owner: str
+    name: str
+    created_at: datetime
+    private: bool = False
+    fork: bool = False
+    default_branch: str = "main"
+    gone: set[int] = field(default_factory=set)
+    old_names: set[str] = field(default_factory=set)
+    permissions: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
+    milestones: list[Milestone] = field(default_factory=list)
+    items: dict[int, Issue | Pull] = field(default_factory=dict)
+    branches: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
+    objects: Objects = field(default_factory=Objects, repr=False)
+    protected: set[str] = field(default_factory=set)
+    statuses: dict[str, list[Status]] = field(default_factory=dict)
+    checks: list[CheckRun] = field(default_factory=list)
+    dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    def pulls(self) -> list[Pull]:
+        return [item for item in self.items.values() if isinstance(item, Pull)]
+
+    def files(self, ref: str = "") -> Mapping[str, bytes] | None:
+        """Return the files at a branch, a full ref or a commit; None when there is no such thing."""
+        name = (ref or self.default_branch).removeprefix("refs/").removeprefix("heads/")
+        return self.commits.get(self.branches.get(name, name))
+
+
+@dataclass
+class Token:
+    """`repositories` are those it was made for, () is all; elsewhere it reads what is public.
+
+    `limit` is in requests (REST) and points (GraphQL) an hour, counted apart:
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    """
+
+    name: str
+    value: str
+    login: str
+    permissions: dict[str, str]
+    repositories: tuple[str, ...] = ()
+    limit: int = 1_000
+    used: dict[str, int] = field(default_factory=dict)
+    resets_at: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """`integration` (an App, and GITHUB_TOKEN is one) or `personal access token`, as GitHub's messages say."""
+        return "integration" if self.login.endswith(BOT) else "personal access token"
+
+
+@dataclass
+class Write:
+    """A change that was made over HTTP; `request` is its index in `State.requests`."""
+
+    action: str
+    repository: str
+    number: int
+    by: str
+    detail: dict[str, Any]
+    request: int
+
+
+@dataclass
+class Request:
+    """A request as it came in and what became of it; `status` 0 means that it got no answer."""
+
+    method: str
+    path: str
+    query: str
+    token: str
+    write: bool
+    body: str
+    status: int = 0
+    fault: str = ""
+    effects: list[Write] = field(default_factory=list)
+    answer: bytes = field(default=b"", repr=False)
+    kind: str = ""
+    at: float = field(default_factory=time.time, repr=False)
