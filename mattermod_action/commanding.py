@@ -50,11 +50,10 @@ class Offer:
 def offers(config: Any) -> dict[str, Offer]:
     """Return the commands that are enabled by this configuration."""
     found: dict[str, Offer] = {}
-    for name in FEATURES:
+    for name in (name for name in FEATURES if getattr(config, name) is not None):
         commands = getattr(importlib.import_module(f"mattermod_action.features.{name}"), "COMMANDS", {})
-        if getattr(config, name) is not None:
-            for command, (level, about) in commands.items():
-                found[command] = Offer(name, config.commands.levels.get(command, level), about)
+        for command, (level, about) in commands.items():
+            found[command] = Offer(name, config.commands.levels.get(command, level), about)
     return found
 
 

@@ -43,7 +43,8 @@ JSON_NAMES = {dict: "a mapping", list: "a list", str: "text", bool: "true or fal
 class Section(BaseModel):
     """A part of the configuration: frozen, no unknown keys, nothing guessed (`yes` is text, `1` a number)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Built when first used: most are only ever a part of the whole.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 def _label(text: str) -> str:
@@ -106,11 +107,15 @@ class ConfigErrors(Mistake):
 
 
 @cache
-def model() -> type[Config]:
-    sections: dict[str, Any] = {
-        name: (importlib.import_module(f"mattermod_action.features.{name}").Config | None, None) for name in FEATURES
+def model(sections: frozenset[str] = frozenset(FEATURES)) -> type[Config]:
+    """Build the model of a file that has these sections; the features of others are not even imported."""
+    fields: dict[str, Any] = {
+        name: (importlib.import_module(f"mattermod_action.features.{name}").Config | None, None)
+        if name in sections
+        else (None, None)
+        for name in FEATURES
     }
-    return create_model("Configuration", __base__=Config, **sections)
+    return create_model("Configuration", __base__=Config, **fields)
 
 
 def load(text: str, name: str) -> Loaded:
@@ -130,7 +135,7 @@ def load(text: str, name: str) -> Loaded:
 
 def _is_native(data: Any) -> bool:
     """The native form may be written as JSON, too; no key of it is one of the original's."""
-    return not isinstance(data, dict) or bool(data.keys() & model().model_fields.keys())
+    return not isinstance(data, dict) or bool(data.keys() & {*FEATURES, *Config.model_fields})
 
 
 def check(source: Source, name: str, data: Any, origin: dict[Path, Path] | None = None) -> Config:
@@ -138,7 +143,8 @@ def check(source: Source, name: str, data: Any, origin: dict[Path, Path] | None 
     found = list(source.mistakes)
     config = None
     try:
-        config = model().model_validate(_as_model_input(data))
+        present = frozenset(data if isinstance(data, dict) else ()) & frozenset(FEATURES)
+        config = model(present).model_validate(_as_model_input(data))
     except ValidationError as error:
         found += [_mistake(detail, source, origin or {}) for detail in error.errors()]
     if found or config is None:

@@ -78,6 +78,8 @@ class Ensure(Wish):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Once):
+    """A comment with our marker at its end."""
+
     text: str
 
     @property
@@ -131,11 +133,15 @@ class SetStatus(Ensure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddLabels(Ensure):
+    """Put these labels on."""
+
     labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveLabel(Ensure):
+    """Take this label off."""
+
     label: str
 
     @property

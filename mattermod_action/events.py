@@ -65,7 +65,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue(Subject):
-    pass
+    """An issue as it was at one moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +119,16 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class PullRequestSeen(_Seen):
+    """Something happened to a pull request."""
+
     __match_args__ = ("subject",)
     subject: PullRequest
 
 
 @dataclass(frozen=True, slots=True)
 class IssueSeen(_Seen):
+    """Something happened to an issue."""
+
     __match_args__ = ("subject",)
     subject: Issue
 
@@ -156,6 +160,8 @@ class CommandGiven:
 
 @dataclass(frozen=True, slots=True)
 class _OfCommand:
+    """What is about one command of a comment."""
+
     given: CommandGiven
     command: Command
 
@@ -191,6 +197,8 @@ class MergeGroupSeen:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryDispatched:
+    """Somebody called for an event of their own."""
+
     repository: Repository
     kind: str
 
