@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from mattermod_action.events import OPENED, Subject
+from mattermod_action.events import OPENED, PullRequest, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,6 +108,7 @@ class RequestReview(Once):
 class UpdateBranch(Once):
     """Merge the base into the head, if the head is still `sha`."""
 
+    subject: PullRequest
     sha: str
 
 

@@ -158,7 +158,7 @@ class GitHub(Protocol):
     def request_review(self, subject: Subject, teams: Sequence[str]) -> None:
         """Ask teams for a review; those who are asked already stay asked."""
 
-    def update_branch(self, subject: Subject, sha: str) -> None:
+    def update_branch(self, subject: PullRequest, sha: str) -> None:
         """Merge the base into the head, which must still be `sha`. Raises Refused with GitHub's reason."""
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:

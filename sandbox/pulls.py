@@ -108,9 +108,11 @@ def is_merged(call: Call) -> Answer:
 
 
 def update_branch(call: Call) -> Answer:
-    """https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch."""
+    """An App must also write the head: https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch."""
     call.need("pull_requests=write")
     pull, repo = call.pull, call.repo
+    if call.token.kind == "integration":
+        call.need(*(["contents=write"] if pull.head_repository == repo.full_name else []))  # it is in no fork
     if (call.json() or {}).get("expected_head_sha") not in (None, pull.head_sha):
         raise invalid(call.docs, "PullRequest", "expected head sha didn't match current head ref.")
     bare = call.state.git.of(repo)

@@ -8,16 +8,20 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from sandbox import payloads
+from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sandbox import Sandbox
+    from sandbox.records import Token
     from tests.harness import Bot, Run
 
+ISSUE = 5  # of the scenario
 CONFIG = """
 block_merge:
   labels: ["Do Not Merge", {{label: "Wait", text: "Waiting."}}]
@@ -29,7 +33,7 @@ greeter: {{team: core, labels: [Contributor]}}
 hacktoberfest: {{months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
 update_branch: {{}}
 auto_assign: {{team: core}}
-label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"]}}
+label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
 
@@ -302,6 +306,20 @@ def test_mm29_a_fork_that_allows_no_edits(bot: Bot, github: Sandbox) -> None:
     assert "does not allow edits by maintainers" in bodies(github, github.pull)[1]
 
 
+def test_mm29_a_fork_that_this_token_may_not_write(bot: Bot, github: Sandbox) -> None:
+    """MM-29: neither GITHUB_TOKEN nor an App may; a person's token may."""
+    github.state.pull(github.repository, github.pull).maintainer_can_modify = True
+    github.state.write_files(github.repository, {"new.txt": "new\n"})
+    event = commented(github, "/update-branch")
+    run(bot, event)
+    assert "may not write to the fork" in bodies(github, github.pull)[1]
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+    bot.token = github.tokens["maintainer"]
+    event = commented(github, "Again\n/update-branch")
+    run(bot, event)
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+
+
 @pytest.mark.parametrize("author", ["stranger", "helper"])
 def test_mm24_mm25_strangers_are_told_once(bot: Bot, github: Sandbox, author: str) -> None:
     """MM-24: who may not is refused. MM-25: and cannot make the bot talk."""
@@ -433,6 +451,71 @@ def test_f08_what_no_sweep_goes_on_with_is_red(bot: Bot, github: Sandbox, path: 
         assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
     else:
         assert statuses(github, event["number"])["merge/blocked"] == ALLOWED
+
+
+def permissions(example: str) -> dict[str, str]:
+    """What the job of an example has, as a token names it."""
+    jobs = YAML(typ="safe").load((EXAMPLES / example).read_text())["jobs"]
+    return {name.replace("-", "_"): level for job in jobs.values() for name, level in job["permissions"].items()}
+
+
+def private(github: Sandbox) -> Token:
+    """Make the repository one that only shows what a token may see."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.private = True
+    return github.state.tokens["github-token"]
+
+
+def closed_issue(github: Sandbox) -> Any:
+    github.state.add_labels(github.repository, ISSUE, ["Work in Progress"])
+    return payloads.closed(github.state, github.repository, ISSUE, "maintainer")
+
+
+NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
+    ("pull-request.yml", "contents"): (opened, "`contents: read`"),
+    ("pull-request.yml", "issues"): (closed_issue, "`issues: write`"),
+    ("pull-request.yml", "pull_requests"): (opened, "`pull-requests: write`"),
+    ("pull-request.yml", "statuses"): (opened, "`statuses: write`"),
+    ("comments.yml", "contents"): (
+        lambda github: commented(github, "/update-branch", number=behind(github)),
+        "`contents: write`",
+    ),
+    ("comments.yml", "issues"): (lambda github: commented(github, "/autoassign"), "`issues: write`"),
+    ("comments.yml", "pull_requests"): (lambda github: commented(github, "/autoassign"), "`pull-requests: write`"),
+    ("comments.yml", "statuses"): (lambda github: commented(github, "/check-cla"), "`statuses: write`"),
+}
+
+
+def test_s01_each_permission_of_the_examples_is_tried() -> None:
+    examples = ("pull-request.yml", "comments.yml")
+    assert {*NEEDS} == {(example, name) for example in examples for name in permissions(example)}
+
+
+@pytest.mark.parametrize(("example", "name"), NEEDS)
+def test_s01_each_permission_is_needed(bot: Bot, github: Sandbox, example: str, name: str) -> None:
+    """S-01, S-02: one level less of one permission is one line with the cure, and the cure is enough."""
+    make, cure = NEEDS[example, name]
+    token = private(github)
+    given = permissions(example)
+    token.permissions = {"metadata": "read", **given, name: {"write": "read", "read": "none"}[given[name]]}
+    event = make(github)
+    kind = payloads.name(event)
+    failed = bot.run("pull_request_target" if kind == "pull_request" else kind, event)
+    assert failed.code == 2, failed.log
+    assert cure in failed.log
+    assert "Traceback" not in failed.log
+    token.permissions = {"metadata": "read", **given}
+    run(bot, event)
+
+
+def test_s01_a_status_that_may_not_be_read_names_the_cure(bot: Bot, github: Sandbox) -> None:
+    token = private(github)
+    token.permissions = {"metadata": "read", **permissions("pull-request.yml"), "statuses": "none"}
+    event = payloads.labeled(github.state, github.repository, github.pull, "Wait", "maintainer")
+    failed = bot.run("pull_request_target", event)
+    assert failed.code == 2, failed.log
+    assert "may not read here: give the job `statuses: write`" in failed.log
 
 
 def test_s21_nobody_is_called_by_a_strangers_words(bot: Bot, github: Sandbox) -> None:

@@ -36,7 +36,13 @@ WRITE_PAUSE = 0.75  # seconds
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 SECONDARY_WAIT = 60.0
 PAGE = 100  # the most that a page of a list may have
-CONVERSATION = "`issues: write` or `pull-requests: write`"
+# https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
+ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
+CONVERSATION = f"{ISSUES} or {PULLS}"
+FOREIGN = (
+    "`github-token` may not write to the fork that the branch is in: neither GITHUB_TOKEN nor an App may, only a token "
+    "of somebody with write access"
+)
 SERVER_ERROR = 500
 
 T = TypeVar("T")
@@ -81,7 +87,7 @@ class PyGithubGitHub:
         is_pull = isinstance(subject, PullRequest)
         path = f"{_path(subject.repository)}/{'pulls' if is_pull else 'issues'}/{subject.number}"
         try:
-            data = self._read(lambda: self._json("GET", path))
+            data = self._read(lambda: self._json("GET", path), PULLS if is_pull else ISSUES)
         except Refused:
             return None
         payload = {"repository": _as_payload(subject.repository)}
@@ -90,7 +96,7 @@ class PyGithubGitHub:
     def item(self, repository: Repository, number: int) -> Subject | None:
         """An issue shows itself at once; of a pull request its issue says that it is one."""
         try:
-            data = self._read(lambda: self._json("GET", f"{_path(repository)}/issues/{number}"))
+            data = self._read(lambda: self._json("GET", f"{_path(repository)}/issues/{number}"), ISSUES)
         except Refused:
             return None
         found = issue({"repository": _as_payload(repository)}, data)
@@ -98,7 +104,7 @@ class PyGithubGitHub:
 
     def pull(self, repository: Repository, number: int) -> PullRequest | None:
         try:
-            data = self._read(lambda: self._json("GET", f"{_path(repository)}/pulls/{number}"))
+            data = self._read(lambda: self._json("GET", f"{_path(repository)}/pulls/{number}"), PULLS)
         except Refused:
             return None
         return pull_request({"repository": _as_payload(repository)}, data)
@@ -112,17 +118,22 @@ class PyGithubGitHub:
 
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
-        self._write("POST", path, {"content": content}, "react", CONVERSATION)
+        self._write("POST", path, {"content": content}, "react", ISSUES)
 
     def request_review(self, subject: Subject, teams: Sequence[str]) -> None:
         body = {"team_reviewers": list(teams)}
         path = f"{_path(subject.repository)}/pulls/{subject.number}/requested_reviewers"
-        self._write("POST", path, body, "request a review", "`pull-requests: write`")
+        self._write("POST", path, body, "request a review", PULLS)
 
-    def update_branch(self, subject: Subject, sha: str) -> None:
+    def update_branch(self, subject: PullRequest, sha: str) -> None:
+        """https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch: an App must write the head, too."""
         path = f"{_path(subject.repository)}/pulls/{subject.number}/update-branch"
-        permission = "`pull-requests: write` and `contents: write`"
-        self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", permission)
+        try:
+            self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and `contents: write`")
+        except Mistake as error:
+            if subject.from_fork:
+                raise Refused(FOREIGN) from error
+            raise
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"
@@ -138,7 +149,7 @@ class PyGithubGitHub:
 
     def statuses(self, repository: Repository, sha: str) -> Mapping[str, tuple[str, str, str]]:
         found: dict[str, tuple[str, str, str]] = {}
-        for each in self._pages(f"{_path(repository)}/commits/{sha}/status", "statuses"):
+        for each in self._pages(f"{_path(repository)}/commits/{sha}/status", "statuses", STATUSES):
             found[each["context"]] = (each["state"], each["description"] or "", each["target_url"] or "")
         return found
 
@@ -146,21 +157,21 @@ class PyGithubGitHub:
         body = {"state": status.state, "context": status.context, "description": status.description}
         more = {"target_url": status.url} if status.url else {}
         path = f"{_path(repository)}/statuses/{sha}"
-        self._write("POST", path, {**body, **more}, "set a status", "`statuses: write`")
+        self._write("POST", path, {**body, **more}, "set a status", STATUSES)
 
     def role(self, repository: Repository, login: str) -> str:
         """https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user."""
         path = f"{_path(repository)}/collaborators/{quote(login)}/permission"
         try:
-            data = self._read(lambda: self._json("GET", path))
+            data = self._read(lambda: self._json("GET", path), "`metadata: read`")
         except Refused:
             return "none"
         return str(data.get("role_name") or data["permission"])
 
-    def _pages(self, path: str, name: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, name: str, permission: str) -> Iterator[dict[str, Any]]:
         """Read a list to its end, whose pages have it as `name`."""
         for page in count(1):
-            items = self._read(partial(self._json, "GET", f"{path}?per_page={PAGE}&page={page}"))[name]
+            items = self._read(partial(self._json, "GET", f"{path}?per_page={PAGE}&page={page}"), permission)[name]
             yield from items
             if len(items) < PAGE:
                 return
@@ -169,7 +180,7 @@ class PyGithubGitHub:
         found: dict[str, str] = {}
         before: str | None = None
         while True:
-            page = self._read(lambda before=before: self._comments(subject, before))  # type: ignore[misc]
+            page = self._read(partial(self._comments, subject, before), CONVERSATION)
             nodes = [node for node in page["nodes"] if node]
             for node in nodes:
                 if self._is_ours(node) and (marker := _marker(node["body"])):
@@ -191,10 +202,10 @@ class PyGithubGitHub:
         login = str(author.get("login") or "") + ("[bot]" if author.get("__typename") == "Bot" else "")
         return bool(node["viewerDidAuthor"]) or login.casefold() in self._bots
 
-    def _read(self, request: Callable[[], T]) -> T:
+    def _read(self, request: Callable[[], T], permission: str) -> T:
         for pause in (*READ_PAUSES, None):
             try:
-                return self._call(request, "read", CONVERSATION)
+                return self._call(request, "read", permission)
             except Limited as limit:
                 if pause is None or limit.retry_after > self._patience:
                     raise

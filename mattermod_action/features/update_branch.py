@@ -5,7 +5,8 @@ comment's thumb goes down and a comment says why. The author of the pull request
 access.
 
 What this action does with GITHUB_TOKEN starts no workflow, so checks have to be started by hand afterwards, unless
-the input `github-token` is a token of an App.
+the input `github-token` is a token of an App. Neither of them may write to a fork: for branches there it has to be the
+token of a person.
 
 ```yaml
 update_branch: {}
