@@ -39,9 +39,9 @@ COLUMNS = """
     MaintainerCanModify Merged MilestoneNumber MilestoneTitle
     """.split()
 ALL = (*KEY, *COLUMNS)
-INSERT = f"INSERT INTO PullRequests ({', '.join(ALL)}) VALUES ({', '.join(f'%({name})s' for name in ALL)})"  # noqa: S608
+INSERT = f"INSERT INTO PullRequests ({', '.join(ALL)}) VALUES ({', '.join(f'%({name})s' for name in ALL)})"  # noqa: S608  # constants of this file
 UPDATE = (
-    f"UPDATE PullRequests SET {', '.join(f'{name} = %({name})s' for name in COLUMNS)} "  # noqa: S608
+    f"UPDATE PullRequests SET {', '.join(f'{name} = %({name})s' for name in COLUMNS)} "  # noqa: S608  # constants of this file
     f"WHERE {' AND '.join(f'{name} = %({name})s' for name in KEY)}"
 )
 

@@ -68,19 +68,19 @@ class LiveFacts:
 class NoFacts:
     """Facts of a plan that is made offline: a feature that needs one is skipped, and says so."""
 
-    def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002
+    def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to ask who may do what")
 
-    def role_now(self, repository: Repository, login: str, seconds: float) -> str:  # noqa: ARG002
+    def role_now(self, repository: Repository, login: str, seconds: float) -> str:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to ask who may do what")
 
-    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002
+    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
 
-    def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002
+    def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
 
-    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002
+    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the network, to read the list of those who signed")
 
     def actors(self) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def annotate(level: str, text: str) -> None:
         return
     place = _PLACE.fullmatch(text)
     where = f" file={_property(place['file'])},line={place['line']}" if place else ""
-    print(f"::{level}{where}::{_data(safe(text))}", flush=True)  # noqa: T201
+    print(f"::{level}{where}::{_data(safe(text))}", flush=True)  # noqa: T201  # the log is what is meant
 
 
 def mask(values: Iterable[str]) -> None:
@@ -84,7 +84,7 @@ def mask(values: Iterable[str]) -> None:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     for form in sorted({form for value in values if value for form in _forms(value)}):
-        print(f"::add-mask::{_data(form)}", flush=True)  # noqa: T201
+        print(f"::add-mask::{_data(form)}", flush=True)  # noqa: T201  # the log is what is meant
 
 
 def safe(text: str) -> str:
@@ -129,10 +129,10 @@ def _lines(error: Exception) -> list[str]:
 
 def _fold_trace(error: Exception) -> None:
     pause = secrets.token_hex(16)
-    print(f"::group::trace\n::stop-commands::{pause}", flush=True)  # noqa: T201
+    print(f"::group::trace\n::stop-commands::{pause}", flush=True)  # noqa: T201  # the log is what is meant
     for line in "".join(traceback.format_exception(error)).splitlines():
         say(f"  {line}")
-    print(f"::{pause}::\n::endgroup::", flush=True)  # noqa: T201
+    print(f"::{pause}::\n::endgroup::", flush=True)  # noqa: T201  # the log is what is meant
 
 
 def _append(variable: str, text: str) -> None:

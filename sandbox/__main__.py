@@ -69,7 +69,7 @@ def _call(method: str, path: str, data: Any = None) -> Any:
     body = json.dumps(data).encode() if data is not None else None
     request = urllib.request.Request(f"{url.rstrip('/')}/_sandbox/{path}", body, method=method)  # noqa: S310  # its own address
     try:
-        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310  # an address on loopback
             return json.load(reply)
     except urllib.error.HTTPError as error:
         raise click.ClickException(json.load(error)["message"]) from error

@@ -311,7 +311,7 @@ def _add_comment(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A00
     return {"clientMutationId": input.get("clientMutationId"), "commentEdge": edge}
 
 
-def _change_labels(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002
+def _change_labels(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
     repo, item = _subject(viewer, input["labelableId"])
     names = {shapes.node_id("LA", label.id): label.name for label in repo.labels.values()}
     for wanted in input["labelIds"]:
@@ -325,7 +325,7 @@ def _change_labels(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A0
     return {"clientMutationId": input.get("clientMutationId")}
 
 
-def _minimize(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002
+def _minimize(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
     for repo in viewer.state.repositories.values():
         for item in repo.items.values():
             for comment in item.comments:
@@ -336,7 +336,7 @@ def _minimize(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002
     raise _typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{input['subjectId']}'")
 
 
-def _set_draft(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002
+def _set_draft(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
     repo, item = _subject(viewer, input["pullRequestId"])
     viewer.state.set_draft(repo.full_name, item.number, draft=info.field_name == "convertPullRequestToDraft")
     return {"clientMutationId": input.get("clientMutationId"), "pullRequest": _written(viewer, repo, item)}

@@ -95,13 +95,13 @@ class Facts(NoFacts):
     def __init__(self, pull: PullRequest) -> None:
         self._pull = pull
 
-    def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002
+    def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002  # the port's signature
         return "admin" if login == "carol" else "read"
 
-    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002
+    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         return self._pull
 
-    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002
+    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         return frozenset({"somebody-else"})
 
 

@@ -97,7 +97,7 @@ def test_a_mistake_is_shown_at_its_file_and_line(
 def test_a_bug_is_one_line_and_a_folded_trace(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
     try:
-        raise KeyError("::error::x")  # noqa: TRY301
+        raise KeyError("::error::x")  # noqa: TRY301  # so that there is a trace
     except KeyError as bug:
         report.problem(bug, "welcome")
     out, err = capsys.readouterr()

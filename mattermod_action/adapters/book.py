@@ -52,7 +52,7 @@ class Book:
         """Return them by number; none when `migrate` was never run here."""
         if "action" not in schema.columns_of(self._connection, "mm_schema"):
             return []
-        return [Row(*row) for row in self._rows(f"SELECT {COLUMNS} FROM mm_schema ORDER BY version")]  # noqa: S608
+        return [Row(*row) for row in self._rows(f"SELECT {COLUMNS} FROM mm_schema ORDER BY version")]  # noqa: S608  # a constant of this file
 
     def version(self) -> int:
         return max((row.version for row in self.rows() if row.applied_at), default=0)

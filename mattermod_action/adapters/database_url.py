@@ -131,7 +131,7 @@ def _address(address: str) -> tuple[str, int]:
     if not found["host"]:
         raise _WrongError("names no host")
     port = found["port"]
-    if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):  # noqa: PLR2004
+    if port is not None and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):  # noqa: PLR2004  # ports are 16 bits
         raise _WrongError("has a port that is not a number from 1 to 65535")
     return found["host"].strip("[]"), int(port or DEFAULT_PORT)
 

@@ -55,7 +55,7 @@ def _items(store: SqlStore, table: str, before: object) -> Iterator[dict[str, An
 
 
 def _prune(store: SqlStore, table: str, item: dict[str, Any], done: Pruned) -> None:
-    unseen = f"UPDATE {table} SET UpdatedAt = NULL WHERE {ITEM} AND State = 'closed' AND UpdatedAt < :before"  # noqa: S608
+    unseen = f"UPDATE {table} SET UpdatedAt = NULL WHERE {ITEM} AND State = 'closed' AND UpdatedAt < :before"  # noqa: S608  # constants of this file
     store.execute(unseen, item)
     rows = f"""
         DELETE FROM mm_ledger WHERE repository = :repository AND number = :number AND updated_at < :before
@@ -63,5 +63,5 @@ def _prune(store: SqlStore, table: str, item: dict[str, Any], done: Pruned) -> N
         AND NOT EXISTS (SELECT 1 FROM {table} WHERE {ITEM} AND UpdatedAt IS NOT NULL)
         """  # noqa: S608  # constants of this file
     done.rows += store.execute(rows, {**item, "repository": f"{item['owner']}/{item['name']}"})[0]
-    gone = f"DELETE FROM {table} WHERE {ITEM} AND State = 'closed' AND UpdatedAt IS NULL"  # noqa: S608
+    gone = f"DELETE FROM {table} WHERE {ITEM} AND State = 'closed' AND UpdatedAt IS NULL"  # noqa: S608  # constants of this file
     done.items += store.execute(gone, item)[0]

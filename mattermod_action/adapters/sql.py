@@ -175,7 +175,7 @@ class SqlStore:
 
     def _lease(self, name: str) -> tuple[str, int, bool] | None:
         """Return owner, fence, and whether it runs."""
-        sql = f"SELECT owner, fence, lease_until > {self._now('now')} FROM mm_leases WHERE name = :name"  # noqa: S608
+        sql = f"SELECT owner, fence, lease_until > {self._now('now')} FROM mm_leases WHERE name = :name"  # noqa: S608  # a constant of the store
         _, rows = self.execute(sql, {"name": name.encode(), **self._shift(now=0)})
         return (rows[0][0], int(rows[0][1]), bool(rows[0][2])) if rows else None
 

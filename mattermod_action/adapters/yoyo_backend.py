@@ -54,11 +54,11 @@ class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
     @contextmanager
     def disable_transactions(self) -> Iterator[None]:
         self.rollback()
-        self.connection.autocommit(True)  # noqa: FBT003
+        self.connection.autocommit(True)  # noqa: FBT003  # PyMySQL's own signature
         try:
             yield
         finally:
-            self.connection.autocommit(False)  # noqa: FBT003
+            self.connection.autocommit(False)  # noqa: FBT003  # PyMySQL's own signature
 
     @contextmanager
     def lock(self, timeout: float = 0) -> Iterator[None]:  # noqa: ARG002  # yoyo's signature
@@ -73,7 +73,7 @@ class Backend(MySQLBackend):  # type: ignore[misc]  # yoyo has no types
         there = {self.migration_table, self.log_table, self.version_table} & set(self.list_tables())
         if there <= {self.migration_table}:
             return
-        if self.version_table in there and self.execute(f"SELECT version FROM {self.version_table}").fetchone():  # noqa: S608
+        if self.version_table in there and self.execute(f"SELECT version FROM {self.version_table}").fetchone():  # noqa: S608  # yoyo's constant
             return
         for table in there:
             self.execute(f"DROP TABLE {table}")
