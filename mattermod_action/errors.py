@@ -9,7 +9,7 @@ class MattermodError(Exception):
 
 
 class Mistake(MattermodError):
-    """The user can mend it (exit 2). Nothing was written to GitHub."""
+    """The user can mend it (exit 2). Nothing of what it stands in the way of was written to GitHub."""
 
 
 class Down(MattermodError):

@@ -79,6 +79,13 @@ def test_each_make_target_on_a_page_exists() -> None:
         assert {word for word in named if "=" not in word} <= targets
 
 
+def test_each_module_has_its_reason_on_a_page() -> None:
+    pages = [ROOT / "CONTRIBUTING.md", *(ROOT / "docs/decisions").glob("*.md")]
+    said = " ".join(page.read_text() for page in pages)
+    modules = [*(ROOT / "mattermod_action").glob("[a-z]*.py"), *(ROOT / "mattermod_action/adapters").glob("[a-z]*.py")]
+    assert [path.name for path in modules if path.name not in said] == []
+
+
 def test_the_glossary_is_in_order() -> None:
     terms = re.findall(r"^\| ([a-z][a-z ]+) \|", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE)[1:]
     assert terms == sorted(terms)
