@@ -96,12 +96,13 @@ def need(given: CommandGiven, level: str) -> Need | None:
 
 
 def ended(event: CommandEnded) -> Iterator[Effect]:
-    """A thumb, and where it goes down, why."""
-    yield _react(event.given, "-1" if event.reasons else "+1")
+    """A thumb, and where it goes down, why: the same reason once to each person."""
+    given, command = event.given, event.command
+    yield _react(given, "-1" if event.reasons else "+1")
     if event.reasons:
-        text = f"@{event.given.author}, `/{event.command.name}`: {' '.join(event.reasons)}"
-        once = ("reasons", event.given.comment_id, event.command.name, " ".join(event.command.args))
-        yield _say(event.given, text, f"/{event.command.name}", *once)
+        text = f"@{given.author}, `/{command.name}`: {' '.join(event.reasons)}"
+        once = ("reasons", given.author.casefold(), command.name, *command.args, *event.reasons)
+        yield _say(given, text, f"/{command.name}", *once)
 
 
 def _react(given: CommandGiven, content: str) -> React:
@@ -121,14 +122,13 @@ def _refusal(given: CommandGiven, command: Command, offer: Offer) -> Comment:
 
 
 def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Comment:
-    """What is enabled here, and what of it whoever asks may do."""
-    rows = [
-        f"| `/{name}` | {offer.about} | {WHO[offer.level]} | {'yes' if may(given, offer.level, facts) else 'no'} |"
-        for name, offer in known.items()
-    ]
+    """What is enabled here, and what of it whoever asks may do: once to each person, until that is another."""
+    mine = {name: "yes" if may(given, offer.level, facts) else "no" for name, offer in known.items()}
+    rows = [f"| `/{name}` | {offer.about} | {WHO[offer.level]} | {mine[name]} |" for name, offer in known.items()]
     head = ["| command | what it does | who may give it | you |", "| --- | --- | --- | --- |"]
     text = "\n".join([*head, *rows]) if rows else "No commands are enabled in this repository."
-    return _say(given, text, "/mattermod help", "help", given.comment_id)
+    once = ("help", given.author.casefold(), *(f"{name} {may_i}" for name, may_i in mine.items()))
+    return _say(given, text, "/mattermod help", *once)
 
 
 def _unknown(given: CommandGiven, command: Command, known: dict[str, Offer]) -> Comment:

@@ -378,6 +378,28 @@ def test_help_says_what_you_may(bot: Bot, github: Sandbox, author: str) -> None:
     assert "| `/check-cla` | checks again whether the author has signed | everybody | yes |" in body
 
 
+def test_mm25_a_reason_is_given_once_to_each_person(bot: Bot, github: Sandbox) -> None:
+    """MM-25: of a command that is for everybody; the thumb goes down each time."""
+    payloads.closed(github.state, github.repository, github.pull)
+    for number in range(3):
+        event = commented(github, f"/check-cla\n{number}", "stranger")
+        run(bot, event)
+        assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+    assert len([body for body in bodies(github, github.pull) if "the pull request is closed" in body]) == 1
+
+
+def test_mm25_help_is_given_once_to_each_person(bot: Bot, github: Sandbox) -> None:
+    """MM-25: and again when what they may do has changed."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    for number in range(3):
+        run(bot, commented(github, f"/mattermod help\n{number}", "stranger"))
+    assert len(bodies(github, github.pull)) == 3 + 1
+    repository.permissions["stranger"] = "write"
+    run(bot, commented(github, "/mattermod help", "stranger"))
+    assert "| yes |" in bodies(github, github.pull)[-1].splitlines()[-1]
+
+
 def test_an_unknown_command_is_only_answered_by_name(bot: Bot, github: Sandbox) -> None:
     run(bot, commented(github, "/var is full\n/approve"))
     assert github.writes == []
