@@ -223,6 +223,7 @@ def test_mm54_a_list_that_cannot_be_read_says_nothing_about_anybody(
     ("author", "expected"),
     [
         ("signed-one", ("success", "signed-one authorized")),
+        ("Signed-ONE", ("success", "Signed-ONE authorized")),
         ("Dependabot", ("success", "Dependabot excluded")),
         ("login", ("error", "login needs to sign the CLA")),  # the list's heading is nobody
         ("stranger", ("error", "stranger needs to sign the CLA")),
@@ -339,6 +340,23 @@ def test_mm27_the_role_is_read_live(bot: Bot, github: Sandbox) -> None:
     repository.permissions["reviewer"] = "read"
     run(bot, event)
     assert github.state.pull(github.repository, github.pull).teams == []
+
+
+def test_mm27_the_role_is_read_again_right_before_the_effect(bot: Bot, github: Sandbox) -> None:
+    """MM-27: it was judged by what GitHub said then; a rate limit was waited for, and it is no longer so."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    run(bot, commented(github, "/mattermod help", "reviewer"))
+    repository.permissions["reviewer"] = "read"
+    github.state.faults.add(
+        Fault("stale", "GET", "*/reviewer/permission"),
+        Fault("secondary-limit", "POST", "*/reactions", retry_after="20"),
+    )
+    event = commented(github, "/autoassign", "reviewer")
+    run(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert github.state.pull(github.repository, github.pull).teams == []
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+    assert "has no write permission here any more" in bodies(github, github.pull)[-1]
 
 
 def test_s04_whoever_runs_it_again_must_be_allowed_too(bot: Bot, github: Sandbox) -> None:
