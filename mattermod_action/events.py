@@ -95,13 +95,16 @@ class PullRequest(Subject):
 class _Seen:
     """A snapshot of a subject. The rest only says what is news in it; decisions read `subject`.
 
-    `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place.
+    `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
+    on and `unlabel` taken off just now, by `sender`.
     """
 
     action: str
     label: str | None
     at: datetime
     subject: Subject
+    unlabel: str | None = None
+    sender: str = ""
 
     @property
     def repository(self) -> Repository:
@@ -301,12 +304,13 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
     is_issue = name == "issues"
     if action not in (ISSUE_ACTIONS if is_issue else PULL_REQUEST_ACTIONS):
         return Ignored(f"{name} {action}: nothing here depends on it")
-    label = (payload.get("label") or {}).get("name") if action == "labeled" else None
+    named = (payload.get("label") or {}).get("name")
+    label, unlabel = named if action == "labeled" else None, named if action == "unlabeled" else None
     if is_issue:
         item = issue(payload, _field(payload, "issue"))
-        return IssueSeen(action, label, item.updated_at, item)
+        return IssueSeen(action, label, item.updated_at, item, unlabel, _sender(payload))
     pull = pull_request(payload, _field(payload, "pull_request"))
-    return PullRequestSeen(action, label, pull.updated_at, pull)
+    return PullRequestSeen(action, label, pull.updated_at, pull, unlabel, _sender(payload))
 
 
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
@@ -346,6 +350,10 @@ def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, An
         "updated_at": _time(data, "updated_at"),
         "author_is_bot": (data.get("user") or {}).get("type") == "Bot",
     }
+
+
+def _sender(payload: Mapping[str, Any]) -> str:
+    return str((payload.get("sender") or {}).get("login") or GHOST)
 
 
 def _login(data: Mapping[str, Any]) -> str:
