@@ -95,7 +95,7 @@ def _work(given: Inputs, event: Event | None, report: Report) -> None:
     from mattermod_action.report import annotate, mask
 
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
-    mask([given.token, given.database_url, database.password if database else ""])
+    mask([given.token, given.database_url, database.password if database else "", given.webhook_url])
     for warning in (*warnings, *(f"input `{name}` is not used by this version" for name in given.not_used)):
         annotate("warning", warning)
     if event is None:
@@ -121,7 +121,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
         if given.dry_run:
             bot.plan(event)
         else:
-            bot.handle(event)
+            bot.run(event)
     finally:
         world.close()
 
@@ -137,8 +137,10 @@ def _with_legacy(world: World, loaded: Loaded) -> World:
         name = f"{given.config}: DataSource"
         database, _ = parse(loaded.database_url, given.database_ca, given.database_tls, name)
         mask([database.password])
+    mask(url for _, url in loaded.webhooks)
+    webhooks = tuple((room, url) for room, url in loaded.webhooks if room or not given.webhook_url)
     given = replace(given, bot_logins=given.bot_logins + loaded.bot_logins)
-    return replace(world, inputs=given, database=database)
+    return replace(world, inputs=given, database=database, webhooks=webhooks)
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:

@@ -61,8 +61,9 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
         if section is None:
             plan.skipped.append((name, NOT_CONFIGURED))
             continue
+        mine: list[tuple[str, Effect]] = []
         try:
-            wishes += [(name, effect) for effect in _feature(name).plan(event, section, facts)]
+            mine.extend((name, effect) for effect in _feature(name).plan(event, section, facts))
         except FactUnavailable as error:
             plan.silent.add(name)
             plan.skipped.append((name, str(error)))
@@ -70,6 +71,8 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
             plan.silent.add(name)
             plan.skipped.append((name, f"failed: {type(error).__name__}"))
             plan.errors.append((name, error))
+            continue
+        wishes += mine
     plan.effects.extend(settle(wishes))
     return plan
 

@@ -35,6 +35,7 @@ class Report:
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)  # of the failures those that somebody has to look at
     plan: object = None
     codes: set[int] = field(default_factory=set)
 
@@ -51,6 +52,7 @@ class Report:
             text = f"{where}: {line}" if where and code == BUG else line
             if text not in self.failures:
                 self.failures.append(text)
+                self.errors += [text] if code in (BUG, MISTAKE, DOWN) else []
                 annotate("error" if code else "warning", text)
         if code == BUG:
             _fold_trace(error)
