@@ -31,6 +31,10 @@ greeter: {{team: core, labels: [Contributor]}}
 hacktoberfest: {{months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
 update_branch: {{}}
 auto_assign: {{team: core}}
+protected_paths: {{paths: ["guarded/**"]}}
+diff_review: {{rules: [{{text: "panic(", message: "Why?"}}]}}
+translations: {{bot: weblate, message: "New"}}
+chat: {{}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
