@@ -96,11 +96,10 @@ class Comment(Once):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewComment(Comment):
-    """A comment on a line of a file, as it is at `sha`."""
+    """A comment on a line of a file (path and number), as it is at `sha`."""
 
     sha: str
-    path: str
-    line: int
+    place: tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

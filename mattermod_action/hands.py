@@ -47,7 +47,7 @@ class Hands:
 
     @do.register
     def _(self, effect: ReviewComment) -> str:
-        return self._world.github.review_comment(effect.subject, effect.body, effect.sha, (effect.path, effect.line))
+        return self._world.github.review_comment(effect.subject, effect.body, effect.sha, effect.place)
 
     @do.register
     def _(self, effect: PostChat) -> str:

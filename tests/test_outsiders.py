@@ -194,8 +194,7 @@ def test_a_welcome_is_for_the_first_pull_request(bot: Bot, github: Sandbox) -> N
 
 def test_a_label_that_goes_is_answered_once(bot: Bot, github: Sandbox) -> None:
     number = opened(github, {"f": "x\n"}, "reviewer")["number"]
-    for change in (payloads.labeled, payloads.unlabeled, payloads.labeled, payloads.unlabeled):
-        run(bot, change(github.state, github.repository, number, "waiting", "maintainer"))
-    run(bot, payloads.labeled(github.state, github.repository, number, "other", "maintainer"))
-    run(bot, payloads.unlabeled(github.state, github.repository, number, "other", "maintainer"))
+    for label in ("other", "waiting", "waiting"):
+        for change in (payloads.labeled, payloads.unlabeled):
+            run(bot, change(github.state, github.repository, number, label, "maintainer"))
     assert bodies(github, number) == ["On it, @reviewer."]

@@ -57,16 +57,11 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
 def _comments(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effect]:
     files = facts.files(pull)
     for rule in config.rules:
-        found = ((file.path, line) for file in files for line in _where(file, rule))
-        for path, line in list(found)[:1]:
+        place = next(((file.path, line) for file in files for line in _where(file, rule)), None)
+        if place:
+            text, cause = addressed(rule.message, pull.author), f"added {rule.text}"
             yield ReviewComment(
-                subject=pull,
-                text=addressed(rule.message, pull.author),
-                sha=pull.sha,
-                path=path,
-                line=line,
-                once=("text", rule.text),
-                cause=f"added {rule.text}",
+                subject=pull, text=text, sha=pull.sha, place=place, once=("text", rule.text), cause=cause
             )
 
 
