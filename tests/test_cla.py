@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import payloads
+from sandbox.faults import Fault
 from tests import servers
 from tests.harness import Bot
 from tests.signatures import Signatures
@@ -192,3 +193,16 @@ class TestShared:
             assert verdicts(github, event["number"]) == expected
             signatures.status = 200
         assert signatures.asked == 3  # and not once it was known
+
+    def test_a_sweep_whose_verdict_could_not_be_set_is_not_the_last(
+        self, bot: Bot, github: Sandbox, signatures: Signatures
+    ) -> None:
+        signatures.status = 404
+        event = opened(github)
+        run(bot, event)
+        signatures.status = 200
+        github.state.faults.add(Fault("status", "POST", "*/statuses/*", status=502, times=0))
+        assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="60").code == 3
+        github.state.faults.clear()
+        assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="120").code == 0
+        assert verdicts(github, event["number"]) == [("success", "reviewer authorized")]
