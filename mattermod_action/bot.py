@@ -8,27 +8,29 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Ensure, Once
-from mattermod_action.errors import Limited, Refused, Stopped
+from mattermod_action.effects import Comment, Enqueue, Ensure, Merge, Once
+from mattermod_action.errors import Limited, Overtaken, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
     RESUMED,
     CommandEnded,
     CommandGiven,
     IssueSeen,
+    MergeConsidered,
+    MergeEnded,
     Posted,
     PullRequestSeen,
     Tick,
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
-from mattermod_action.planning import Plan, make_plan
+from mattermod_action.planning import Plan, follow_ups, make_plan
 from mattermod_action.report import safe
 
 if TYPE_CHECKING:
@@ -48,7 +50,9 @@ RESULTS = {
     "dropped": "nothing, it is not called for any more",
 }
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
+FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
 _Seen = (PullRequestSeen, IssueSeen)
+_Resumed = (*_Seen, MergeConsidered)  # what a sweep comes back to
 
 
 class Bot:
@@ -64,6 +68,36 @@ class Bot:
     @cached_property
     def _ensurer(self) -> Ensurer:
         return Ensurer(self._world)
+
+    def run(self, event: Event) -> None:
+        """Handle the event and then, each by itself, what follows from it, with what the event has changed in place."""
+        self.handle(event)
+        todo = self._turned(follow_ups(event, self._config, self._world.facts))
+        until = self._world.clock.now() + FOLLOWED_FOR
+        for count, each in enumerate(todo):
+            if self._world.clock.now() > until:
+                self._report.row("sweep", f"{len(todo) - count} pull requests", "are left to the next sweep")
+                return
+            self._alone(each)
+
+    def rehearse(self, event: Event) -> None:
+        """Plan on the event and on what follows from it, and do nothing."""
+        first = self.plan(event).as_json(event)
+        then = [self.plan(each).as_json(each) for each in follow_ups(event, self._config, self._world.facts)]
+        self._report.plan = {**first, **({"then": then} if then else {})}
+
+    def _turned(self, todo: list[Event]) -> list[Event]:
+        """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
+        start = int(self._world.clock.now().timestamp() // 60) % len(todo) if todo else 0
+        return todo[start:] + todo[:start]
+
+    def _alone(self, event: Event) -> None:
+        try:
+            self.handle(event)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  # one pull request's failure never stops the next
+            self._report.problem(error, type(event).__name__)
 
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
@@ -181,7 +215,7 @@ class Bot:
             return datetime.min  # noqa: DTZ901  # naive UTC, as everywhere
         return event.at if event.is_news(effect.cause) else None
 
-    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Posted | None:
+    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Event | None:
         try:
             if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
                 check_need(self._world, effect.subject.repository, effect.need)
@@ -193,13 +227,12 @@ class Bot:
             raise
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
-            return None
+            return _no_merge(effect, refusal)
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
         self._tell(effect, outcome)
-        done = outcome.what in ("posted", "found") and isinstance(effect, Comment)
-        return Posted(effect.subject, effect.feature, outcome.url) if done else None
+        return _came_of(effect, outcome)
 
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
@@ -208,7 +241,7 @@ class Bot:
 
     def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
-        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Seen)
+        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Resumed)
         parked = isinstance(error, Limited) and resumes
         if effect.command:
             plan.unfinished.add(effect.command)
@@ -238,6 +271,25 @@ def said(effect: Effect, *, done: bool) -> str:
     details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
     flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
     return f"{words} {', '.join(flat)}{'' if done else ': so already'}"
+
+
+def _came_of(effect: Once, outcome: Outcome) -> Event | None:
+    """What a run has done is an event of its own; what an earlier one has done was."""
+    if outcome.what not in ("posted", "found"):
+        return None
+    match effect:
+        case Merge():
+            return MergeEnded(effect.subject, effect.sha, isinstance(effect, Enqueue))
+        case Comment():
+            return Posted(effect.subject, effect.feature, outcome.url)
+    return None
+
+
+def _no_merge(effect: Effect, refusal: Refused) -> MergeEnded | None:
+    """GitHub's no to a merge is told; what has only changed meanwhile is looked at again."""
+    if not isinstance(effect, Merge) or isinstance(refusal, Overtaken):
+        return None
+    return MergeEnded(effect.subject, effect.sha, isinstance(effect, Enqueue), str(refusal))
 
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:

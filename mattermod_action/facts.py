@@ -10,6 +10,7 @@ from mattermod_action.errors import FactUnavailable
 
 if TYPE_CHECKING:
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
+    from mattermod_action.merging import Candidate
     from mattermod_action.ports import Clock
     from mattermod_action.world import World
 
@@ -32,6 +33,8 @@ class LiveFacts:
         self.pull = cache(self._pull)  # a method's cache would outlive its run
         self.pull_of = cache(self._pull_of)
         self.signed = cache(self._signed)
+        self.candidates = cache(self._candidates)
+        self._listed: dict[tuple[int, str], Candidate] = {}
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -59,6 +62,18 @@ class LiveFacts:
     def _pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
         return self._world.github.pull(group.repository, group.number)
 
+    def _candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
+        found = self._world.github.candidates(repository, label)
+        self._listed |= {(each.pull.number, label): each for each in found}
+        return found
+
+    def candidate(self, pull: PullRequest, label: str) -> Candidate | None:
+        """What a list has said already is believed; what GitHub had not worked out for the list is asked for alone."""
+        listed = self._listed.get((pull.number, label))
+        if listed and listed.is_known:
+            return listed
+        return self._world.github.candidate(pull.repository, pull.number, label)
+
     def _signed(self, url: str) -> frozenset[str]:
         from mattermod_action.adapters import cla_list
 
@@ -78,6 +93,12 @@ class NoFacts:
         raise FactUnavailable("needs a token, to read the pull request")
 
     def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull request")
+
+    def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull requests")
+
+    def candidate(self, pull: PullRequest, label: str) -> Candidate | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
 
     def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002  # the port's signature

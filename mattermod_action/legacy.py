@@ -26,16 +26,20 @@ PLACES = {
     "GreetingTeam": ("greeter", "team"),
     "GreeterTeam": ("greeter", "team"),  # as the original's own sample file has it
     "GreetingLabels": ("greeter", "labels"),
+    "AutoPRMergeLabel": ("auto_merge", "label"),
     "AutoAssignerTeam": ("auto_assign", "team"),
     "IssueLabelsToCleanUp": ("label_cleanup", "labels"),
     "BlockListBots": ("commands", "blocked_bots"),
 }
+# And where it counts, too, when that section is on.
+ALSO = {"BlockPRMergeLabels": ("auto_merge", "unless")}
 # What a section cannot be without; where it is missing the original's feature does nothing.
 ESSENTIAL = {
     "block_merge": "labels",
     "cla": "signed_url",
     "welcome": "message",
     "auto_assign": "team",
+    "auto_merge": "label",
     "label_cleanup": "labels",
 }
 NOT_NEEDED = frozenset(
@@ -61,7 +65,7 @@ SECRETS = {
 OUR_LOGINS = ("Username", "GithubUsername")
 NOT_USED_YET = frozenset(
     """
-    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories AutoPRMergeLabel
+    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
     DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID BuildAppTag BuildAppInitMessage
     BuildAppDoneMessage BuildAppFailedMessage BuildAppJobs BuildMobileAppTag BuildMobileAppInitMessage
     BuildMobileAppDoneMessage BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs
@@ -129,7 +133,7 @@ def as_native(data: dict[str, Any]) -> str:
 def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]:
     """What is empty is off, as a message of "" never meant every comment; commands are on in the original."""
     made: dict[str, Any] = {"update_branch": {}}
-    for key, place in PLACES.items():
+    for key, place in (*PLACES.items(), *ALSO.items()):
         section, name = place
         if _is_set(given.get(key)) and name not in made.get(section, {}):
             made.setdefault(section, {})[name] = given[key]
