@@ -1,4 +1,4 @@
-"""What stands in the way of a merge: one function of what GitHub holds, asked by the plan and right before the merge."""
+"""What stands in the way of a merge: a function of what GitHub holds, asked by the plan and right before the merge."""
 
 from __future__ import annotations
 
