@@ -12,10 +12,10 @@ import pytest
 
 from mattermod_action.bot import said
 from mattermod_action.config import load
-from mattermod_action.events import Ignored, parse
+from mattermod_action.events import Ignored, MergeConsidered, parse
 from mattermod_action.facts import NoFacts
 from mattermod_action.features import FEATURES
-from mattermod_action.planning import make_plan
+from mattermod_action.planning import follow_ups, make_plan
 from tests.builders import item, payload
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ greeter: {team: core, labels: [Contributor]}
 hacktoberfest: {}
 update_branch: {}
 auto_assign: {team: core}
+auto_merge: {label: Docs}
 label_cleanup: {labels: [Block], issues: true}
 """
 ANSWER, BLOCKED, CLA = (
@@ -146,4 +147,14 @@ def test_everything_is_switched_on_and_reacts_to_something() -> None:
     assert all(getattr(config, name) is not None for name in FEATURES)
     lines = [line for actions in GOLDEN.values() for each in actions.values() for line in each or ()]
     silent = set(FEATURES) - {line.partition(":")[0] for line in lines}
-    assert silent == {"hacktoberfest"}  # whose label goes along with greeter's
+    # The first's label goes along with greeter's; the second plans on what follows, see below.
+    assert silent == {"hacktoberfest", "auto_merge"}
+
+
+@pytest.mark.parametrize("action", [action for action, lines in GOLDEN["pull_request"].items() if lines is not None])
+def test_golden_what_follows(action: str) -> None:
+    """An open pull request with the label is looked at by itself, after what the event called for."""
+    seen: Any = parse("pull_request", given("pull_request", action))
+    then = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
+    pushed = action in ("opened", "synchronize")
+    assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed)])

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from sandbox import payloads
 from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
+from sandbox.records import CheckRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ greeter: {{team: core, labels: [Contributor]}}
 hacktoberfest: {{months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
 update_branch: {{}}
 auto_assign: {{team: core}}
+auto_merge: {{label: Ready}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
@@ -512,11 +514,27 @@ def closed_issue(github: Sandbox) -> Any:
     return payloads.closed(github.state, github.repository, ISSUE, "maintainer")
 
 
+def ready(github: Sandbox) -> Any:
+    """A pull request that may be merged, and has a green check run."""
+    number = int(opened(github, "reviewer")["number"])
+    pull = github.state.pull(github.repository, number)
+    pull.mergeable_reads = 0
+    now = github.state.now()
+    run = CheckRun(github.state.next_id(), "build", pull.head_sha, "completed", "success", now, now)
+    github.state.add_check(github.repository, run)
+    return payloads.labeled(github.state, github.repository, number, "Ready", "maintainer")
+
+
 NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("pull-request.yml", "contents"): (opened, "`contents: read`"),
     ("pull-request.yml", "issues"): (closed_issue, "`issues: write`"),
     ("pull-request.yml", "pull_requests"): (opened, "`pull-requests: write`"),
     ("pull-request.yml", "statuses"): (opened, "`statuses: write`"),
+    ("auto-merge.yml", "contents"): (ready, "`contents: write`"),
+    ("auto-merge.yml", "checks"): (ready, "`checks: read`"),
+    ("auto-merge.yml", "issues"): (closed_issue, "`issues: write`"),
+    ("auto-merge.yml", "pull_requests"): (opened, "`pull-requests: write`"),
+    ("auto-merge.yml", "statuses"): (opened, "`statuses: write`"),
     ("comments.yml", "contents"): (
         lambda github: commented(github, "/update-branch", number=behind(github)),
         "`contents: write`",
@@ -528,7 +546,7 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
 
 
 def test_s01_each_permission_of_the_examples_is_tried() -> None:
-    examples = ("pull-request.yml", "comments.yml")
+    examples = ("pull-request.yml", "auto-merge.yml", "comments.yml")
     assert {*NEEDS} == {(example, name) for example in examples for name in permissions(example)}
 
 
