@@ -26,6 +26,7 @@ auto_merge:
   unless: ["Do Not Merge"]
 """
 ANNOUNCED, MERGED = "This will be merged when it is ready.", f"Merged, as the label `{LABEL.lower()}` asks for."
+ONE_STORE = pytest.mark.parametrize("bot", ["sqlite"], indirect=True)  # where the store plays no part
 SKIPS = {"MATTERMOD_CLOCK_SKIPS": "true"}  # waiting takes no time
 
 
@@ -165,7 +166,7 @@ def test_mm47_f18_what_changes_during_a_wait_is_seen(
     Checked by making `Hands._wanted` return the planned candidate: every case but "pushed to" merges.
     """
     pull = opened(github)
-    github.state.faults.add(Fault("secondary-limit", "*", wait, retry_after="3"))
+    github.state.faults.add(Fault("secondary-limit", "*", wait, retry_after="2"))
     process = bot.start("pull_request_target", labeled(github, pull))
     deadline = time.monotonic() + 20
     while not any(request.fault for request in github.requests) and time.monotonic() < deadline:
@@ -274,6 +275,7 @@ REASONS: dict[str, tuple[Callable[[Sandbox, Pull], Any], str]] = {
 }
 
 
+@ONE_STORE
 @pytest.mark.parametrize(("prepare", "reason"), REASONS.values(), ids=REASONS)
 def test_mm49_what_is_in_the_way_is_told(
     bot: Bot, github: Sandbox, prepare: Callable[[Sandbox, Pull], Any], reason: str
@@ -309,6 +311,7 @@ ALLOWED: dict[str, Callable[[Sandbox, Pull], Any]] = {
 }
 
 
+@ONE_STORE
 @pytest.mark.parametrize("prepare", ALLOWED.values(), ids=ALLOWED)
 def test_mm49_what_is_in_nobodys_way(bot: Bot, github: Sandbox, prepare: Callable[[Sandbox, Pull], Any]) -> None:
     """MM-49: checked with the original's combined status, of which nothing at all is pending: "no checks" fails."""
@@ -546,9 +549,8 @@ def test_what_the_run_itself_sets_is_seen(bot: Bot, github: Sandbox) -> None:
     assert merges(github) == [pull.number]
 
 
-def test_two_runs_at_once_merge_once(bot: Bot, github: Sandbox) -> None:
-    if not bot.database_url:
-        pytest.skip("a runner has its own file")
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+def test_runs_at_once_merge_once(bot: Bot, github: Sandbox) -> None:
     pull = opened(github)
     event = labeled(github, pull)
     runs = [bot.start("pull_request_target", event) for _ in range(4)]
