@@ -575,6 +575,18 @@ def test_a_dry_run_says_what_would_be_merged(bot: Bot, github: Sandbox) -> None:
     assert github.writes == []
 
 
+def test_f08_points_that_are_used_up_are_no_answer(bot: Bot, github: Sandbox) -> None:
+    """F08: GraphQL says so with status 200; that the pull request is gone does not follow."""
+    sweep(bot)
+    pull, token = opened(github), github.state.tokens["github-token"]
+    token.used["graphql"] = token.limit
+    event = labeled(github, pull)
+    assert bot.run("pull_request_target", event, **SKIPS).code == 3
+    token.used.clear()
+    run(bot, event)
+    assert merges(github) == [pull.number]
+
+
 @pytest.mark.parametrize("name", ["checks", "statuses"])
 def test_s01_a_permission_that_is_missing_is_named(bot: Bot, github: Sandbox, name: str) -> None:
     pull = ready(github)

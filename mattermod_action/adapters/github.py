@@ -187,8 +187,10 @@ class PyGithubGitHub:
     def _candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
         try:
             return candidates.one(self._query, repository, number, label)
-        except Refused:
-            return None
+        except Refused as refusal:
+            if "Could not resolve" in str(refusal):
+                return None
+            raise
 
     def merge(self, subject: PullRequest, sha: str, method: str) -> None:
         """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
@@ -371,7 +373,9 @@ def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
         raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
     if wait := _retry_after(error, message):
         raise Limited(f"GitHub's rate limit is reached; it asks to wait {wait:.0f} s", wait) from error
-    if "not accessible" in message or _is_forbidden(error.data):
+    if _has_error(error.data, "RATE_LIMITED"):
+        raise Limited("GitHub's rate limit for queries is reached", SECONDARY_WAIT) from error
+    if "not accessible" in message or _has_error(error.data, "FORBIDDEN"):
         raise Mistake(
             f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
             "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
@@ -388,10 +392,10 @@ def _reason(error: GithubException, message: str) -> str:
     return str(first or message or "no reason given")[:200]
 
 
-def _is_forbidden(data: object) -> bool:
+def _has_error(data: object, kind: str) -> bool:
     """GraphQL refuses with 200 and a list of errors, of which PyGithub makes an exception."""
     errors = data.get("errors") if isinstance(data, dict) else None
-    return any(isinstance(each, dict) and each.get("type") == "FORBIDDEN" for each in errors or ())
+    return any(isinstance(each, dict) and each.get("type") == kind for each in errors or ())
 
 
 def _retry_after(error: GithubException, message: str) -> float:
