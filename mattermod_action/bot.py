@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Ensure, Once
+from mattermod_action.effects import Comment, Dispatch, Ensure, Once
 from mattermod_action.errors import Limited, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
@@ -25,9 +25,11 @@ from mattermod_action.events import (
     Posted,
     PullRequestSeen,
     Tick,
+    WorkflowEnded,
+    WorkflowStarted,
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
-from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
+from mattermod_action.ledger import ABANDONED, BASELINE, CONFIRMED, Ledger, Outcome
 from mattermod_action.planning import Plan, make_plan
 from mattermod_action.report import safe
 
@@ -48,6 +50,8 @@ RESULTS = {
     "dropped": "nothing, it is not called for any more",
 }
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
+ASKED_AT_ONCE = 100  # runs of workflows that one sweep asks after
+ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is asked after no more
 _Seen = (PullRequestSeen, IssueSeen)
 
 
@@ -69,6 +73,7 @@ class Bot:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
         if isinstance(event, Tick):
             self._resume(event)
+            self._ask(event)
         event, plan = self._believe(event)
         if not plan.effects:
             return plan
@@ -105,6 +110,21 @@ class Bot:
             if not plan.may_call_for(row):
                 outcome = self._ledger.drop(row, subject)
                 self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
+
+    def _ask(self, tick: Tick) -> None:
+        """Ask after workflows that labels started, where nobody has told how they ended."""
+        if getattr(self._config, "label_workflow", None) is None:
+            return
+        for row in self._world.store.unanswered(tick.repository, "label_workflow", ASKED_AT_ONCE, ASKED_FOR):
+            try:
+                if conclusion := self._world.github.ended(row.result):
+                    repository = replace(tick.repository, id=row.repository_id)
+                    self.handle(WorkflowEnded(repository, row.key, conclusion, row.result), 1)
+            except Stopped:
+                raise
+            except Exception as error:  # noqa: BLE001  # one run's failure never stops the next
+                self._report.row(row.feature, row.note, "could not be asked after")
+                self._report.problem(error, f"#{row.number}")
 
     def plan(self, event: Event) -> Plan:
         plan = make_plan(event, self._config, self._world.facts)
@@ -181,7 +201,7 @@ class Bot:
             return datetime.min  # noqa: DTZ901  # naive UTC, as everywhere
         return event.at if event.is_news(effect.cause) else None
 
-    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Posted | None:
+    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Event | None:
         try:
             if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
                 check_need(self._world, effect.subject.repository, effect.need)
@@ -193,11 +213,13 @@ class Bot:
             raise
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
-            return None
+            return _started(effect, reason=str(refusal)) if isinstance(effect, Dispatch) else None
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
         self._tell(effect, outcome)
+        if isinstance(effect, Dispatch) and outcome.what != "baseline" and outcome.url != ABANDONED:
+            return _started(effect, outcome.url)
         done = outcome.what in ("posted", "found") and isinstance(effect, Comment)
         return Posted(effect.subject, effect.feature, outcome.url) if done else None
 
@@ -208,7 +230,9 @@ class Bot:
 
     def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
-        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Seen)
+        resumes = (
+            self._world.store.durable and isinstance(effect, Once) and effect.resumable and isinstance(event, _Seen)
+        )
         parked = isinstance(error, Limited) and resumes
         if effect.command:
             plan.unfinished.add(effect.command)
@@ -230,6 +254,10 @@ class Bot:
         if outcome.what in ("posted", "found"):
             self._report.comments.append(outcome.url)
         self._report.row(effect.feature, effect.cause, RESULTS[outcome.what], outcome.url)
+
+
+def _started(effect: Dispatch, url: str = "", reason: str = "") -> WorkflowStarted:
+    return WorkflowStarted(effect.subject, effect.label, effect.nth, effect.once, url, reason)
 
 
 def said(effect: Effect, *, done: bool) -> str:

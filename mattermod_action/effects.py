@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from mattermod_action.events import OPENED, PullRequest, Subject
+from mattermod_action.events import OPENED, PullRequest, Subject, label_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from mattermod_action.commands import Command
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
 DESCRIPTION_LIMIT = 140  # characters of a commit status's description
+# What a workflow may be told of a pull request.
+Told = Literal[
+    "number", "sha", "head_ref", "base_ref", "repository", "head_repository", "author", "url", "key"
+]  # fmt: skip
 MARKER = "<!-- mattermod:v1:{feature}:{key:.16} -->"
 
 
@@ -52,6 +57,7 @@ class Once(Wish):
     """
 
     repeatable: ClassVar[bool] = False  # whether doing it again does no harm
+    resumable: ClassVar[bool] = True  # whether a sweep goes on with it
     once: tuple[str | int, ...]
 
     @property
@@ -59,6 +65,11 @@ class Once(Wish):
         """64 hexadecimal digits; the primary key of the ledger."""
         identity = [self.subject.repository.id, self.subject.number, self.feature, *self.once]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    @property
+    def note(self) -> str:
+        """What its row says of it."""
+        return self.cause
 
     @property
     def marker(self) -> str:
@@ -113,6 +124,48 @@ class UpdateBranch(Once):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch(Once):
+    """Start a workflow, if the pull request is open, its head still `sha`, and `label`, put on `at`, still on it.
+
+    `target` is the full name of the repository in which the file `workflow` is started at `ref` ("": the default
+    branch), or, when there is no `workflow`, an `event` is called for. `nth` counts the label's rules.
+    """
+
+    resumable = False
+    subject: PullRequest
+    label: str
+    nth: int
+    sha: str
+    at: datetime
+    target: str
+    workflow: str = ""
+    ref: str = ""
+    event: str = ""
+    inputs: tuple[tuple[str, Told], ...] = ()
+
+    @property
+    def note(self) -> str:
+        return rule_note(self.label, self.nth)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The inputs, filled in: nothing from outside is anything but a whole value."""
+        pull = self.subject
+        told: dict[Told, str] = {
+            "number": str(pull.number),
+            "sha": self.sha,
+            "head_ref": pull.ref,
+            "base_ref": pull.base_ref,
+            "repository": pull.repository.full_name,
+            "head_repository": pull.head,
+            "author": pull.author,
+            "url": pull.url,
+            "key": self.key,
+        }
+        return {name: told[value] for name, value in self.inputs}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetStatus(Ensure):
     """A commit status: `state` is pending, success, failure or error."""
 
@@ -155,6 +208,11 @@ Effect = Once | Ensure
 
 def marker(feature: str, key: str) -> str:
     return MARKER.format(feature=feature, key=key)
+
+
+def rule_note(label: str, nth: int) -> str:
+    """Name one of the rules of a label."""
+    return f"{label_cause(label)}, rule {nth + 1}"
 
 
 def settle(planned: Iterable[tuple[str, Effect]]) -> list[Effect]:

@@ -10,7 +10,7 @@ from mattermod_action.errors import FactUnavailable
 
 if TYPE_CHECKING:
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
-    from mattermod_action.ports import Clock
+    from mattermod_action.ports import Clock, Origin
     from mattermod_action.world import World
 
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
@@ -31,6 +31,7 @@ class LiveFacts:
         self._roles: dict[tuple[int, str], tuple[str, datetime]] = {}
         self.pull = cache(self._pull)  # a method's cache would outlive its run
         self.pull_of = cache(self._pull_of)
+        self.numbered = cache(self._numbered)
         self.signed = cache(self._signed)
 
     def role(self, repository: Repository, login: str) -> str:
@@ -45,6 +46,12 @@ class LiveFacts:
             self._roles[key] = (role, now)
         return role
 
+    def origin(self, key: str) -> Origin | None:
+        return self._world.store.origin(key)
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
     def actors(self) -> tuple[str, ...]:
         """https://docs.github.com/en/actions/reference/workflows-and-actions/variables (GITHUB_TRIGGERING_ACTOR)."""
         return () if self._world.first_attempt else tuple(filter(None, (self._world.inputs.triggering_actor,)))
@@ -58,6 +65,9 @@ class LiveFacts:
 
     def _pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
         return self._world.github.pull(group.repository, group.number)
+
+    def _numbered(self, repository: Repository, number: int) -> PullRequest | None:
+        return self._world.github.pull(repository, number)
 
     def _signed(self, url: str) -> frozenset[str]:
         from mattermod_action.adapters import cla_list
@@ -79,6 +89,15 @@ class NoFacts:
 
     def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
+
+    def numbered(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull request")
+
+    def origin(self, key: str) -> Origin | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what a key stands for")
+
+    def now(self) -> datetime:
+        raise FactUnavailable("needs the time")
 
     def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the network, to read the list of those who signed")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 
+ABANDONED = "abandoned"  # the result of what nobody knows to have been carried out, and nobody tries again
+
 EVER = datetime(1970, 1, 2)  # noqa: DTZ001  # naive UTC, as everywhere; before there was anything to find
 LIST_LAG = 15.0  # seconds between two looks that must both find nothing: lists lag behind writes (GitHub, R-01)
 SKEW = timedelta(hours=1)  # how far the database's clock may be off GitHub's when we look for what we sent
@@ -83,7 +85,8 @@ class Ledger(Generic[E_contra]):
     def drop(self, row: Unfinished, subject: Subject | None) -> Outcome:
         """Settle a row whose effect nothing asks for any more: found, if it was carried out, else dropped.
 
-        `subject` is None when the item is gone, and what was sent to it with it.
+        `subject` is None when the item is gone, and what was sent to it with it. A dispatch cannot be looked for by its
+        row alone, so it counts as done for ever: better never than twice.
         """
         entry = self._store.entry(row.key)
         if entry is None or entry.held or not self._store.take(row.key, self._owner, entry.fence):
@@ -94,7 +97,10 @@ class Ledger(Generic[E_contra]):
             if url := self._look_twice(find, entry.sent_at or EVER):
                 self._store.confirm(row.key, self._owner, fence, url)
                 return Outcome("found", url)
-        self._store.forget(row.key, self._owner, fence)
+        if row.kind == "Dispatch":
+            self._store.confirm(row.key, self._owner, fence, ABANDONED)
+        else:
+            self._store.forget(row.key, self._owner, fence)
         return Outcome("dropped")
 
     def _claim(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:

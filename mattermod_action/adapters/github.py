@@ -7,6 +7,7 @@ and writes are paced only when there are many.
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from itertools import count
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
-    from mattermod_action.ports import Clock, Status
+    from mattermod_action.ports import Clock, Place, Status
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
@@ -38,12 +39,16 @@ SECONDARY_WAIT = 60.0
 PAGE = 100  # the most that a page of a list may have
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
+ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
 FOREIGN = (
     "`github-token` may not write to the fork that the branch is in: neither GITHUB_TOKEN nor an App may, only a token "
     "of somebody with write access"
 )
+ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App or of a person may"
 SERVER_ERROR = 500
+_RUN = re.compile(r"https?://[^/]+/([^/]+/[^/]+)/actions/runs/(\d+)")
+_ANY_KEY = re.compile(r"[0-9a-f]{64}")
 
 T = TypeVar("T")
 
@@ -135,6 +140,74 @@ class PyGithubGitHub:
                 raise Refused(FOREIGN) from error
             raise
 
+    def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
+        """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.
+
+        GitHub Enterprise Server before 3.21 does not know `return_run_details`, and refuses what it does not know.
+        """
+        path = f"/repos/{place.repository}/actions/workflows/{quote(place.workflow, safe='')}/dispatches"
+        body = {"ref": ref or self._default_branch(place), **({"inputs": dict(inputs)} if inputs else {})}
+        try:
+            data = self._dispatch(path, {**body, "return_run_details": True}, place, ACTIONS)
+        except Refused as refusal:
+            if "return_run_details" not in str(refusal):
+                raise
+            data = self._dispatch(path, body, place, ACTIONS)
+        return str(data.get("html_url") or "")
+
+    def dispatch_event(self, place: Place, payload: Mapping[str, str]) -> None:
+        """https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event."""
+        body = {"event_type": place.event, **({"client_payload": dict(payload)} if payload else {})}
+        self._dispatch(f"/repos/{place.repository}/dispatches", body, place, CONTENTS)
+
+    def _dispatch(self, path: str, body: object, place: Place, needed: str) -> dict[str, Any]:
+        """What a token must not know of is 404 to it, as what is not there."""
+        what, where = f"start {place.workflow or place.event}", place.repository
+        try:
+            return self._write("POST", path, body, what, needed)
+        except Mistake as mistake:
+            if place.home or "(401)" in str(mistake):
+                raise
+            raise Mistake(
+                f"`github-token` may not {what} in {where}: it {ELSEWHERE.format(needed=needed)}"
+            ) from mistake
+        except Refused as refusal:
+            if "(404)" not in str(refusal):
+                raise
+            cure = f"`github-token` {f'lacks {needed}' if place.home else ELSEWHERE.format(needed=needed)}"
+            raise Refused(f"GitHub refused to {what} (404): {where} has no such thing, or {cure}") from refusal
+
+    def _default_branch(self, place: Place) -> str:
+        path = f"/repos/{place.repository}"
+        return str(self._read(lambda: self._json("GET", path), "`metadata: read`")["default_branch"])
+
+    def find_run(self, place: Place, key: str, since: datetime) -> str | None:
+        """https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow."""
+        of = f"workflows/{quote(place.workflow, safe='')}/runs" if place.workflow else "runs"
+        kind = "workflow_dispatch" if place.workflow else "repository_dispatch"
+        query = f"event={kind}&created={quote(f'>={since.isoformat()}Z')}&"
+        runs = list(self._pages(f"/repos/{place.repository}/actions/{of}", "workflow_runs", "`actions: read`", query))
+        titles = {str(run["html_url"]): str(run.get("display_title") or "") for run in runs}
+        found = next((url for url, title in titles.items() if key in title), None)
+        if found is None and not all(map(_ANY_KEY.search, titles.values())):
+            raise Unsure(
+                f"nobody can tell whether {place.workflow or place.event} was started, since the titles of its runs "
+                "have no key: see `run-name` on the page of label_workflow"
+            )
+        return found
+
+    def ended(self, url: str) -> str:
+        """https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run."""
+        run = _RUN.match(url)
+        if run is None:
+            return ""
+        path = f"/repos/{run[1]}/actions/runs/{run[2]}"
+        try:
+            data = self._read(lambda: self._json("GET", path), "`actions: read`")
+        except Refused:
+            return ""
+        return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
+
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"
         self._write("POST", path, {"labels": list(labels)}, "add labels", CONVERSATION)
@@ -168,10 +241,11 @@ class PyGithubGitHub:
             return "none"
         return str(data.get("role_name") or data["permission"])
 
-    def _pages(self, path: str, name: str, permission: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, name: str, permission: str, query: str = "") -> Iterator[dict[str, Any]]:
         """Read a list to its end, whose pages have it as `name`."""
         for page in count(1):
-            items = self._read(partial(self._json, "GET", f"{path}?per_page={PAGE}&page={page}"), permission)[name]
+            url = f"{path}?{query}per_page={PAGE}&page={page}"
+            items = self._read(partial(self._json, "GET", url), permission)[name]
             yield from items
             if len(items) < PAGE:
                 return

@@ -9,5 +9,6 @@ FEATURES = (
     "hacktoberfest",
     "update_branch",
     "auto_assign",
+    "label_workflow",
     "label_cleanup",  # last: what a closed item's labels call for is planned before they go
 )
