@@ -164,7 +164,7 @@ class PyGithubGitHub:
         """What a token must not know of is 404 to it, as what is not there."""
         what, where = f"start {place.workflow or place.event}", place.repository
         try:
-            return self._write("POST", path, body, what, needed)
+            data = self._write("POST", path, body, what, needed)
         except Mistake as mistake:
             if place.home or "(401)" in str(mistake):
                 raise
@@ -176,6 +176,9 @@ class PyGithubGitHub:
                 raise
             cure = f"`github-token` {f'lacks {needed}' if place.home else ELSEWHERE.format(needed=needed)}"
             raise Refused(f"GitHub refused to {what} (404): {where} has no such thing, or {cure}") from refusal
+        if data and not isinstance(data.get("workflow_run_id"), int):
+            raise Unsure("GitHub's answer to the dispatch is neither empty nor a run")
+        return data
 
     def _default_branch(self, place: Place) -> str:
         path = f"/repos/{place.repository}"
