@@ -125,7 +125,7 @@ def _check_inputs(call: Call, trigger: Any, inputs: Mapping[str, Any]) -> None:
             raise refuse(422, f"Required input '{name}' not provided", call.docs)
 
 
-def _start(call: Call, workflow: Mapping[str, Any], inputs: Mapping[str, Any], title: str, **more: str) -> WorkflowRun:
+def _start(call: Call, workflow: Mapping[str, Any], inputs: Mapping[str, Any], title: str, **more: Any) -> WorkflowRun:
     """Its title is the workflow's `run-name`, in which only inputs and payloads are filled in."""
     named = _FIELD.sub(lambda found: str(inputs.get(found[1], "")), str(workflow.get("run-name") or "")) or title
     who, at = call.state.person(call.token.login), call.state.now()
