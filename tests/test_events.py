@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from mattermod_action import events
-from mattermod_action.events import CommandGiven, Ignored, IssueSeen, MergeGroupSeen, PullRequestSeen, Tick
+from mattermod_action.events import (
+    CommandGiven,
+    Ignored,
+    IssueSeen,
+    MergeGroupSeen,
+    PullRequestSeen,
+    Tick,
+    WorkflowEnded,
+)
 from tests.builders import REPOSITORY, item, payload
 
 PULL = payload("pull_request", "labeled", item("A"), "A")
@@ -26,6 +34,22 @@ def comment(body: Any, action: str = "created", sender: str = "User", *, on_pull
     }
 
 
+KEY = "0123456789abcdef" * 4
+
+
+def result(key: Any, conclusion: Any = "success", action: str = events.RESULT) -> dict[str, Any]:
+    return {
+        "action": action,
+        "client_payload": {"key": key, "conclusion": conclusion, "url": "x"},
+        "repository": REPOSITORY,
+    }
+
+
+def workflow_run(title: str, kind: str = "workflow_dispatch", action: str = "completed") -> dict[str, Any]:
+    run = {"event": kind, "display_title": title, "conclusion": "success", "html_url": "x"}
+    return {"action": action, "workflow_run": run, "repository": REPOSITORY}
+
+
 @pytest.mark.parametrize(
     ("name", "given", "kind"),
     [
@@ -37,6 +61,8 @@ def comment(body: Any, action: str = "created", sender: str = "User", *, on_pull
         ("merge_group", {"merge_group": {"head_sha": "b" * 40}, "repository": REPOSITORY}, MergeGroupSeen),
         ("schedule", {}, Tick),
         ("workflow_dispatch", {"repository": REPOSITORY}, Tick),
+        ("repository_dispatch", result(KEY), WorkflowEnded),
+        ("workflow_run", workflow_run(f"Build {KEY}"), WorkflowEnded),
     ],
 )
 def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> None:
@@ -70,6 +96,17 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
             comment("/cherry-pick x", on_pull=False),
             "issue_comment: commands are for pull requests",
         ),
+        (
+            "repository_dispatch",
+            result(KEY, action="deploy"),
+            "repository_dispatch deploy: only mattermod-result is answered",
+        ),
+        ("repository_dispatch", result(KEY[1:]), "repository_dispatch: no key of a workflow that a label started"),
+        ("repository_dispatch", result([KEY]), "repository_dispatch: no key of a workflow that a label started"),
+        ("repository_dispatch", result(KEY, "fine"), "repository_dispatch: its conclusion is none that GitHub knows"),
+        ("workflow_run", workflow_run(KEY, action="requested"), "workflow_run requested: only its end counts"),
+        ("workflow_run", workflow_run(KEY, "pull_request"), "workflow_run: nothing that a label started"),
+        ("workflow_run", workflow_run(f"{KEY}0"), "workflow_run: no key of a workflow that a label started"),
     ],
 )
 def test_mm18_everything_else_is_a_clean_line(name: str, given: dict[str, Any], reason: str) -> None:

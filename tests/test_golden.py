@@ -32,6 +32,7 @@ greeter: {team: core, labels: [Contributor]}
 hacktoberfest: {}
 update_branch: {}
 auto_assign: {team: core}
+label_workflow: {rules: [{label: Docs, workflow: build.yml}]}
 label_cleanup: {labels: [Block], issues: true}
 """
 ANSWER, BLOCKED, CLA = (
@@ -56,7 +57,7 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "synchronize": [ANSWER, BLOCKED, CLA],
         "ready_for_review": STATE,
         "edited": STATE,
-        "labeled": STATE,
+        "labeled": [*STATE, "label_workflow: dispatch Docs"],
         "unlabeled": STATE,
         "closed": [ANSWER, CLEAN],
         **dict.fromkeys(

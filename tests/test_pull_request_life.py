@@ -33,6 +33,7 @@ greeter: {{team: core, labels: [Contributor]}}
 hacktoberfest: {{months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
 update_branch: {{}}
 auto_assign: {{team: core}}
+label_workflow: {{rules: [{{label: Build, workflow: build.yml}}, {{label: Load, event: load}}]}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
@@ -512,6 +513,11 @@ def closed_issue(github: Sandbox) -> Any:
     return payloads.closed(github.state, github.repository, ISSUE, "maintainer")
 
 
+def build(github: Sandbox, label: str = "Build") -> Any:
+    github.state.write_files(github.repository, {".github/workflows/build.yml": "on: workflow_dispatch\n"})
+    return payloads.labeled(github.state, github.repository, github.pull, label, "maintainer")
+
+
 NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("pull-request.yml", "contents"): (opened, "`contents: read`"),
     ("pull-request.yml", "issues"): (closed_issue, "`issues: write`"),
@@ -523,12 +529,15 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ),
     ("comments.yml", "issues"): (lambda github: commented(github, "/autoassign"), "`issues: write`"),
     ("comments.yml", "pull_requests"): (lambda github: commented(github, "/autoassign"), "`pull-requests: write`"),
+    ("label-workflow.yml", "actions"): (build, "`actions: write`"),
+    ("label-workflow.yml", "contents"): (lambda github: build(github, "Load"), "`contents: write`"),
+    ("label-workflow.yml", "pull_requests"): (build, "`pull-requests: write`"),
     ("comments.yml", "statuses"): (lambda github: commented(github, "/check-cla"), "`statuses: write`"),
 }
 
 
 def test_s01_each_permission_of_the_examples_is_tried() -> None:
-    examples = ("pull-request.yml", "comments.yml")
+    examples = ("pull-request.yml", "comments.yml", "label-workflow.yml")
     assert {*NEEDS} == {(example, name) for example in examples for name in permissions(example)}
 
 
