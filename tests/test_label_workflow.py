@@ -429,9 +429,12 @@ def test_a_github_that_does_not_tell_the_run(bot: Bot, github: Sandbox) -> None:
 BROKEN = [Fault("status", status=502), Fault("timeout", seconds=0.2), Fault("reset"), Fault("truncated"), Fault("html")]
 
 
-@pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: fault.kind)
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("label", [BUILD, LOAD])
+@pytest.mark.parametrize(
+    ("label", "fault"),
+    [*((BUILD, fault) for fault in BROKEN), (LOAD, BROKEN[0])],
+    ids=lambda value: getattr(value, "kind", value),
+)
 def test_r01_f07_an_answer_that_was_lost(bot: Bot, github: Sandbox, fault: Fault, when: Any, label: str) -> None:
     """R-01, F07: one run, whose key in its title is found, or which is asked for once more when there is none."""
     github.state.faults.add(replace(fault, method="POST", path="*/dispatches", when=when))
@@ -464,8 +467,11 @@ def test_r01_what_nobody_can_tell_is_not_tried_again(bot: Bot, github: Sandbox, 
     assert len(bodies(github)) == 1
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize(("bot", "attempt"), [("sqlite", "2"), ("mysql", "1")], indirect=["bot"])
+@pytest.mark.parametrize(
+    ("bot", "attempt", "phase"),
+    [("sqlite", "2", "during"), *(("mysql", "1", each) for each in PHASES)],
+    indirect=["bot"],
+)
 def test_f01_kill_9_at_every_request(bot: Bot, github: Sandbox, phase: str, attempt: str) -> None:
     """F01: then one more run; one workflow was started, and one comment says so."""
     host, port = github.url.removeprefix("http://").split(":")
@@ -505,8 +511,14 @@ def test_a_rerun_whose_file_was_lost_looks_for_the_run(bot: Bot, github: Sandbox
 # How it ended
 
 
-@pytest.mark.parametrize(("conclusion", "word"), [("success", "it is built"), ("failure", "it is not built")])
-@pytest.mark.parametrize("way", ["repository_dispatch", "workflow_run", "schedule"])
+@pytest.mark.parametrize(
+    ("way", "conclusion", "word"),
+    [
+        ("repository_dispatch", "success", "it is built"),
+        ("workflow_run", "failure", "it is not built"),
+        ("schedule", "success", "it is built"),
+    ],
+)
 def test_how_it_ended_is_told_once(bot: Bot, github: Sandbox, way: str, conclusion: str, word: str) -> None:
     made = started(bot, github)
     ended = payloads.workflow_ended(github.state, github.repository, made.id, conclusion)
