@@ -350,8 +350,7 @@ def workflow(state: State, repo: Repository, run: WorkflowRun) -> Json:
 def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
     """Write a run as both the API and its event have it."""
     api, of = f"{state.url}/repos/{repo.full_name}/actions/runs/{run.id}", workflow(state, repo, run)
-    whole = repository(state, repo)
-    small = {name: value for name, value in whole.items() if name not in _NOT_IN_SMALL}
+    home = repository(state, repo)
     return {
         "id": run.id,
         "name": of["name"],
@@ -381,12 +380,9 @@ def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
         "previous_attempt_url": None,
         "workflow_url": of["url"],
         "head_commit": None,
-        "repository": small,
-        "head_repository": small,
+        "repository": home,
+        "head_repository": home,
     }
-
-
-_NOT_IN_SMALL: tuple[str, ...] = ()
 
 
 def pull_link(state: State, repo: Repository, item: Pull) -> Json:

@@ -531,7 +531,9 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("comments.yml", "pull_requests"): (lambda github: commented(github, "/autoassign"), "`pull-requests: write`"),
     ("label-workflow.yml", "actions"): (build, "`actions: write`"),
     ("label-workflow.yml", "contents"): (lambda github: build(github, "Load"), "`contents: write`"),
-    ("label-workflow.yml", "pull_requests"): (build, "`pull-requests: write`"),
+    ("label-workflow.yml", "issues"): (closed_issue, "`issues: write`"),
+    ("label-workflow.yml", "pull_requests"): (opened, "`pull-requests: write`"),
+    ("label-workflow.yml", "statuses"): (opened, "`statuses: write`"),
     ("comments.yml", "statuses"): (lambda github: commented(github, "/check-cla"), "`statuses: write`"),
 }
 

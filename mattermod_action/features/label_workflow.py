@@ -28,8 +28,9 @@ label_workflow:
       inputs: {sha: sha, mattermod-key: key}
 ```
 
-The job needs `actions: write` to start a workflow, `contents: write` for an event. GITHUB_TOKEN has them in its own
-repository only; for another one `github-token` has to be a token of an App or of a person who has them there.
+The workflow to copy is `workflows-examples/label-workflow.yml`. Its job needs `actions: write` to start a workflow, and
+`contents: write` to call for an event. GITHUB_TOKEN has them in its own repository only; for another one `github-token`
+has to be a token of an App or of a person who has them there.
 
 How it ended is told by whatever comes first, once:
 
