@@ -1,4 +1,4 @@
-"""One run: event → plan → settle → carry out → outcome events.
+"""One event: plan → settle → carry out → outcome events.
 
 A feature that fails never stops the others, and neither does one effect the next.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Enqueue, Ensure, Merge, Once, PostChat, Recheck, ReviewComment
+from mattermod_action.effects import Comment, Ensure, Once, PostChat, Recheck, ReviewComment
 from mattermod_action.errors import Down, Limited, Overtaken, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
@@ -24,22 +22,18 @@ from mattermod_action.events import (
     CommandGiven,
     IssueSeen,
     MergeConsidered,
-    MergeEnded,
-    Posted,
     PullRequestSeen,
-    RunFailed,
-    Tick,
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
-from mattermod_action.planning import Plan, follow_ups, make_plan
+from mattermod_action.planning import Plan, make_plan
 from mattermod_action.report import safe
 
 if TYPE_CHECKING:
     from mattermod_action.config import Config
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event, Repository, Seen
-    from mattermod_action.ports import Known, Unfinished
+    from mattermod_action.events import Event, Seen
+    from mattermod_action.ports import Known
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
@@ -51,8 +45,6 @@ RESULTS = {
     "baseline": "nothing, it was there before this action was",
     "dropped": "nothing, it is not called for any more",
 }
-RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
-FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
 _Seen = (PullRequestSeen, IssueSeen)
 _Resumed = (*_Seen, MergeConsidered)  # what a sweep comes back to
 
@@ -64,68 +56,15 @@ class Bot:
         self._config, self._world, self._report = config, world, report
 
     @cached_property
-    def _ledger(self) -> Ledger[Once]:
+    def ledger(self) -> Ledger[Once]:
         return Ledger(self._world.store, self._world.clock, uuid.uuid4().hex, Hands(self._world))
 
     @cached_property
     def _ensurer(self) -> Ensurer:
         return Ensurer(self._world)
 
-    def run(self, event: Event) -> None:
-        """Handle the event and what follows from it; what goes wrong is in the report, and in the chat, if any."""
-        try:
-            self.handle(event)
-            self._follow(event)
-        except Stopped:
-            raise
-        except Exception as error:  # noqa: BLE001  # becomes an exit code, after the chat was told
-            self._report.problem(error)
-        if self._report.errors:
-            self._tell_chat(event.repository)
-
-    def _tell_chat(self, repository: Repository) -> None:
-        """It must not fail because of what it tells."""
-        lines, now = tuple(self._report.errors), self._world.clock.now()
-        try:
-            self.handle(RunFailed(repository, lines, self._world.inputs.run_url, now))
-        except Stopped:
-            raise
-        except Exception as error:  # noqa: BLE001  # a warning, since the failure itself is red already
-            self._report.problem(error, "chat", parked=True)
-
-    def _follow(self, event: Event) -> None:
-        """Handle, each by itself, what follows from the event, with what the event has changed in place."""
-        todo = self._turned(follow_ups(event, self._config, self._world.facts))
-        until = self._world.clock.now() + FOLLOWED_FOR
-        for count, each in enumerate(todo):
-            if self._world.clock.now() > until:
-                self._report.row("sweep", f"{len(todo) - count} pull requests", "are left to the next sweep")
-                return
-            self._alone(each)
-
-    def rehearse(self, event: Event) -> None:
-        """Plan on the event and on what follows from it, and do nothing."""
-        first = self.plan(event).as_json(event)
-        then = [self.plan(each).as_json(each) for each in follow_ups(event, self._config, self._world.facts)]
-        self._report.plan = {**first, **({"then": then} if then else {})}
-
-    def _turned(self, todo: list[Event]) -> list[Event]:
-        """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
-        start = int(self._world.clock.now().timestamp() // 60) % len(todo) if todo else 0
-        return todo[start:] + todo[:start]
-
-    def _alone(self, event: Event) -> None:
-        try:
-            self.handle(event)
-        except Stopped:
-            raise
-        except Exception as error:  # noqa: BLE001  # one pull request's failure never stops the next
-            self._report.problem(error, type(event).__name__)
-
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
-        if isinstance(event, Tick):
-            self._resume(event)
         event, plan = self._believe(event)
         self._park(event, plan)
         if not plan.effects:
@@ -141,29 +80,6 @@ class Bot:
                 self.handle(outcome, depth + 1)
         return plan
 
-    def _resume(self, tick: Tick) -> None:
-        """Go on with what earlier runs left half-way, one item after the other, as it is now."""
-        rows = self._world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
-        for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
-            repository = replace(tick.repository, id=repository_id)
-            try:
-                self._resume_item(repository, number, list(group))
-            except Stopped:
-                raise
-            except Exception as error:  # noqa: BLE001  # one item's failure never stops the next
-                self._report.row("sweep", f"#{number}", "failed")
-                self._report.problem(error, f"#{number}")
-        if len(rows) == RESUMED_AT_ONCE:
-            self._report.row("sweep", "the rest", "is left to the next sweep")
-
-    def _resume_item(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
-        subject = self._world.github.item(repository, number)
-        plan = self.handle(events.resumed(subject)) if subject else Plan([])
-        for row in rows:
-            if not plan.may_call_for(row):
-                outcome = self._ledger.drop(row, subject)
-                self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
-
     def plan(self, event: Event) -> Plan:
         plan = make_plan(event, self._config, self._world.facts)
         for feature, error in plan.errors:
@@ -176,13 +92,10 @@ class Bot:
 
     def _park(self, event: Event, plan: Plan) -> None:
         """What could not be checked is left to the sweep, or to whoever starts the run once more."""
-        bugs = dict(plan.errors)
         event = event.event if isinstance(event, Awaited) else event
-        for name, reason in plan.skipped if not isinstance(event, CommandGiven) else ():
-            if name not in plan.silent or name in bugs:
-                continue
+        for name, reason in plan.unchecked:
             if isinstance(event, _Seen) and self._world.durable:
-                self._ledger.park(Recheck(subject=event.subject, feature=name, once=("recheck",), cause="unchecked"))
+                self.ledger.park(Recheck(subject=event.subject, feature=name, once=("recheck",), cause="unchecked"))
             else:
                 self._report.problem(Down(f"{name}: {reason}"))
 
@@ -248,8 +161,8 @@ class Bot:
         for effect in posted:
             self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
             self._tell(effect, Outcome("known", markers[effect.marker]))
-        said = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
-        return [effect for effect in due if effect not in (*posted, *said)]
+        told = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
+        return [effect for effect in due if effect not in (*posted, *told)]
 
     def _asked_at(self, event: Event, effect: Once) -> datetime | None:
         """When this very event asked for `effect`; None when the effect only follows from what is there."""
@@ -263,18 +176,20 @@ class Bot:
                 check_need(self._world, effect.subject.repository, effect.need)
             if isinstance(effect, Ensure):
                 self._ensure(effect)
-                return effect.then
-            outcome = self._ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
+                return effect.ended("", done=True)
+            outcome = self.ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
         except Stopped:
             raise
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
-            return _no_merge(effect, refusal)
+            return None if isinstance(refusal, Overtaken) else effect.ended("", done=False, reason=str(refusal))
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
         self._tell(effect, outcome)
-        return _came_of(effect, outcome)
+        return (
+            None if outcome.what == "baseline" else effect.ended(outcome.url, done=outcome.what in ("posted", "found"))
+        )
 
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
@@ -283,9 +198,9 @@ class Bot:
 
     def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
-        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Resumed)
         expendable = isinstance(effect, Once) and effect.expendable
-        parked = expendable or (isinstance(error, Limited) and resumes)
+        resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
+        parked = expendable or (isinstance(error, Limited) and self._world.store.durable and resumable)
         plan.silent.add(effect.feature)
         if effect.command:
             plan.unfinished.add(effect.command)
@@ -315,25 +230,6 @@ def said(effect: Effect, *, done: bool) -> str:
     details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
     flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
     return f"{words} {', '.join(flat)}{'' if done else ': so already'}"
-
-
-def _came_of(effect: Once, outcome: Outcome) -> Event | None:
-    """What a run has done is an event of its own; what an earlier one has done was."""
-    if outcome.what not in ("posted", "found"):
-        return None
-    match effect:
-        case Merge():
-            return MergeEnded(effect.subject, effect.sha, isinstance(effect, Enqueue))
-        case Comment():
-            return Posted(effect.subject, effect.feature, outcome.url)
-    return None
-
-
-def _no_merge(effect: Effect, refusal: Refused) -> MergeEnded | None:
-    """GitHub's no to a merge is told; what has only changed meanwhile is looked at again."""
-    if not isinstance(effect, Merge) or isinstance(refusal, Overtaken):
-        return None
-    return MergeEnded(effect.subject, effect.sha, isinstance(effect, Enqueue), str(refusal))
 
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:

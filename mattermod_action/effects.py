@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from mattermod_action.events import OPENED, PullRequest, Subject
+from mattermod_action.events import OPENED, MergeEnded, Posted, PullRequest, Subject, WorkflowStarted, label_cause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from mattermod_action.commands import Command
     from mattermod_action.events import Event
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
 DESCRIPTION_LIMIT = 140  # characters of a commit status's description
+# What a workflow may be told of a pull request.
+Told = Literal[
+    "number", "sha", "head_ref", "base_ref", "repository", "head_repository", "author", "url", "key"
+]  # fmt: skip
+ABANDONED = "abandoned"  # the result of what nobody knows to have been carried out, and nobody tries again
 MARKER = "<!-- mattermod:v1:{feature}:{key:.16} -->"
 
 
@@ -43,6 +49,11 @@ class Wish:
     command: Command | None = None
     need: Need | None = None
 
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        """What is planned on after it: `done` just now, or known from before, or refused for a `reason`."""
+        del url, done, reason
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once(Wish):
@@ -55,6 +66,7 @@ class Once(Wish):
 
     repeatable: ClassVar[bool] = False  # whether doing it again does no harm
     expendable: ClassVar[bool] = False  # whether it had better be lost than done twice
+    resumable: ClassVar[bool] = True  # whether a sweep goes on with it
     once: tuple[str | int, ...]
 
     @property
@@ -62,6 +74,11 @@ class Once(Wish):
         """64 hexadecimal digits; the primary key of the ledger."""
         identity = [self.subject.repository.id, self.subject.number, self.feature, *self.once]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+    @property
+    def note(self) -> str:
+        """What its row says of it."""
+        return self.cause
 
     @property
     def marker(self) -> str:
@@ -78,6 +95,10 @@ class Ensure(Wish):
 
     then: Event | None = None
 
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        del url, done
+        return None if reason else self.then
+
     @property
     def key(self) -> str:
         """What makes two of them the same wish; it is in no table."""
@@ -93,6 +114,9 @@ class Comment(Once):
     @property
     def body(self) -> str:
         return f"{self.text}\n\n{self.marker}"
+
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        return Posted(self.subject, self.feature, url) if done and not reason else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +176,61 @@ class Merge(Once):
     rule: Rule
     labeller: str
 
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        del url
+        return MergeEnded(self.subject, self.sha, isinstance(self, Enqueue), reason) if done or reason else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueue(Merge):
     """The same by way of the merge queue of the base branch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatch(Once):
+    """Start a workflow, if the pull request is open, its head still `sha`, and `label`, put on `at`, still on it.
+
+    `target` is the full name of the repository in which the file `workflow` is started at `ref` ("": the default
+    branch), or, when there is no `workflow`, an `event` is called for. `nth` counts the label's rules.
+    """
+
+    resumable = False
+    subject: PullRequest
+    label: str
+    nth: int
+    sha: str
+    at: datetime
+    target: str
+    workflow: str = ""
+    ref: str = ""
+    event: str = ""
+    inputs: tuple[tuple[str, Told], ...] = ()
+
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        """Also when an earlier run has started it: that one may have died before it said so."""
+        del done
+        return None if url == ABANDONED else WorkflowStarted(self.subject, self.label, self.nth, self.once, url, reason)
+
+    @property
+    def note(self) -> str:
+        return rule_note(self.label, self.nth)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The inputs, filled in: nothing from outside is anything but a whole value."""
+        pull = self.subject
+        told: dict[Told, str] = {
+            "number": str(pull.number),
+            "sha": self.sha,
+            "head_ref": pull.ref,
+            "base_ref": pull.base_ref,
+            "repository": pull.repository.full_name,
+            "head_repository": pull.head,
+            "author": pull.author,
+            "url": pull.url,
+            "key": self.key,
+        }
+        return {name: told[value] for name, value in self.inputs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +277,11 @@ Effect = Once | Ensure
 
 def marker(feature: str, key: str) -> str:
     return MARKER.format(feature=feature, key=key)
+
+
+def rule_note(label: str, nth: int) -> str:
+    """Name one of the rules of a label."""
+    return f"{label_cause(label)}, rule {nth + 1}"
 
 
 def settle(planned: Iterable[tuple[str, Effect]]) -> list[Effect]:

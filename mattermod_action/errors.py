@@ -46,6 +46,10 @@ class FactUnavailable(MattermodError):
     """A feature asked for something that cannot be read here (offline, no token)."""
 
 
+class Passed(FactUnavailable):
+    """A feature has nothing to say for now, and nothing needs to be kept in mind for that."""
+
+
 class NotYet(FactUnavailable):
     """It takes longer to read than was given for it, and is being read on."""
 

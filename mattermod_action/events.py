@@ -28,6 +28,16 @@ ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled
 
 COMMAND_LINE = re.compile(r"^[ \t]*/[a-z]", re.MULTILINE)  # a comment without such a line has no command
 _QUEUED = re.compile(r"/pr-(\d+)-[0-9a-f]+$")
+RESULT = "mattermod-result"  # the type of the repository_dispatch by which a workflow tells how it ended
+DISPATCHED = ("workflow_dispatch", "repository_dispatch")  # runs whose title no stranger can choose
+# https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository (status)
+CONCLUSIONS = frozenset(
+    {
+        "success", "failure", "cancelled", "timed_out", "neutral", "skipped", "action_required", "stale",
+        "startup_failure",
+    }
+)  # fmt: skip
+_KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")  # of a ledger row
 _FULL_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 
 
@@ -81,6 +91,7 @@ class PullRequest(Subject):
     maintainer_can_modify: bool
     milestone_number: int | None
     milestone_title: str | None
+    base_ref: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -96,7 +107,7 @@ class _Seen:
     """A snapshot of a subject. The rest only says what is news in it; decisions read `subject`.
 
     `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
-    on and `unlabel` taken off just now, by `sender`.
+    on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too.
     """
 
     action: str
@@ -105,6 +116,8 @@ class _Seen:
     subject: Subject
     unlabel: str | None = None
     sender: str = ""
+    sender_is_bot: bool = False
+    sha: str = ""
 
     @property
     def repository(self) -> Repository:
@@ -204,11 +217,13 @@ class MergeGroupSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryDispatched:
-    """Somebody called for an event of their own."""
+class WorkflowEnded:
+    """A workflow that was started under the ledger's `key` is over; `url`, which nobody has checked, shows its run."""
 
     repository: Repository
-    kind: str
+    key: str
+    conclusion: str
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +276,34 @@ class ChecksChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowAsked:
+    """A workflow that was started under the ledger's `key`, and whose run `url` shows, is asked after."""
+
+    repository: Repository
+    key: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStarted:
+    """Outcome: a label's `nth` workflow was started, and `url` shows its run where GitHub told; or why it was not.
+
+    `once` tells this start from all others on the subject.
+    """
+
+    subject: PullRequest
+    label: str
+    nth: int
+    once: tuple[str | int, ...]
+    url: str = ""
+    reason: str = ""
+
+    @property
+    def repository(self) -> Repository:
+        return self.subject.repository
+
+
+@dataclass(frozen=True, slots=True)
 class _OfPull:
     """What is about one pull request, beside what happened to it."""
 
@@ -299,7 +342,6 @@ Event = (
     | Commanded
     | CommandEnded
     | MergeGroupSeen
-    | RepositoryDispatched
     | Tick
     | Posted
     | RunFailed
@@ -308,6 +350,9 @@ Event = (
     | Reviewed
     | MergeConsidered
     | MergeEnded
+    | WorkflowStarted
+    | WorkflowEnded
+    | WorkflowAsked
 )
 
 
@@ -350,7 +395,7 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "", repositor
         case "merge_group":
             event = _merge_group(payload)
         case "repository_dispatch":
-            event = RepositoryDispatched(_repository(payload), action)
+            event = _result(payload, action)
         case "schedule" | "workflow_dispatch":
             event = Tick(_repository_of_run(payload, repository, repository_id))
         case "pull_request_review":
@@ -377,6 +422,7 @@ def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullReq
         maintainer_can_modify=bool(data.get("maintainer_can_modify")),
         milestone_number=milestone.get("number"),
         milestone_title=milestone.get("title"),
+        base_ref=str((data.get("base") or {}).get("ref") or ""),
     )
 
 
@@ -411,7 +457,8 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
         item = issue(payload, _field(payload, "issue"))
         return IssueSeen(action, label, item.updated_at, item, unlabel, _sender(payload))
     pull = pull_request(payload, _field(payload, "pull_request"))
-    return PullRequestSeen(action, label, pull.updated_at, pull, unlabel, _sender(payload))
+    is_bot = (payload.get("sender") or {}).get("type") == "Bot"
+    return PullRequestSeen(action, label, pull.updated_at, pull, unlabel, _sender(payload), is_bot, pull.sha)
 
 
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
@@ -431,6 +478,23 @@ def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
         return Ignored("issue_comment: no command in it")
     before = (((payload.get("changes") or {}).get("body") or {}).get("from") or "") if action == "edited" else None
     return CommandGiven(issue(payload, subject), int(_field(comment, "id")), _login(comment), body, before)
+
+
+def _result(payload: Mapping[str, Any], action: str) -> WorkflowEnded | Ignored:
+    told = payload.get("client_payload")
+    if action != RESULT:
+        return Ignored(f"repository_dispatch {action[:80]}: only {RESULT} is answered")
+    if not isinstance(told, dict):
+        return Ignored(f"repository_dispatch {RESULT}: it says nothing")
+    return _ended(payload, "repository_dispatch", told.get("key"), told.get("conclusion"), told.get("url"))
+
+
+def _ended(payload: Mapping[str, Any], name: str, key: Any, conclusion: Any, url: Any) -> WorkflowEnded | Ignored:
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        return Ignored(f"{name}: no key of a workflow that a label started")
+    if conclusion not in CONCLUSIONS:
+        return Ignored(f"{name}: its conclusion is none that GitHub knows")
+    return WorkflowEnded(_repository(payload), key, conclusion, url if isinstance(url, str) else "")
 
 
 def _merge_group(payload: Mapping[str, Any]) -> MergeGroupSeen:
@@ -453,7 +517,12 @@ def _over(name: str, payload: Mapping[str, Any], action: str) -> Event | Ignored
     """
     if action != "completed":
         return Ignored(f"{name} {action}: only what is completed is looked at")
-    return ChecksChanged(_repository(payload), str(_field(_field(payload, name), "head_sha")))
+    over = _field(payload, name)
+    # A run's title is believed only where somebody with write access started it: a fork can choose its own.
+    title = str(over.get("display_title") or "") if over.get("event") in DISPATCHED else ""
+    if key := _KEY.search(title):
+        return _ended(payload, name, key[0], over.get("conclusion"), over.get("html_url"))
+    return ChecksChanged(_repository(payload), str(_field(over, "head_sha")))
 
 
 def _status(payload: Mapping[str, Any]) -> Event | Ignored:
@@ -496,6 +565,11 @@ def _repository_of_run(payload: Mapping[str, Any], full_name: str, number: int) 
     if not name:
         raise BadPayloadError("neither the event file nor GITHUB_REPOSITORY names a repository")
     return Repository(number, owner, name)
+
+
+def is_full_name(text: str) -> bool:
+    """Whether it is OWNER/NAME."""
+    return bool(_FULL_NAME.fullmatch(text))
 
 
 def _names(data: Mapping[str, Any] | None) -> str:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from mattermod_action.adapters.cla_list import Reading
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
-    from mattermod_action.ports import Authorship, ChangedFile, Clock
+    from mattermod_action.ports import Authorship, ChangedFile, Clock, Origin
     from mattermod_action.world import World
 
 # The most that GitHub lists: https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 FILES_LISTED = 3_000
+ASKED_AT_ONCE = 100  # runs of workflows that one sweep asks after
+ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is asked after no more
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
 # What each role may do includes what those before it may.
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
@@ -43,6 +45,7 @@ class LiveFacts:
         self._lists: dict[str, Reading] = {}
         self.candidates = cache(self._candidates)
         self._listed: dict[tuple[int, str], Candidate] = {}
+        self.numbered = cache(self._numbered)
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -55,6 +58,18 @@ class LiveFacts:
             role = self._world.github.role(repository, login)
             self._roles[key] = (role, now)
         return role
+
+    def origin(self, key: str) -> Origin | None:
+        return self._world.store.origin(key)
+
+    def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
+        return self._world.store.unanswered(repository, feature, ASKED_AT_ONCE, ASKED_FOR)
+
+    def conclusion(self, url: str) -> str:
+        return self._world.github.ended(url)
+
+    def now(self) -> datetime:
+        return self._clock.now()
 
     def actors(self) -> tuple[str, ...]:
         """https://docs.github.com/en/actions/reference/workflows-and-actions/variables (GITHUB_TRIGGERING_ACTOR)."""
@@ -72,6 +87,9 @@ class LiveFacts:
 
     def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
         return self._world.github.files(pull)
+
+    def _numbered(self, repository: Repository, number: int) -> PullRequest | None:
+        return self._world.github.pull(repository, number)
 
     def _candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
         found = self._world.github.candidates(repository, label)
@@ -113,6 +131,21 @@ class NoFacts:
 
     def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
+
+    def numbered(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull request")
+
+    def origin(self, key: str) -> Origin | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what a key stands for")
+
+    def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what was started")
+
+    def conclusion(self, url: str) -> str:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to ask after a workflow")
+
+    def now(self) -> datetime:
+        raise FactUnavailable("needs the time")
 
     def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read which files are changed")

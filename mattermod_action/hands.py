@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mattermod_action.effects import (
     AddLabels,
     Comment,
+    Dispatch,
     Enqueue,
     Ensure,
     Merge,
@@ -24,7 +25,7 @@ from mattermod_action.effects import (
 from mattermod_action.errors import Overtaken, Refused
 from mattermod_action.facts import at_least
 from mattermod_action.merging import obstacles
-from mattermod_action.ports import Status
+from mattermod_action.ports import Place, Status
 
 if TYPE_CHECKING:
     from mattermod_action.effects import Need
@@ -107,6 +108,29 @@ class Hands:
         subject = effect.subject
         return self._world.github.candidate(subject.repository, subject.number, effect.rule.label)
 
+    @do.register
+    def _(self, effect: Dispatch) -> str:
+        """A re-run whose file was lost with its runner looks for what its first attempt has started."""
+        self._check(effect)
+        lost = not self._world.store.durable and not self._world.first_attempt
+        if lost and (found := self.find(effect, effect.at)):
+            return found
+        place = _place(effect)
+        if place.workflow:
+            return self._world.github.dispatch_workflow(place, _ref(effect), effect.values)
+        self._world.github.dispatch_event(place, effect.values)
+        return ""
+
+    def _check(self, effect: Dispatch) -> None:
+        """Look once more, right before: what the label was put on is started, or nothing is. Raises Refused."""
+        pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
+        if pull is None or not pull.is_open:
+            raise Refused("the pull request is closed")
+        if not pull.carries(effect.label):
+            raise Refused("the label was taken off before that")
+        if pull.sha != effect.sha:
+            raise Refused("the branch has got another commit since the label was put on")
+
     @singledispatchmethod
     def find(self, effect: Once, since: datetime) -> str | None:  # noqa: ARG002  # as the others
         """What may be done again is not looked for."""
@@ -126,6 +150,10 @@ class Hands:
         return pull.url if pull and pull.sha != effect.sha else None
 
     @find.register
+    def _(self, effect: Dispatch, since: datetime) -> str | None:  # noqa: ARG002  # nothing was started before the label
+        return self._world.github.find_run(_place(effect), effect.key, effect.at)
+
+    @find.register
     def _(self, effect: Merge, since: datetime) -> str | None:  # noqa: ARG002  # the state says it
         pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
         return pull.url if pull and pull.merged else None
@@ -137,6 +165,15 @@ class Hands:
 
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
         return self._world.github.markers(subject, since, on_lines=on_lines).get(marker)
+
+
+def _place(effect: Dispatch) -> Place:
+    ours = effect.subject.repository.full_name
+    return Place(effect.target, effect.workflow, effect.event, effect.target.casefold() == ours.casefold())
+
+
+def _ref(effect: Dispatch) -> str:
+    return effect.ref or (effect.subject.repository.default_branch if _place(effect).home else "")
 
 
 class Ensurer:

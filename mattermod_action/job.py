@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 
+REPORTS = ("repository_dispatch", "workflow_run")  # what a workflow tells with a token like ours
+
+
 def run() -> int:
     """Do what the event and the inputs in the environment ask for; return the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,7 +54,7 @@ def read_event(given: Inputs) -> Event | Ignored:
         raise Mistake("GITHUB_EVENT_NAME is not set: run this as a GitHub Action, or try `mattermod plan --help`")
     payload = read_payload(given.event_path)
     sender = str((payload.get("sender") or {}).get("login") or "").casefold()
-    if sender in {login.casefold() for login in given.bot_logins}:
+    if given.event_name not in REPORTS and sender in {login.casefold() for login in given.bot_logins}:
         return Ignored(f"{given.event_name}: sent by ourselves")
     return parse(given.event_name, payload, given.repository, given.repository_id)
 
@@ -105,9 +108,9 @@ def _work(given: Inputs, event: Event | None, report: Report) -> None:
 
 
 def _handle(given: Inputs, event: Event, database: Database | None, report: Report) -> None:
-    from mattermod_action.bot import Bot
     from mattermod_action.config import load
     from mattermod_action.report import annotate, say
+    from mattermod_action.running import Run
     from mattermod_action.world import World
 
     world = World(given, database)
@@ -116,12 +119,12 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     for warning in loaded.warnings:
         annotate("warning", warning)
     world = _with_legacy(world, loaded, report)
-    bot = Bot(loaded.config, world, report)
+    run = Run(loaded.config, world, report)
     try:
         if given.dry_run:
-            bot.rehearse(event)
+            run.rehearse(event)
         else:
-            bot.run(event)
+            run.go(event)
     finally:
         world.close()
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from mattermod_action.effects import Comment, ReviewComment, marker
+from mattermod_action.effects import ABANDONED, Comment, ReviewComment, marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Ledger(Generic[E_contra]):
     def drop(self, row: Unfinished, subject: Subject | None) -> Outcome:
         """Settle a row whose effect nothing asks for any more: found, if it was carried out, else dropped.
 
-        `subject` is None when the item is gone, and what was sent to it with it.
+        `subject` is None when the item is gone, and what was sent to it with it. A dispatch cannot be looked for by its
+        row alone, so it counts as done for ever: better never than twice.
         """
         entry = self._store.entry(row.key)
         if entry is None or entry.held or not self._store.take(row.key, self._owner, entry.fence):
@@ -101,7 +102,10 @@ class Ledger(Generic[E_contra]):
             if url := self._look_twice(find, entry.sent_at or EVER):
                 self._store.confirm(row.key, self._owner, fence, url)
                 return Outcome("found", url)
-        self._store.forget(row.key, self._owner, fence)
+        if row.kind == "Dispatch":
+            self._store.confirm(row.key, self._owner, fence, ABANDONED)
+        else:
+            self._store.forget(row.key, self._owner, fence)
         return Outcome("dropped")
 
     def _claim(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None) -> _Claim | Outcome:

@@ -73,24 +73,33 @@ SECRETS = {
     "DockerPassword": "",
 }
 OUR_LOGINS = ("Username", "GithubUsername")
+# Labels that started a job elsewhere, which no key names in a way that GitHub knows; each with its other keys.
+BY_WORKFLOW = {
+    "BuildAppTag": "BuildAppInitMessage BuildAppDoneMessage BuildAppFailedMessage BuildAppJobs".split(),
+    "BuildMobileAppTag": """
+        BuildMobileAppInitMessage BuildMobileAppDoneMessage BuildMobileAppFailedMessage BuildMobileAppBranchPrefix
+        BuildMobileAppJobs
+    """.split(),
+    "EnterpriseTriggerLabel": """
+        EnterpriseReponame EnterpriseTriggerReponame EnterpriseWebappReponame EnterpriseGithubStatusContext
+        EnterpriseGithubStatusEETests EnterpriseGithubStatusTETests EnterpriseWorkflowName
+    """.split(),
+    "StartLoadtestTag": ["StartLoadtestMessage"],
+}
+WORKFLOW_KEYS = frozenset({*BY_WORKFLOW, *(key for keys in BY_WORKFLOW.values() for key in keys)})
 NOT_USED_YET = frozenset(
     """
     GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
-    DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID BuildAppTag BuildAppInitMessage
-    BuildAppDoneMessage BuildAppFailedMessage BuildAppJobs BuildMobileAppTag BuildMobileAppInitMessage
-    BuildMobileAppDoneMessage BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs
-    EnterpriseReponame EnterpriseTriggerReponame EnterpriseWebappReponame EnterpriseTriggerLabel
-    EnterpriseGithubStatusContext EnterpriseGithubStatusEETests EnterpriseGithubStatusTETests
-    EnterpriseWorkflowName TranslationsDoNotMergeLabel
-    TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy StartLoadtestTag
-    StartLoadtestMessage Integrations DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
+    DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID TranslationsDoNotMergeLabel
+    TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy
+    Integrations DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
     AWSHostedZoneId AWSSecurityGroup AWSSubNetId AWSDnsSuffix SetupSpinmintTag SetupSpinmintMessage
     SetupSpinmintDoneMessage SetupSpinmintFailedMessage SetupSpinmintUpgradeTag SetupSpinmintUpgradeMessage
     SetupSpinmintUpgradeDoneMessage DestroyedSpinmintMessage DestroyedExpirationSpinmintMessage
     SpinmintExpirationHour SpinmintsUseHttps InstanceSetupScript InstanceSetupUpgradeScript BuildStatusContext
     """.split()
 )
-KNOWN = frozenset({*RULES, *PLACES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET})
+KNOWN = frozenset({*RULES, *PLACES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET, *WORKFLOW_KEYS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +196,19 @@ def _warnings(data: dict[str, Any]) -> tuple[str, ...]:
     unneeded = [key for key in given if key in NOT_NEEDED - SECRETS.keys()]
     unused = [key for key in given if key in NOT_USED_YET]
     lines = [("not needed here", unneeded), ("not used by this version", unused)]
-    return (*secrets, *(f"{what}: {', '.join(keys)}" for what, keys in lines if keys))
+    groups = [(label, [key for key in (label, *more) if key in given]) for label, more in BY_WORKFLOW.items()]
+    workflows = [_workflow_warning(keys, _text(data, label)) for label, keys in groups if keys]
+    return (*secrets, *workflows, *(f"{what}: {', '.join(keys)}" for what, keys in lines if keys))
 
 
 def _secret_warning(key: str) -> str:
     cure = f"make it a secret and give it as the input `{SECRETS[key]}`" if SECRETS[key] else "it is not needed here"
     return f"{key} is a secret and stands in the configuration file: {cure}"
+
+
+def _workflow_warning(keys: list[str], label: str) -> str:
+    rule = f"{{label: {label[:50]!r}, workflow: FILE.yml, message: ..., done: ..., failed: ...}}"
+    return f"{', '.join(keys)}: `label_workflow` does this, once you say which workflow it is: rules: [{rule}]"
 
 
 def _is_set(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import commanding
 from mattermod_action.effects import settle
-from mattermod_action.errors import FactUnavailable, Refused
+from mattermod_action.errors import FactUnavailable, Passed, Refused
 from mattermod_action.events import Commanded, CommandEnded, CommandGiven
 from mattermod_action.features import FEATURES
 
@@ -31,6 +31,7 @@ class Plan:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     errors: list[tuple[str, Exception]] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
+    unchecked: list[tuple[str, str]] = field(default_factory=list)  # those of them that have to be asked again
     # Commands of whoever may give them, in their order, each with why it is not carried out.
     accepted: dict[Command, list[str]] = field(default_factory=dict)
     unfinished: set[Command] = field(default_factory=set)  # of those: something failed, and starting again goes on
@@ -67,6 +68,7 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
         except FactUnavailable as error:
             plan.silent.add(name)
             plan.skipped.append((name, str(error)))
+            plan.unchecked.extend([] if isinstance(error, Passed) else [(name, str(error))])
         except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
             plan.silent.add(name)
             plan.skipped.append((name, f"failed: {type(error).__name__}"))
@@ -77,14 +79,23 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
     return plan
 
 
-def follow_ups(event: Event, config: Config, facts: Facts) -> list[Event]:
-    """Ask the features that have a `follow` what is to be looked at by itself, once the event is dealt with."""
+def follow_ups(event: Event, config: Config, facts: Facts) -> tuple[list[Event], list[tuple[str, Exception]]]:
+    """Ask the features that have a `follow` what is to be looked at by itself, once the event is dealt with.
+
+    Returns that, and what went wrong with which feature.
+    """
     found: list[Event] = []
-    for name in FEATURES:
-        section = getattr(config, name)
-        follow = getattr(_feature(name), "follow", None) if section is not None else None
-        found += follow(event, section, facts) if follow else ()
-    return found
+    errors: list[tuple[str, Exception]] = []
+    for name in (name for name in FEATURES if getattr(config, name) is not None):
+        try:
+            found += getattr(_feature(name), "follow", _nothing)(event, getattr(config, name), facts)
+        except Exception as error:  # noqa: BLE001  # one feature's failure never stops the next
+            errors.append((name, error))
+    return found, errors
+
+
+def _nothing(_event: Event, _config: Any, _facts: Facts) -> tuple[Event, ...]:
+    return ()
 
 
 def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan) -> None:

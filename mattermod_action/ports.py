@@ -88,6 +88,19 @@ class Unfinished:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the ledger row of a key is about; `note` is what its effect said of itself."""
+
+    key: str
+    repository_id: int
+    number: int
+    feature: str
+    kind: str
+    note: str
+    result: str
+
+
 class Store(Leases, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
@@ -138,6 +151,15 @@ class Store(Leases, Protocol):
     def forget(self, key: str, owner: str, fence: int) -> bool:
         """Delete a row that is ours and not confirmed: nothing asks for its effect any more."""
 
+    def origin(self, key: str) -> Origin | None:
+        """Say what a key stands for."""
+
+    def unanswered(self, repository: Repository, feature: str, limit: int, seconds: float) -> list[Origin]:
+        """Find dispatches of the last `seconds` that made a run, oldest first, whose end no comment has told.
+
+        Such a comment has the dispatch's key as its note. Where the repository's id is 0 its name counts.
+        """
+
     def close(self) -> None: ...
 
 
@@ -179,6 +201,21 @@ class GitHub(Protocol):
 
     def enqueue(self, node: str, sha: str) -> None:
         """Put the pull request with this node id into its merge queue, if its head is still `sha`."""
+
+    def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
+        """Start it at `ref` ("": the default branch) and return its run's page, "" where GitHub does not tell."""
+
+    def dispatch_event(self, place: Place, payload: Mapping[str, str]) -> None:
+        """Call for an event of this kind."""
+
+    def find_run(self, place: Place, key: str, since: datetime) -> str | None:
+        """Find the page of a run that was started since then and has `key` in its title.
+
+        Raises Unsure when there are runs of which nobody can tell what started them.
+        """
+
+    def ended(self, url: str) -> str:
+        """Return the conclusion of the run that this page shows, "" when there is none yet, or no such run."""
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         """Put labels on in one request."""
@@ -242,6 +279,16 @@ class Authorship:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What is dispatched: the file of a `workflow`, or else an `event`, in a repository, `home` if it is our own."""
+
+    repository: str
+    workflow: str
+    event: str
+    home: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     context: str
     state: str
@@ -266,6 +313,21 @@ class Facts(Protocol):
 
     def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
         """The pull request at the head of a merge group."""
+
+    def numbered(self, repository: Repository, number: int) -> PullRequest | None:
+        """The pull request of this number, None when it is gone."""
+
+    def origin(self, key: str) -> Origin | None:
+        """What a key of the ledger stands for."""
+
+    def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
+        """Workflows that were started, and of which nobody has told how they ended."""
+
+    def conclusion(self, url: str) -> str:
+        """How the run that this page shows has ended, "" when it has not."""
+
+    def now(self) -> datetime:
+        """The time, UTC and naive."""
 
     def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
         """What a pull request changes."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
 QUOTED = 100  # characters of a name that are shown
+_WORKFLOW_URL = re.compile(r"(?<![A-Za-z0-9_])WORKFLOW_URL(?![A-Za-z0-9_])")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _
 
 
@@ -32,3 +33,8 @@ def matches(path: str, patterns: Sequence[str]) -> bool:
     from wcmatch import glob
 
     return bool(glob.globmatch(path, patterns, flags=glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE))
+
+
+def linked(message: str, url: str) -> str:
+    """Replace `WORKFLOW_URL`, where it stands as a word of its own, by an address that was checked."""
+    return _WORKFLOW_URL.sub(lambda _: url, message)

@@ -126,25 +126,6 @@ def unassign(call: Call) -> Answer:
     return answer(200, shapes.issue(call.state, call.repo, call.item))
 
 
-def dispatch(call: Call) -> Answer:
-    """https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event."""
-    call.need("contents=write")
-    call.state.dispatched(call.repo.full_name, call.field("event_type", str), call.json().get("client_payload") or {})
-    return Answer(204, b"")
-
-
-def dispatch_workflow(call: Call) -> Answer:
-    """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event."""
-    call.need("actions=write")
-    name, ref = call.values["workflow"], call.field("ref", str)
-    files = call.repo.files(ref)
-    if files is None or f".github/workflows/{name}" not in files:
-        raise not_found(call.docs)
-    payload = {"ref": ref, "inputs": call.json().get("inputs") or {}}
-    call.state.dispatched(call.repo.full_name, name, payload, workflow=True)
-    return Answer(204, b"")
-
-
 def _comment(call: Call) -> tuple[Issue | Pull, Comment]:
     for item in call.repo.items.values():
         for comment in item.comments:
@@ -170,11 +151,4 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("GET", REPO + "/milestones", list_milestones, "issues/milestones#list-milestones"),
     ("POST", ISSUE + "/assignees", assign, "issues/assignees#add-assignees-to-an-issue"),
     ("DELETE", ISSUE + "/assignees", unassign, "issues/assignees#remove-assignees-from-an-issue"),
-    ("POST", REPO + "/dispatches", dispatch, "repos/repos#create-a-repository-dispatch-event"),
-    (
-        "POST",
-        REPO + "/actions/workflows/{workflow}/dispatches",
-        dispatch_workflow,
-        "actions/workflows#create-a-workflow-dispatch-event",
-    ),
 )

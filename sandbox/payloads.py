@@ -32,6 +32,7 @@ BY_FIELD = {  # the first that a payload has tells what it is
     "pull_request": "pull_request",
     "check_suite": "check_suite",
     "merge_group": "merge_group",
+    "workflow_run": "workflow_run",
     "client_payload": "repository_dispatch",
     "inputs": "workflow_dispatch",
     "context": "status",
@@ -191,6 +192,18 @@ def workflow_dispatched(state: State, repo: str, file: str, asked: Payload, send
     ref = asked["ref"] if asked["ref"].startswith("refs/") else f"refs/heads/{asked['ref']}"
     around = _around(state, _repository(state, repo), None, sender)
     return {"inputs": asked["inputs"], "ref": ref, "workflow": f".github/workflows/{file}", **around}
+
+
+def workflow_ended(state: State, repo: str, number: int, conclusion: str) -> Payload:
+    """The run with this id is over."""
+    where, run = _repository(state, repo), state.end_run(repo, number, conclusion)
+    written = shapes.workflow_run(state, where, run)
+    return {
+        "action": "completed",
+        "workflow_run": written,
+        "workflow": shapes.workflow(state, where, run),
+        **_around(state, where, None, run.actor.login),
+    }
 
 
 def commented(state: State, repo: str, number: int, comment: int, sender: str, *, action: str = "created") -> Payload:

@@ -168,6 +168,22 @@ class Pull(Item):
     queued: bool = False  # in the merge queue of its base
 
 
+@dataclass
+class WorkflowRun:
+    """A run that was started over the API; `inputs` are also the payload of an event. It is over when it has an end."""
+
+    id: int
+    file: str
+    event: str
+    title: str
+    ref: str
+    inputs: dict[str, Any]
+    actor: Person
+    created_at: datetime
+    conclusion: str | None = None
+    ended_at: datetime | None = None
+
+
 @dataclass(kw_only=True)
 class Repository:
     """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them.
@@ -182,6 +198,7 @@ class Repository:
     created_at: datetime
     private: bool = False
     fork: bool = False
+    archived: bool = False
     default_branch: str = "main"
     gone: set[int] = field(default_factory=set)
     old_names: set[str] = field(default_factory=set)
@@ -201,6 +218,7 @@ class Repository:
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
     dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    runs: list[WorkflowRun] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:

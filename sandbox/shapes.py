@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sandbox.records import Comment, Item, Label, LineComment, Milestone, Person, Repository, Review
+    from sandbox.records import Comment, Item, Label, LineComment, Milestone, Person, Repository, Review, WorkflowRun
     from sandbox.state import State
 
 Json = dict[str, Any]
@@ -103,7 +103,7 @@ def repository(state: State, repo: Repository) -> Json:
         "open_issues_count": open_items,
         "open_issues": open_items,
         **{f"has_{what}": what == "issues" for what in _HAS},
-        "archived": False,
+        "archived": repo.archived,
         "disabled": False,
         "is_template": False,
         "allow_forking": True,
@@ -332,6 +332,61 @@ def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
 
 def line_page(state: State, repo: Repository, item: Pull, comment: LineComment) -> str:
     return f"{item_page(state, repo, item)}#discussion_r{comment.id}"
+
+
+def workflow(state: State, repo: Repository, run: WorkflowRun) -> Json:
+    api, file = f"{state.url}/repos/{repo.full_name}/actions/workflows", run.file
+    number = int.from_bytes(file.encode()[-6:], "big")
+    return {
+        "id": number,
+        "node_id": node_id("W", number),
+        "name": file,
+        "path": f".github/workflows/{file}",
+        "state": "active",
+        "created_at": moment(repo.created_at),
+        "updated_at": moment(repo.created_at),
+        "url": f"{api}/{number}",
+        "html_url": f"{state.url}/{repo.full_name}/blob/{repo.default_branch}/.github/workflows/{file}",
+        "badge_url": f"{state.url}/{repo.full_name}/workflows/{file}/badge.svg",
+    }
+
+
+def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
+    """Write a run as both the API and its event have it."""
+    api, of = f"{state.url}/repos/{repo.full_name}/actions/runs/{run.id}", workflow(state, repo, run)
+    home = repository(state, repo)
+    return {
+        "id": run.id,
+        "name": of["name"],
+        "node_id": node_id("WFR", run.id),
+        "check_suite_id": run.id,
+        "check_suite_node_id": node_id("CS", run.id),
+        "head_branch": run.ref,
+        "head_sha": repo.branches.get(run.ref, ""),
+        "path": of["path"],
+        "run_number": run.id,
+        "run_attempt": 1,
+        "event": run.event,
+        "display_title": run.title,
+        "status": "completed" if run.conclusion else "queued",
+        "conclusion": run.conclusion,
+        "workflow_id": of["id"],
+        "url": api,
+        "html_url": f"{state.url}/{repo.full_name}/actions/runs/{run.id}",
+        "pull_requests": [],
+        "created_at": moment(run.created_at),
+        "updated_at": moment(run.ended_at or run.created_at),
+        "run_started_at": moment(run.created_at),
+        "actor": user(state, run.actor),
+        "triggering_actor": user(state, run.actor),
+        **{f"{name}_url": f"{api}/{name}" for name in ("jobs", "logs", "artifacts", "cancel", "rerun")},
+        "check_suite_url": f"{state.url}/repos/{repo.full_name}/check-suites/{run.id}",
+        "previous_attempt_url": None,
+        "workflow_url": of["url"],
+        "head_commit": None,
+        "repository": home,
+        "head_repository": home,
+    }
 
 
 def pull_link(state: State, repo: Repository, item: Pull) -> Json:

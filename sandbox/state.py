@@ -32,6 +32,7 @@ from sandbox.records import (
     Review,
     Status,
     Token,
+    WorkflowRun,
     Write,
 )
 
@@ -53,6 +54,7 @@ class State:
         self.url = "http://127.0.0.1"
         self.offset = timedelta()
         self.latency = 0.0
+        self.run_details = True  # GitHub Enterprise Server before 3.21 does not know `return_run_details`
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
         self.bot: Callable[[dict[str, Any]], Ran] | None = None  # runs at once on each event
         self.runs: list[dict[str, Any]] = []  # what came of it
@@ -351,6 +353,17 @@ class State:
             self._at(full_name).dispatches.append((name, payload))
             action = "dispatch_workflow" if workflow else "dispatch"
             self._record(action, full_name, 0, name=name, payload=payload)
+
+    def add_run(self, full_name: str, run: WorkflowRun) -> None:
+        with self.lock:
+            self._at(full_name).runs.append(run)
+
+    def end_run(self, full_name: str, number: int, conclusion: str) -> WorkflowRun:
+        """The runner is done with it."""
+        with self.lock:
+            run = next(each for each in self._at(full_name).runs if each.id == number)
+            run.conclusion, run.ended_at = conclusion, self.now()
+            return run
 
     def set_branch(self, full_name: str, name: str, sha: str | None) -> None:
         """Create, move or (None) delete a branch."""

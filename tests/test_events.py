@@ -17,6 +17,7 @@ from mattermod_action.events import (
     PullRequestSeen,
     Reviewed,
     Tick,
+    WorkflowEnded,
 )
 from tests.builders import REPOSITORY, item, payload
 
@@ -39,6 +40,22 @@ def over(name: str, action: str = "completed") -> dict[str, Any]:
     return {"action": action, name: {"head_sha": "c" * 40}, "repository": REPOSITORY}
 
 
+KEY = "0123456789abcdef" * 4
+
+
+def result(key: Any, conclusion: Any = "success", action: str = events.RESULT) -> dict[str, Any]:
+    return {
+        "action": action,
+        "client_payload": {"key": key, "conclusion": conclusion, "url": "x"},
+        "repository": REPOSITORY,
+    }
+
+
+def workflow_run(title: str, kind: str = "workflow_dispatch", action: str = "completed") -> dict[str, Any]:
+    run = {"head_sha": "c" * 40, "event": kind, "display_title": title, "conclusion": "success", "html_url": "x"}
+    return {"action": action, "workflow_run": run, "repository": REPOSITORY}
+
+
 @pytest.mark.parametrize(
     ("name", "given", "kind"),
     [
@@ -54,6 +71,10 @@ def over(name: str, action: str = "completed") -> dict[str, Any]:
         ("workflow_run", over("workflow_run"), ChecksChanged),
         ("status", {"sha": "c" * 40, "state": "failure", "repository": REPOSITORY}, ChecksChanged),
         ("workflow_dispatch", {"repository": REPOSITORY}, Tick),
+        ("repository_dispatch", result(KEY), WorkflowEnded),
+        ("workflow_run", workflow_run(f"Build {KEY}"), WorkflowEnded),
+        ("workflow_run", workflow_run(KEY, "pull_request"), ChecksChanged),
+        ("workflow_run", workflow_run(f"{KEY}0"), ChecksChanged),
     ],
 )
 def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> None:
@@ -97,6 +118,19 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
             "issue_comment",
             comment("/cherry-pick x", on_pull=False),
             "issue_comment: commands are for pull requests",
+        ),
+        (
+            "repository_dispatch",
+            result(KEY, action="deploy"),
+            "repository_dispatch deploy: only mattermod-result is answered",
+        ),
+        ("repository_dispatch", result(KEY[1:]), "repository_dispatch: no key of a workflow that a label started"),
+        ("repository_dispatch", result([KEY]), "repository_dispatch: no key of a workflow that a label started"),
+        ("repository_dispatch", result(KEY, "fine"), "repository_dispatch: its conclusion is none that GitHub knows"),
+        (
+            "workflow_run",
+            workflow_run(KEY, action="requested"),
+            "workflow_run requested: only what is completed is looked at",
         ),
     ],
 )

@@ -38,6 +38,7 @@ diff_review: {rules: [{text: "panic(", message: Why}]}
 translations: {bot: alice, message: New}
 chat: {}
 auto_merge: {label: Docs}
+label_workflow: {rules: [{label: Docs, workflow: build.yml}]}
 label_cleanup: {labels: [Block], issues: true}
 """
 ANSWER, BLOCKED, CLA = (
@@ -67,7 +68,7 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "synchronize": [ANSWER, BLOCKED, CLA, *GUARDED, REVIEW],
         "ready_for_review": [*STATE, *GUARDED, REVIEW],
         "edited": [*STATE, *GUARDED],
-        "labeled": STATE,
+        "labeled": [*STATE, "label_workflow: dispatch Docs"],
         "unlabeled": STATE,
         "closed": [ANSWER, CLEAN],
         **dict.fromkeys(
@@ -168,6 +169,7 @@ def test_everything_is_switched_on_and_reacts_to_something() -> None:
 def test_golden_what_follows(action: str) -> None:
     """An open pull request with the label is looked at by itself, after what the event called for."""
     seen: Any = parse("pull_request", given("pull_request", action))
-    then = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
+    then, errors = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
     pushed = action in ("opened", "synchronize")
+    assert not errors
     assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed)])

@@ -37,6 +37,7 @@ diff_review: {{rules: [{{text: "panic(", message: "Why?"}}]}}
 translations: {{bot: weblate, message: "New"}}
 chat: {{}}
 auto_merge: {{label: Ready}}
+label_workflow: {{rules: [{{label: Build, workflow: build.yml}}, {{label: Load, event: load}}]}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
@@ -497,6 +498,11 @@ def ready(github: Sandbox) -> Any:
     return payloads.labeled(github.state, github.repository, number, "Ready", "maintainer")
 
 
+def build(github: Sandbox, label: str = "Build") -> Any:
+    github.state.write_files(github.repository, {".github/workflows/build.yml": "on: workflow_dispatch\n"})
+    return payloads.labeled(github.state, github.repository, github.pull, label, "maintainer")
+
+
 NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("pull-request.yml", "contents"): (opened, "`contents: read`"),
     ("pull-request.yml", "issues"): (closed_issue, "`issues: write`"),
@@ -513,12 +519,17 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ),
     ("comments.yml", "issues"): (lambda github: commented(github, "/autoassign"), "`issues: write`"),
     ("comments.yml", "pull_requests"): (lambda github: commented(github, "/autoassign"), "`pull-requests: write`"),
+    ("label-workflow.yml", "actions"): (build, "`actions: write`"),
+    ("label-workflow.yml", "contents"): (lambda github: build(github, "Load"), "`contents: write`"),
+    ("label-workflow.yml", "issues"): (closed_issue, "`issues: write`"),
+    ("label-workflow.yml", "pull_requests"): (opened, "`pull-requests: write`"),
+    ("label-workflow.yml", "statuses"): (opened, "`statuses: write`"),
     ("comments.yml", "statuses"): (lambda github: commented(github, "/check-cla"), "`statuses: write`"),
 }
 
 
 def test_s01_each_permission_of_the_examples_is_tried() -> None:
-    examples = ("pull-request.yml", "auto-merge.yml", "comments.yml")
+    examples = ("pull-request.yml", "auto-merge.yml", "comments.yml", "label-workflow.yml")
     assert {*NEEDS} == {(example, name) for example in examples for name in permissions(example)}
 
 

@@ -23,7 +23,7 @@ EXAMPLES = Path(__file__).parent.parent / (
 OURS = {"pull_request": 29, "issues": 29, "issue_comment": 9}
 # These are events for us, too, but nothing that is configured here depends on them.
 OURS_TOO = (
-    *("merge_group", "repository_dispatch", "workflow_dispatch", "schedule"),
+    *("merge_group", "workflow_dispatch", "schedule"),
     *("check_suite", "pull_request_review", "status", "workflow_run"),
 )
 CONFIG = """

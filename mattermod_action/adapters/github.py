@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.events import Repository, Subject
     from mattermod_action.merging import Candidate
-    from mattermod_action.ports import Clock, Status
+    from mattermod_action.ports import Clock, Place, Status
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
@@ -43,6 +43,7 @@ PAGE = 100  # the most that a page of a list may have
 LIST = "items"  # under which a list without a name of its own is read
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
+ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
 MERGES = "`contents: write`"
 READINESS = f"{PULLS}, `checks: read` and {STATUSES.replace('write', 'read')}"
@@ -51,9 +52,12 @@ FOREIGN = (
     "`github-token` may not write to the fork that the branch is in: neither GITHUB_TOKEN nor an App may, only a token "
     "of somebody with write access"
 )
+ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App or of a person may"
 SERVER_ERROR = 500
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = re.compile(r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com")
+_RUN = re.compile(r"https?://[^/]+/([^/]+/[^/]+)/actions/runs/(\d+)")
+_ANY_KEY = re.compile(r"[0-9a-f]{64}")
 
 T = TypeVar("T")
 
@@ -208,6 +212,77 @@ class PyGithubGitHub:
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
         return dict(self._read(partial(self._requester.graphql_query, query, variables), READINESS)[1]["data"])
+
+    def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
+        """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.
+
+        GitHub Enterprise Server before 3.21 does not know `return_run_details`, and refuses what it does not know.
+        """
+        path = f"/repos/{place.repository}/actions/workflows/{quote(place.workflow, safe='')}/dispatches"
+        body = {"ref": ref or self._default_branch(place), **({"inputs": dict(inputs)} if inputs else {})}
+        try:
+            data = self._dispatch(path, {**body, "return_run_details": True}, place, ACTIONS)
+        except Refused as refusal:
+            if "return_run_details" not in str(refusal):
+                raise
+            data = self._dispatch(path, body, place, ACTIONS)
+        return str(data.get("html_url") or "")
+
+    def dispatch_event(self, place: Place, payload: Mapping[str, str]) -> None:
+        """https://docs.github.com/en/rest/repos/repos#create-a-repository-dispatch-event."""
+        body = {"event_type": place.event, **({"client_payload": dict(payload)} if payload else {})}
+        self._dispatch(f"/repos/{place.repository}/dispatches", body, place, CONTENTS)
+
+    def _dispatch(self, path: str, body: object, place: Place, needed: str) -> dict[str, Any]:
+        """What a token must not know of is 404 to it, as what is not there."""
+        what, where = f"start {place.workflow or place.event}", place.repository
+        try:
+            data = self._write("POST", path, body, what, needed)
+        except Mistake as mistake:
+            if place.home or "(401)" in str(mistake):
+                raise
+            raise Mistake(
+                f"`github-token` may not {what} in {where}: it {ELSEWHERE.format(needed=needed)}"
+            ) from mistake
+        except Refused as refusal:
+            if "(404)" not in str(refusal):
+                raise
+            cure = f"`github-token` {f'lacks {needed}' if place.home else ELSEWHERE.format(needed=needed)}"
+            raise Refused(f"GitHub refused to {what} (404): {where} has no such thing, or {cure}") from refusal
+        if data and not isinstance(data.get("workflow_run_id"), int):
+            raise Unsure("GitHub's answer to the dispatch is neither empty nor a run")
+        return data
+
+    def _default_branch(self, place: Place) -> str:
+        path = f"/repos/{place.repository}"
+        return str(self._read(lambda: self._json("GET", path), "`metadata: read`")["default_branch"])
+
+    def find_run(self, place: Place, key: str, since: datetime) -> str | None:
+        """https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow."""
+        of = f"workflows/{quote(place.workflow, safe='')}/runs" if place.workflow else "runs"
+        kind = "workflow_dispatch" if place.workflow else "repository_dispatch"
+        path = f"/repos/{place.repository}/actions/{of}?event={kind}&created={quote(f'>={since.isoformat()}Z')}"
+        runs = list(self._pages(path, "workflow_runs", "`actions: read`"))
+        titles = {str(run["html_url"]): str(run.get("display_title") or "") for run in runs}
+        found = next((url for url, title in titles.items() if key in title), None)
+        if found is None and not all(map(_ANY_KEY.search, titles.values())):
+            raise Unsure(
+                f"nobody can tell whether {place.workflow or place.event} was started, since the titles of its runs "
+                "have no key: see `run-name` on the page of label_workflow"
+            )
+        return found
+
+    def ended(self, url: str) -> str:
+        """https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run."""
+        run = _RUN.match(url)
+        if run is None:
+            return ""
+        path = f"/repos/{run[1]}/actions/runs/{run[2]}"
+        try:
+            data = self._read(lambda: self._json("GET", path), "`actions: read`")
+        except Refused:
+            return ""
+        return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
-from mattermod_action.ports import SCHEMA, Entry, Known, Taken, Unfinished
+from mattermod_action.ports import SCHEMA, Entry, Known, Origin, Taken, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -163,6 +163,23 @@ class SqlStore:
             """  # noqa: S608  # a constant of the dialect
         self.execute(sql, {"k": key, "etag": etag, "names": names, "read_at": read_at})
 
+    def origin(self, key: str) -> Origin | None:
+        _, rows = self.execute(f"SELECT {ORIGIN} FROM mm_ledger WHERE k = :k", {"k": key})  # noqa: S608  # a constant of this file
+        return _origin(rows[0]) if rows else None
+
+    def unanswered(self, repository: Repository, feature: str, limit: int, seconds: float) -> list[Origin]:
+        place = "repository_id = :id" if repository.id else "repository = :name"
+        mine = f"{place} AND feature = :feature AND state = 'confirmed' AND kind ="
+        sql = f"""
+            SELECT {ORIGIN} FROM mm_ledger
+            WHERE {mine} 'Dispatch' AND result LIKE :run AND created_at > {self._now("since")}
+            AND k NOT IN (SELECT cause FROM mm_ledger WHERE {mine} 'Comment')
+            ORDER BY created_at, k LIMIT {limit:d}
+            """  # noqa: S608  # every part is a constant of this file, or a number
+        where = {"id": repository.id} if repository.id else {"name": repository.full_name}
+        more = {"feature": feature, "run": "%/actions/runs/%", **self._shift(since=-seconds)}
+        return [_origin(row) for row in self.execute(sql, {**where, **more})[1]]
+
     def take_lease(self, name: str, owner: str, ttl: float) -> Taken:
         """Look, then compare and set: of those who saw the same fence one wins."""
         held = self._lease(name)
@@ -236,6 +253,7 @@ class SqlStore:
         return {f"shift_{name}": offset + value for name, value in seconds.items()}
 
 
+ORIGIN = "k, repository_id, number, feature, kind, cause, result"
 # The columns of a ledger row that a caller gives, with what they are when it does not.
 LEDGER: dict[str, Any] = {
     "k": None, "repository_id": 0, "repository": "", "number": 0, "feature": "", "kind": "", "cause": "",
@@ -286,7 +304,7 @@ def _ledger_row(effect: Once) -> dict[str, Any]:
         "number": effect.subject.number,
         "feature": effect.feature,
         "kind": type(effect).__name__,
-        "cause": effect.cause[:255],  # for people who read the table; the key decides
+        "cause": effect.note[:255],  # for people who read the table; the key decides
     }
 
 
@@ -294,6 +312,10 @@ def _entry(row: Sequence[Any]) -> Entry:
     state, owner, fence, held, seen_at, sent_at, result = row
     is_held = bool(held) and state in ("intent", "sent")
     return Entry(state, owner, int(fence), is_held, _moment(seen_at), _moment(sent_at), result)
+
+
+def _origin(row: Sequence[Any]) -> Origin:
+    return Origin(row[0], int(row[1]), int(row[2]), *row[3:])
 
 
 def _moment(value: datetime | str | None) -> datetime | None:

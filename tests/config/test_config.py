@@ -178,5 +178,5 @@ def test_legacy_keys_that_do_nothing_are_named() -> None:
 @pytest.mark.parametrize("name", FEATURES)
 def test_the_example_of_each_feature_is_right(name: str) -> None:
     page = importlib.import_module(f"mattermod_action.features.{name}").__doc__ or ""
-    [example] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    [example] = [text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "\njobs:" not in text]
     assert getattr(load(example, "c.yml").config, name) is not None

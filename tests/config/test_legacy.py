@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from mattermod_action.config import ConfigErrors, load
-from mattermod_action.legacy import KNOWN, NOT_NEEDED, NOT_USED_YET, OUR_LOGINS, PLACES, RULES, SECRETS
+from mattermod_action.legacy import (
+    BY_WORKFLOW,
+    KNOWN,
+    NOT_NEEDED,
+    NOT_USED_YET,
+    OUR_LOGINS,
+    PLACES,
+    RULES,
+    SECRETS,
+    WORKFLOW_KEYS,
+)
 
 BASE = "update_branch: {}\n"  # what the original always does
 EQUAL: dict[str, tuple[dict[str, Any], str]] = {
@@ -102,5 +112,24 @@ def test_a_mistake_is_told_in_the_originals_words(key: str, value: object, line:
 
 
 def test_each_key_of_the_original_has_one_fate() -> None:
-    fates = [set(RULES), set(PLACES), set(OUR_LOGINS), set(NOT_USED_YET), set(NOT_NEEDED) | set(SECRETS)]
+    fates = [
+        set(RULES),
+        set(PLACES),
+        set(OUR_LOGINS),
+        set(NOT_USED_YET),
+        set(NOT_NEEDED) | set(SECRETS),
+        set(WORKFLOW_KEYS),
+    ]
     assert sum(map(len, fates)) == len(KNOWN)
+
+
+@pytest.mark.parametrize("label", BY_WORKFLOW)
+def test_a_label_that_started_a_job_elsewhere_says_what_to_write(label: str) -> None:
+    other = BY_WORKFLOW[label][0]
+    old = load(json.dumps({label: "Start it", other: "Started"}), "c.json")
+    [warning] = old.warnings
+    assert warning.startswith(f"{label}, {other}: `label_workflow` does this")
+    assert "{label: 'Start it', workflow: FILE.yml" in warning
+    assert load(json.dumps({label: "", other: ""}), "c.json").warnings == ()
+    [alone] = load(json.dumps({other: "Started"}), "c.json").warnings
+    assert alone.startswith(f"{other}: `label_workflow` does this")

@@ -42,6 +42,7 @@ def test_each_example_is_run_by_a_test() -> None:
         "pull-request.yml",
         "comments.yml",
         "auto-merge.yml",
+        "label-workflow.yml",
     }
 
 
@@ -190,6 +191,29 @@ def test_checks_that_are_over_merge(act: Workflow, github: Sandbox) -> None:
         assert ran.started is (state == "success")
     assert pull.merged_at
     assert "| auto_merge | `label ready` | merge |" in ran.summary
+
+
+STARTS = """
+label_workflow:
+  rules: [{label: Build App, workflow: build.yml, inputs: {key: key}, done: "Built: WORKFLOW_URL"}]
+"""
+BUILD = "run-name: Build ${{ inputs.key }}\non: {workflow_dispatch: {inputs: {key: {}}}}\n"
+
+
+def test_a_label_starts_a_workflow_and_its_end_is_told(act: Workflow, github: Sandbox) -> None:
+    permitted(github, contents="write", actions="write")
+    files = {".github/mattermod.yml": STARTS, ".github/workflows/build.yml": BUILD}
+    github.state.write_files(github.repository, files)
+    repository = github.state.repository(github.repository)
+    assert repository
+    run = act("label-workflow.yml")
+    ran = run.run("pull_request_target", labeled(github, "Build App"))
+    assert ran.code == 0, ran.log
+    [made] = repository.runs
+    ended = payloads.workflow_ended(github.state, github.repository, made.id, "success")
+    ran = run.run("workflow_run", ended)
+    assert ran.code == 0, ran.log
+    assert bodies(github, github.pull)[1].startswith(f"Built: {github.url}/{github.repository}/actions/runs/{made.id}")
 
 
 def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mattermod_action.effects import Comment
+from mattermod_action.effects import Comment, Dispatch
 from mattermod_action.errors import Down
 from mattermod_action.events import PullRequest
 from mattermod_action.leases import Lease, acquire
-from mattermod_action.ports import SCHEMA, Taken
+from mattermod_action.ports import SCHEMA, Origin, Taken
 from mattermod_action.world import RealClock, SkippingClock
 from tests.builders import issue_seen, pull_seen
 
@@ -34,6 +34,34 @@ TTL = 30.0  # seconds
 
 def wish(label: str = "a", subject: Subject = PULL) -> Comment:
     return Comment(subject=subject, text="Hello", once=(label, 0), cause=f"label {label}", feature="label_messages")
+
+
+RUN = "https://github.com/octo-org/hello/actions/runs/1"
+DAY = 86_400.0  # seconds
+
+
+def dispatch(label: str = "a", subject: Subject = PULL) -> Dispatch:
+    assert isinstance(subject, PullRequest)
+    return Dispatch(
+        subject=subject,
+        label=label,
+        nth=0,
+        sha=subject.sha,
+        at=subject.updated_at,
+        target="octo-org/hello",
+        once=(label,),
+        feature="label_workflow",
+    )
+
+
+def answer(dispatched: Dispatch) -> Comment:
+    once = ("ended", dispatched.key)
+    return Comment(subject=PULL, text="Done", once=once, cause=dispatched.key, feature="label_workflow")
+
+
+def confirm(store: Store, effect: Comment | Dispatch, result: str = RUN) -> None:
+    store.claim(effect, "one")
+    assert store.confirm(effect.key, "one", 1, result)
 
 
 def entry(store: Store, effect: Comment) -> Entry:
@@ -201,6 +229,42 @@ class StoreContract:
         with multiprocessing.get_context("fork").Pool(8) as pool:
             wins = [key for won in pool.starmap(race, [(open_store, seed) for seed in range(8)]) for key in won]
         assert sorted(wins) == sorted(wish(str(label)).key for label in range(RACED))
+
+    def test_a_key_says_what_it_stands_for(self, store: Store) -> None:
+        assert store.origin(dispatch().key) is None
+        store.claim(dispatch(), "one")
+        assert store.origin(dispatch().key) == Origin(
+            dispatch().key, 77, 7, "label_workflow", "Dispatch", "label a, rule 1", ""
+        )
+
+    def test_a_dispatch_is_unanswered_until_a_comment_stands(self, store: Store) -> None:
+        """Only what was carried out, here, by this feature, and has a run; the answer to another one is none."""
+        other = replace(PULL, repository=replace(PULL.repository, id=78, name="other"))
+        confirm(store, dispatch())
+        confirm(store, dispatch("b"))
+        confirm(store, dispatch("no run"), "abandoned")
+        confirm(store, dispatch("elsewhere", other))
+        confirm(store, replace(wish(), feature="label_workflow"))
+        confirm(store, replace(dispatch("other feature"), feature="spinmint"))
+        store.claim(dispatch("not yet"), "one")
+        keys = [dispatch().key, dispatch("b").key]
+        named = replace(PULL.repository, id=0)
+        for place in (PULL.repository, named):
+            found = store.unanswered(place, "label_workflow", 10, DAY)
+            assert [each.key for each in found] == keys
+            assert found[0].result == RUN
+        store.claim(answer(dispatch()), "one")
+        assert len(store.unanswered(PULL.repository, "label_workflow", 10, DAY)) == 2
+        store.confirm(answer(dispatch()).key, "one", 1, RUN)
+        assert [each.key for each in store.unanswered(PULL.repository, "label_workflow", 10, DAY)] == keys[1:]
+
+    def test_an_unanswered_dispatch_is_found_for_some_time(self, store: Store, open_store: Open) -> None:
+        for label in "ab":
+            confirm(store, dispatch(label))
+        assert len(store.unanswered(PULL.repository, "label_workflow", 1, DAY)) == 1
+        tomorrow = open_store(SkippingClock(timedelta(seconds=DAY)))
+        assert tomorrow.unanswered(PULL.repository, "label_workflow", 10, DAY) == []
+        assert len(tomorrow.unanswered(PULL.repository, "label_workflow", 10, 2 * DAY)) == 2
 
     def test_f05_a_lease_is_taken_once_and_names_its_holder(self, store: Store, open_store: Open) -> None:
         """F05: nobody else gets it while it runs, and its holder does not get it twice."""

@@ -1,0 +1,107 @@
+"""One run: its event, what earlier runs left half-way, what follows from the event, and what the chat hears of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mattermod_action import events
+from mattermod_action.bot import RESULTS, Bot
+from mattermod_action.errors import Stopped
+from mattermod_action.events import RunFailed, Tick
+from mattermod_action.planning import Plan, follow_ups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mattermod_action.config import Config
+    from mattermod_action.events import Event, Repository
+    from mattermod_action.ports import Unfinished
+    from mattermod_action.report import Report
+    from mattermod_action.world import World
+
+RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
+FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
+
+
+class Run:
+    """What is done about one event, in one world."""
+
+    def __init__(self, config: Config, world: World, report: Report) -> None:
+        self._config, self._world, self._report = config, world, report
+        self._bot = Bot(config, world, report)
+
+    def go(self, event: Event) -> None:
+        """Handle the event and what follows from it; what goes wrong is in the report, and in the chat, if any."""
+        self._alone(lambda: self._handle(event))
+        if self._report.errors:
+            self._tell_chat(event.repository)
+
+    def rehearse(self, event: Event) -> None:
+        """Plan on the event and on what follows from it, and do nothing."""
+        first = self._bot.plan(event).as_json(event)
+        then = [self._bot.plan(each).as_json(each) for each in self._followed(event)]
+        self._report.plan = {**first, **({"then": then} if then else {})}
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Tick):
+            self._resume(event)
+        self._bot.handle(event)
+        self._follow(event)
+
+    def _resume(self, tick: Tick) -> None:
+        """Go on with what earlier runs left half-way, one item after the other, as it is now."""
+        rows = self._world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
+        for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
+            repository, mine = replace(tick.repository, id=repository_id), list(group)
+            if not self._alone(lambda: self._resume_item(repository, number, mine), f"#{number}"):  # noqa: B023  # called at once
+                self._report.row("sweep", f"#{number}", "failed")
+        if len(rows) == RESUMED_AT_ONCE:
+            self._report.row("sweep", "the rest", "is left to the next sweep")
+
+    def _resume_item(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
+        subject = self._world.github.item(repository, number)
+        plan = self._bot.handle(events.resumed(subject)) if subject else Plan([])
+        for row in rows:
+            if not plan.may_call_for(row):
+                outcome = self._bot.ledger.drop(row, subject)
+                self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
+
+    def _follow(self, event: Event) -> None:
+        """Handle, each by itself, what follows from the event, with what the event has changed in place."""
+        todo = self._turned(self._followed(event))
+        until = self._world.clock.now() + FOLLOWED_FOR
+        for count, each in enumerate(todo):
+            if self._world.clock.now() > until:
+                self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
+                return
+            self._alone(lambda: self._bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
+
+    def _followed(self, event: Event) -> list[Event]:
+        found, errors = follow_ups(event, self._config, self._world.facts)
+        for name, error in errors:
+            self._report.problem(error, name)
+        return found
+
+    def _turned(self, todo: list[Event]) -> list[Event]:
+        """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
+        start = int(self._world.clock.now().timestamp() // 60) % len(todo) if todo else 0
+        return todo[start:] + todo[:start]
+
+    def _tell_chat(self, repository: Repository) -> None:
+        """What fails in it is a warning, since the failure itself is red already."""
+        failed = RunFailed(repository, tuple(self._report.errors), self._world.inputs.run_url, self._world.clock.now())
+        self._alone(lambda: self._bot.handle(failed), "chat", parked=True)
+
+    def _alone(self, act: Callable[[], object], where: str = "", *, parked: bool = False) -> bool:
+        """Do it, and have what goes wrong in the report, so that the next goes on; say whether all went well."""
+        try:
+            act()
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  # one thing's failure never stops the next
+            self._report.problem(error, where, parked=parked)
+            return False
+        return True
