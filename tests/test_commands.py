@@ -61,6 +61,15 @@ CHECK = Command("check-cla")
         ("\\/check-cla", []),
         ("&#47;check-cla", []),
         ("[a]:\n/check-cla", []),
+        ("/first\n\\/check-cla\n&#47;check-cla\n<b>/check-cla</b>", [Command("first")]),
+        ("a <code>\n/check-cla\n</code>\n/last", [Command("last")]),
+        ("<blockquote>\n\n/check-cla\n\n</blockquote>\n\n/last", [Command("last")]),
+        ("<div><!--\n\n/check-cla\n\n-->", []),
+        ("a <a href='x'>\n/check-cla\n</a>", []),
+        ("<a name='x'></a>\n/check-cla", [CHECK]),
+        ("text\na | b\n--- | ---\n/check-cla | c", []),
+        ("[a](x 'b\n/check-cla \\' c')", []),
+        ("\ud800\n/check-cla", [CHECK]),  # half of a surrogate pair
     ],
 )
 def test_what_is_a_command(body: str, expected: list[Command]) -> None:
