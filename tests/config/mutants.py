@@ -31,7 +31,8 @@ VALUES: list[Any] = [
 LINES = [
     "\tlabels: [a]", "<<: *a", "? [a, b]", ": x", "- x", "1: x", "null: x", "~: x", "2020-01-01: x", "1.5: x",
     "!!int x: y", "x: !!python/object/apply:os.system ['true']", "x: !!binary aGVsbG8=", "x: !!set {a}", "x: .nan",
-    "x: 2020-01-01", "x: &a [*a]", "---", "...", "%YAML 9.9", "%YAML 1.9", "x: 'open", 'x: "\\q"', "x: [", "x: {a", "x: |",
+    "x: 2020-01-01", "x: &a [*a]", "---", "...", "%YAML 9.9", "%YAML 1.9",
+    "x: 'open", 'x: "\\q"', "x: [", "x: {a", "x: |",
     "x: *nowhere", "welcome: {}", "cla: {}", "update_branch: []", "&a x: *a", "wellcome: {message: a}",
     "commands: {levels: {x: king}}", "@x: y", "`x: y", "x: y: z", "\u00a0x: y", "\ufeffx: y", "x: 0x", "x: 1__0",
     "x: 0o9", "x: 1e999999999", "x: " + "9" * 5_000, "x: " + "[" * 900,
