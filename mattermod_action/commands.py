@@ -79,26 +79,45 @@ def _command(line: str) -> Command | None:
 
 
 def _lines(body: str) -> list[str]:
-    """Return what stands at the start of a line and begins with a slash, as text, up to the end of the line."""
+    """Return what stands at the start of a line and begins with a slash, as text, up to the end of the line.
+
+    It is one loop, since 64 KiB may be 65,000 events, and a call for each would take as long again.
+    """
     from pyromark import Options, events
 
-    page = _Page()
-    options = Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH
-    stream: Iterable[Any] = events(_plainly(body), options=options)
+    stream: Iterable[Any] = events(_plainly(body), options=Options.ENABLE_STRIKETHROUGH)
+    pieces: list[str] = []  # of a block of text; `slashes` are those that begin a line and begin with one
+    slashes: list[int] = []
+    found: list[str] = []
+    html, quotations = _Html(), 0
+    starts = marked = False  # whether a line starts here, or words that stand after the mark of a list's item
     for event in stream:
         if isinstance(event, str):
-            page.reads_other(event, "")
+            starts = event in LINE_ENDS
+            pieces.append("\n")
             continue
         [(kind, content)] = event.items()
         if kind == "Text":
-            page.reads(content)
+            if starts and content[0] == "/" and not quotations and not html.quotes:
+                slashes.append(len(pieces))
+            pieces.append(content)
         elif kind in ("Start", "End"):
             name = content if isinstance(content, str) else next(iter(content))
-            (page.opens if kind == "Start" else page.closes)(name)
-        else:
-            page.reads_other(kind, content)
-    page.ends_block()
-    return page.found
+            if name in BLOCKS:
+                found += _commanding(pieces, slashes) if slashes else ()
+                pieces, slashes = [], []
+                starts = kind == "Start" and name == "Paragraph" and not marked
+                marked = kind == "Start" and name == "Item"
+                continue
+            if name not in PLAIN:
+                quotations += 1 if kind == "Start" else -1
+                html.ends_block()
+        elif kind == "Code":
+            pieces.append(content)
+        elif kind in ("Html", "InlineHtml"):
+            html.reads(content, part_of_block=kind == "Html")
+        starts = marked = False
+    return found + _commanding(pieces, slashes)
 
 
 def _plainly(body: str) -> str:
@@ -107,78 +126,29 @@ def _plainly(body: str) -> str:
     return _SPELT.sub("\\1\u2215", lines).encode(errors="replace").decode()  # half of a surrogate pair is no character
 
 
-class _Page:
-    """What has been read of a block of text, a piece for each event, and what is open around it.
-
-    `found` are the lines that are commands, of the blocks that have ended.
-    """
-
-    __slots__ = ("_after_mark", "_commands", "_fresh", "_html", "_line", "_pieces", "_quotations", "found")
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self._pieces: list[str] = []
-        self._line = 0
-        self._commands: set[int] = set()  # lines that begin with a slash
-        self._fresh = self._after_mark = False  # at the start of a line; after the mark of a list's item
-        self._quotations = 0
-        self._html = _Html()
-
-    def reads(self, text: str) -> None:
-        if self._fresh and text[0] == "/" and not self._quotations and not self._html.quotes():
-            self._commands.add(self._line)
-        self._pieces.append(text)
-        self._fresh = self._after_mark = False
-
-    def reads_other(self, kind: str, content: str) -> None:
-        self._fresh, self._after_mark = kind in LINE_ENDS, False
-        if self._fresh:
-            self._pieces.append("\n")
-            self._line += 1
-        elif kind == "Code":
-            self._pieces.append(content)
-        elif kind in ("Html", "InlineHtml"):
-            self._html.reads(content, part_of_block=kind == "Html")
-
-    def opens(self, name: str) -> None:
-        """The first words of a list's item stand after its mark, not at the start of a line."""
-        self._fresh = name == "Paragraph" and not self._after_mark
-        self._after_mark = name == "Item"
-        if name not in PLAIN:
-            self._quotations += 1
-        elif name in BLOCKS:
-            self.ends_block()
-
-    def closes(self, name: str) -> None:
-        self._fresh = self._after_mark = False
-        if name in BLOCKS:
-            self.ends_block()
-        elif name not in PLAIN:
-            self._quotations -= 1
-            self._html.ends_block()
-
-    def ends_block(self) -> None:
-        """Keep those of its lines that are commands, and forget it."""
-        if self._commands:
-            self.found += _commanding("".join(self._pieces), self._commands)
-        if self._pieces:
-            self._pieces, self._line, self._commands = [], 0, set()
+def _commanding(pieces: list[str], slashes: list[int]) -> list[str]:
+    """Leave out the rows of a table, and the title of a link if it has several lines: pulldown-cmark misses such."""
+    if len(slashes) == 1 and "\n" not in pieces:
+        return ["".join(pieces[slashes[0] :])]
+    block = "".join(pieces)
+    begin = list(accumulate(map(len, pieces), initial=0))
+    end = min(_title(block), _head(block))
+    return [block[begin[at] : _end(block, begin[at])] for at in slashes if begin[at] < end]
 
 
-def _commanding(block: str, commands: set[int]) -> list[str]:
-    """Leave out what pulldown-cmark misses: a table inside a paragraph, a link whose title has several lines."""
-    if "\n" not in block:
-        return [block]
-    lines, end = block.split("\n"), _title(block)
-    last = _head(lines) if "|" in block else len(lines)
-    starts = accumulate((len(line) + 1 for line in lines), initial=0)
-    return [lines[at] for at, start in zip(range(last), starts, strict=False) if at in commands and start < end]
+def _end(block: str, start: int) -> int:
+    end = block.find("\n", start)
+    return end if end >= 0 else len(block)
 
 
-def _head(lines: list[str]) -> int:
-    """Which line is a table's head, and has `--- | ---` below it; their number when there is none."""
+def _head(block: str) -> int:
+    """Where a table's head begins, which has `--- | ---` below it; the block's end when there is none."""
+    if "|" not in block:
+        return len(block)
+    lines = block.split("\n")
     below = (at for at, line in enumerate(lines) if "|" in line and "-" in line and TABLE.issuperset(line))
-    return next(below, len(lines) + 1) - 1
+    first = next(below, len(lines) + 1)
+    return sum(len(line) + 1 for line in lines[: first - 1]) if first else 0
 
 
 def _title(block: str) -> int:
@@ -190,14 +160,10 @@ def _title(block: str) -> int:
 class _Html:
     """Which elements of raw HTML are open that quote what is in them. What never ends stays open."""
 
-    __slots__ = ("_block", "_open")
-
     def __init__(self) -> None:
+        self.quotes = False
         self._open: Counter[str] = Counter()
         self._block: list[str] = []
-
-    def quotes(self) -> bool:
-        return any(self._open.values())
 
     def reads(self, raw: str, *, part_of_block: bool) -> None:
         if part_of_block:
@@ -212,11 +178,12 @@ class _Html:
 
     def _reads(self, raw: str) -> None:
         for found in _TAGS.finditer(raw):
-            tag = ENDLESS if found["endless"] else (found["tag"] or "").lower()
+            tag = (found["tag"] or "").lower()
+            if found["endless"]:
+                self._open[ENDLESS] += 1
+                break
             if tag in QUOTING and found["closes"]:
                 self._open[tag] = max(self._open[tag] - 1, 0)
             elif tag in QUOTING and (tag != "a" or "href" in found[0].lower()):
                 self._open[tag] += 1
-            elif tag == ENDLESS:
-                self._open[tag] += 1
-                return
+        self.quotes = any(self._open.values())
