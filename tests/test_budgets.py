@@ -1,7 +1,7 @@
 """What each event may cost in calls of GitHub's API, with every feature switched on, on both stores.
 
-The cases, and where their budgets come from, are those of `make bench ONLY=events`. Red when a run reads something
-more than it needs: the subject on a first attempt, a permission without asking the facts, statuses of a new commit.
+The cases, and where their budgets come from, are those of `make bench ONLY=events`. Red when the subject is read on a
+first attempt, too.
 """
 
 from __future__ import annotations
