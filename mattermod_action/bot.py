@@ -14,16 +14,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Ensure, Once
-from mattermod_action.errors import Limited, Refused, Stopped
+from mattermod_action.effects import Comment, Ensure, Once, PostChat, Recheck, ReviewComment
+from mattermod_action.errors import Down, Limited, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
     RESUMED,
+    Awaited,
     CommandEnded,
     CommandGiven,
     IssueSeen,
     Posted,
     PullRequestSeen,
+    RunFailed,
     Tick,
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
@@ -65,11 +67,33 @@ class Bot:
     def _ensurer(self) -> Ensurer:
         return Ensurer(self._world)
 
+    def run(self, event: Event) -> None:
+        """Handle `event`; what goes wrong is in the report, and in the chat if there is one."""
+        try:
+            self.handle(event)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  # becomes an exit code, after the chat was told
+            self._report.problem(error)
+        if self._report.errors:
+            self._tell_chat(event.repository)
+
+    def _tell_chat(self, repository: Repository) -> None:
+        """It must not fail because of what it tells."""
+        lines, now = tuple(self._report.errors), self._world.clock.now()
+        try:
+            self.handle(RunFailed(repository, lines, self._world.inputs.run_url, now))
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  # a warning, since the failure itself is red already
+            self._report.problem(error, "chat", parked=True)
+
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
         if isinstance(event, Tick):
             self._resume(event)
         event, plan = self._believe(event)
+        self._park(event, plan)
         if not plan.effects:
             return plan
         event, plan, known = self._compare(event, plan)
@@ -121,6 +145,18 @@ class Bot:
         """Plan, and say what would be done."""
         for effect in self.plan(event).effects:
             self._report.row(effect.feature, effect.cause, f"would {said(effect, done=True)}")
+
+    def _park(self, event: Event, plan: Plan) -> None:
+        """What could not be checked is left to the sweep, or to whoever starts the run once more."""
+        bugs = dict(plan.errors)
+        event = event.event if isinstance(event, Awaited) else event
+        for name, reason in plan.skipped if not isinstance(event, CommandGiven) else ():
+            if name not in plan.silent or name in bugs:
+                continue
+            if isinstance(event, _Seen) and self._world.durable:
+                self._ledger.park(Recheck(subject=event.subject, feature=name, once=("recheck",), cause="unchecked"))
+            else:
+                self._report.problem(Down(f"{name}: {reason}"))
 
     def _believe(self, event: Event) -> tuple[Event, Plan]:
         """A re-run may come weeks later, so what its payload says is not believed."""
@@ -174,14 +210,20 @@ class Bot:
         return not known.seen_at and not self._asked_at(event, effect)
 
     def _without_posted(self, due: list[Effect], known: Known) -> list[Effect]:
-        """The embedded store may have been lost with its runner: believe the markers on GitHub as well."""
+        """The embedded store may have been lost with its runner: believe the markers on GitHub as well.
+
+        The chat has none: a run that is started once more says nothing there.
+        """
         unknown = [effect for effect in due if isinstance(effect, Comment) and effect.key not in known.entries]
-        markers = self._world.github.markers(unknown[0].subject) if unknown else {}
+        kinds = {isinstance(effect, ReviewComment) for effect in unknown}
+        found = [self._world.github.markers(unknown[0].subject, on_lines=kind) for kind in sorted(kinds)]
+        markers = {marker: url for each in found for marker, url in each.items()}
         posted = [effect for effect in unknown if effect.marker in markers]
         for effect in posted:
             self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
             self._tell(effect, Outcome("known", markers[effect.marker]))
-        return [effect for effect in due if effect not in posted]
+        said = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
+        return [effect for effect in due if effect not in (*posted, *said)]
 
     def _asked_at(self, event: Event, effect: Once) -> datetime | None:
         """When this very event asked for `effect`; None when the effect only follows from what is there."""
@@ -189,13 +231,13 @@ class Bot:
             return datetime.min  # noqa: DTZ901  # naive UTC, as everywhere
         return event.at if event.is_news(effect.cause) else None
 
-    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Posted | None:
+    def _carry_out(self, effect: Effect, event: Event, known: Known, plan: Plan) -> Event | None:
         try:
             if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
                 check_need(self._world, effect.subject.repository, effect.need)
             if isinstance(effect, Ensure):
                 self._ensure(effect)
-                return None
+                return effect.then
             outcome = self._ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
         except Stopped:
             raise
@@ -217,10 +259,12 @@ class Bot:
     def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
         resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Seen)
-        parked = isinstance(error, Limited) and resumes
+        expendable = isinstance(effect, Once) and effect.expendable
+        parked = expendable or (isinstance(error, Limited) and resumes)
+        plan.silent.add(effect.feature)
         if effect.command:
             plan.unfinished.add(effect.command)
-        self._report.row(effect.feature, effect.cause, "parked" if parked else "failed")
+        self._report.row(effect.feature, effect.cause, "parked" if parked and not expendable else "failed")
         self._report.problem(error, effect.feature, parked=parked)
 
     def _refuse(self, effect: Effect, refusal: Refused, plan: Plan) -> None:
@@ -249,9 +293,9 @@ def said(effect: Effect, *, done: bool) -> str:
 
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:
-    """What only an item's first moment calls for is gone on with where it has a row, and not begun by a sweep."""
+    """What only one moment of an item calls for is gone on with where it has a row, and not begun by a sweep."""
     resumed = isinstance(event, _Seen) and event.action == RESUMED
-    return resumed and effect.cause == OPENED and effect.key not in known.entries
+    return resumed and events.is_momentary(effect.cause) and effect.key not in known.entries
 
 
 def _is_done(known: Known, effect: Once) -> bool:

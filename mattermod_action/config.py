@@ -65,9 +65,15 @@ def _message(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
+def _pattern(text: str) -> str:
+    if not text.strip("/") or text.startswith("/"):
+        raise ValueError("must be a path from the top of the repository, without a slash in front")
+    return text
+
+
 Label = Annotated[str, AfterValidator(_label)]
 Message = Annotated[str, AfterValidator(_message)]
-
+Pattern = Annotated[str, AfterValidator(_pattern)]
 
 Level = Literal["read", "author", "triage", "write", "maintain", "admin"]
 
@@ -90,13 +96,14 @@ class Config(Section):
 class Loaded:
     """A valid configuration and what else its file had to say.
 
-    `bot_logins` and `database_url` only come from a legacy file; inputs win over them.
+    `bot_logins`, `database_url` and `webhooks` (by room) only come from a legacy file; inputs win over them.
     """
 
     config: Any
     warnings: tuple[str, ...] = ()
     bot_logins: tuple[str, ...] = ()
     database_url: str = ""
+    webhooks: tuple[tuple[str, str], ...] = ()
 
 
 class ConfigErrors(Mistake):
@@ -130,7 +137,7 @@ def load(text: str, name: str) -> Loaded:
 
         old = translate(source)
         config = check(source, name, old.data, old.origin)
-        return Loaded(config, old.warnings, old.bot_logins, old.database_url)
+        return Loaded(config, old.warnings, old.bot_logins, old.database_url, old.webhooks)
     return Loaded(check(source, name, source.data))
 
 

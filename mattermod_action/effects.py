@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mattermod_action.commands import Command
+    from mattermod_action.events import Event
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
 DESCRIPTION_LIMIT = 140  # characters of a commit status's description
@@ -52,6 +53,7 @@ class Once(Wish):
     """
 
     repeatable: ClassVar[bool] = False  # whether doing it again does no harm
+    expendable: ClassVar[bool] = False  # whether it had better be lost than done twice
     once: tuple[str | int, ...]
 
     @property
@@ -68,7 +70,12 @@ class Once(Wish):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensure(Wish):
-    """An effect that may be wished again: only the difference to what is there is written."""
+    """An effect that may be wished again: only the difference to what is there is written.
+
+    `then` is what is planned on after it.
+    """
+
+    then: Event | None = None
 
     @property
     def key(self) -> str:
@@ -85,6 +92,24 @@ class Comment(Once):
     @property
     def body(self) -> str:
         return f"{self.text}\n\n{self.marker}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewComment(Comment):
+    """A comment on a line of a file (path and number), as it is at `sha`."""
+
+    sha: str
+    place: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostChat(Once):
+    """A message to the chat. `room` is which of its addresses; better lost than posted twice, and no reason for red."""
+
+    expendable = True
+    text: str
+    room: str = ""
+    channel: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +130,11 @@ class RequestReview(Once):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recheck(Once):
+    """Nothing but a row by which a sweep finds what a feature could not check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateBranch(Once):
     """Merge the base into the head, if the head is still `sha`."""
 
@@ -114,13 +144,14 @@ class UpdateBranch(Once):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetStatus(Ensure):
-    """A commit status: `state` is pending, success, failure or error."""
+    """A commit status: `state` is pending, success, failure or error. A correcting one only takes another's place."""
 
     sha: str
     context: str
     state: str
     description: str
     url: str = ""
+    correcting: bool = False
 
     @property
     def wanted(self) -> tuple[str, str, str]:

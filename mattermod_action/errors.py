@@ -42,6 +42,10 @@ class FactUnavailable(MattermodError):
     """A feature asked for something that cannot be read here (offline, no token)."""
 
 
+class NotYet(FactUnavailable):
+    """It takes longer to read than was given for it, and is being read on."""
+
+
 class Stopped(MattermodError):
     """The runner asked us to stop (SIGINT 130, SIGTERM 143). State is resolved by the next run."""
 

@@ -115,9 +115,14 @@ class _Seen:
         """Whether what an item's first moment calls for is due, or is gone on with by a sweep."""
         return self.action in (OPENED, RESUMED)
 
+    def lost(self, label: str) -> bool:
+        """Whether the label was taken off just now, or a sweep sees an item without it."""
+        gone = self.action == RESUMED or (self.unlabel or "").casefold() == label.casefold()
+        return gone and not self.subject.carries(label)
+
     def is_news(self, cause: str) -> bool:
-        """Whether this very event is about `cause`: everything on `opened`, the one label on `labeled`."""
-        return self.action == OPENED or (self.label is not None and cause == label_cause(self.label))
+        """Whether this very event is about `cause`: everything on `opened`, the one label that came or went."""
+        return self.action == OPENED or cause in (label_cause(self.label or ""), unlabel_cause(self.unlabel or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +231,40 @@ class Posted:
         return self.subject.repository
 
 
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """Outcome: this run, whose page is `url`, could not do what it should; `lines` say what of it."""
+
+    repository: Repository
+    lines: tuple[str, ...]
+    url: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Outcome: it was said that something takes its time; the same is planned on once more, however long that is."""
+
+    event: Event
+
+    @property
+    def repository(self) -> Repository:
+        return self.event.repository
+
+
 Seen = PullRequestSeen | IssueSeen
-Event = Seen | CommandGiven | Commanded | CommandEnded | MergeGroupSeen | RepositoryDispatched | Tick | Posted
+Event = (
+    Seen
+    | CommandGiven
+    | Commanded
+    | CommandEnded
+    | MergeGroupSeen
+    | RepositoryDispatched
+    | Tick
+    | Posted
+    | RunFailed
+    | Awaited
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +280,15 @@ class BadPayloadError(ValueError):
 
 def label_cause(label: str) -> str:
     return f"label {label.casefold()}"
+
+
+def unlabel_cause(label: str) -> str:
+    return f"no label {label.casefold()}"
+
+
+def is_momentary(cause: str) -> bool:
+    """Whether only one moment calls for it, and not what an item is like afterwards."""
+    return cause == OPENED or cause.startswith(unlabel_cause(""))
 
 
 def parse(name: str, payload: Mapping[str, Any], repository: str = "", repository_id: int = 0) -> Event | Ignored:
@@ -286,6 +332,11 @@ def pull_request(payload: Mapping[str, Any], data: Mapping[str, Any]) -> PullReq
 
 def issue(payload: Mapping[str, Any], data: Mapping[str, Any]) -> Issue:
     return Issue(**_common(payload, data))
+
+
+def nobodys(repository: Repository, at: datetime) -> Subject:
+    """Stand in for a subject where something is about the repository as a whole; no item has the number 0."""
+    return Subject(repository=repository, number=0, author=GHOST, labels=(), state="open", url="", updated_at=at)
 
 
 def resumed(subject: Subject) -> Seen:

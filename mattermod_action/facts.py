@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING
 from mattermod_action.errors import FactUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mattermod_action.adapters.cla_list import Reading
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
-    from mattermod_action.ports import Clock
+    from mattermod_action.ports import Authorship, ChangedFile, Clock
     from mattermod_action.world import World
 
+# The most that GitHub lists: https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
+FILES_LISTED = 3_000
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
 # What each role may do includes what those before it may.
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
@@ -31,7 +36,10 @@ class LiveFacts:
         self._roles: dict[tuple[int, str], tuple[str, datetime]] = {}
         self.pull = cache(self._pull)  # a method's cache would outlive its run
         self.pull_of = cache(self._pull_of)
-        self.signed = cache(self._signed)
+        self.files = cache(self._files)
+        self.authors = cache(self._authors)
+        self.is_first = cache(self._is_first)
+        self._lists: dict[str, Reading] = {}
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -59,10 +67,21 @@ class LiveFacts:
     def _pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
         return self._world.github.pull(group.repository, group.number)
 
-    def _signed(self, url: str) -> frozenset[str]:
-        from mattermod_action.adapters import cla_list
+    def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+        return self._world.github.files(pull)
 
-        return cla_list.read(url, self._clock)
+    def _authors(self, pull: PullRequest) -> Sequence[Authorship]:
+        return self._world.github.authors(pull)
+
+    def _is_first(self, pull: PullRequest) -> bool:
+        return self._world.github.is_first(pull)
+
+    def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
+        from mattermod_action.adapters.cla_list import Reading
+
+        if url not in self._lists:
+            self._lists[url] = Reading(url, self._world)
+        return self._lists[url].names(seconds)
 
 
 class NoFacts:
@@ -80,7 +99,16 @@ class NoFacts:
     def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
 
-    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002  # the port's signature
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read which files are changed")
+
+    def authors(self, pull: PullRequest) -> Sequence[Authorship]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read who made the commits")
+
+    def is_first(self, pull: PullRequest) -> bool:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read which pull requests there are")
+
+    def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the network, to read the list of those who signed")
 
     def actors(self) -> tuple[str, ...]:

@@ -11,9 +11,11 @@ from mattermod_action.effects import (
     Comment,
     Ensure,
     Once,
+    PostChat,
     React,
     RemoveLabel,
     RequestReview,
+    ReviewComment,
     SetStatus,
     UpdateBranch,
 )
@@ -44,6 +46,15 @@ class Hands:
         return self._world.github.comment(effect.subject, effect.body)
 
     @do.register
+    def _(self, effect: ReviewComment) -> str:
+        return self._world.github.review_comment(effect.subject, effect.body, effect.sha, effect.place)
+
+    @do.register
+    def _(self, effect: PostChat) -> str:
+        self._world.chat.post(effect.text, effect.room, effect.channel)
+        return ""
+
+    @do.register
     def _(self, effect: React) -> str:
         self._world.github.react(effect.subject, effect.comment_id, effect.content)
         return ""
@@ -68,12 +79,16 @@ class Hands:
         return self.find_comment(effect.subject, effect.marker, since)
 
     @find.register
+    def _(self, effect: ReviewComment, since: datetime) -> str | None:
+        return self.find_comment(effect.subject, effect.marker, since, on_lines=True)
+
+    @find.register
     def _(self, effect: UpdateBranch, since: datetime) -> str | None:  # noqa: ARG002  # the head says it
         pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
         return pull.url if pull and pull.sha != effect.sha else None
 
-    def find_comment(self, subject: Subject, marker: str, since: datetime) -> str | None:
-        return self._world.github.markers(subject, since).get(marker)
+    def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
+        return self._world.github.markers(subject, since, on_lines=on_lines).get(marker)
 
 
 class Ensurer:
@@ -104,7 +119,7 @@ class Ensurer:
     def _(self, effect: SetStatus) -> bool:
         known = self._known(effect.subject.repository, effect.sha)
         wanted = effect.wanted
-        if known.get(effect.context) == wanted:
+        if known.get(effect.context) == wanted or (effect.correcting and effect.context not in known):
             return False
         self._world.github.set_status(effect.subject.repository, effect.sha, Status(effect.context, *wanted))
         known[effect.context] = wanted

@@ -25,8 +25,7 @@ CHOICES = {
 }
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
-    "cherry-pick-token", "org-token", "sweep", "shard", "wait-minutes", "aws-region",
-    "jenkins-credentials", "mattermost-webhook-url",
+    "cherry-pick-token", "org-token", "sweep", "shard", "wait-minutes", "aws-region", "jenkins-credentials",
 )  # fmt: skip
 
 
@@ -57,6 +56,7 @@ class Inputs:
     confirm: tuple[str, ...]
     dry_run: bool
     fail_on: str
+    webhook_url: str
     clock_offset: timedelta
     clock_skips: bool
     not_used: tuple[str, ...]
@@ -90,6 +90,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         confirm=tuple(_words(_input(env, "confirm"))),
         dry_run=_choice(env, "dry-run") == "true",
         fail_on=_choice(env, "fail-on"),
+        webhook_url=_input(env, "mattermost-webhook-url"),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
         not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),

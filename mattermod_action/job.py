@@ -92,10 +92,10 @@ def _report(given: Inputs, event: Event | None) -> int:
 
 def _work(given: Inputs, event: Event | None, report: Report) -> None:
     from mattermod_action.adapters.database_url import database_from
-    from mattermod_action.report import annotate, mask
+    from mattermod_action.report import annotate
 
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
-    mask([given.token, given.database_url, database.password if database else ""])
+    report.hide([given.token, given.database_url, database.password if database else "", given.webhook_url])
     for warning in (*warnings, *(f"input `{name}` is not used by this version" for name in given.not_used)):
         annotate("warning", warning)
     if event is None:
@@ -116,13 +116,13 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     loaded = load(world.config_text(event.repository.full_name), given.config)
     for warning in loaded.warnings:
         annotate("warning", warning)
-    world = _with_legacy(world, loaded)
+    world = _with_legacy(world, loaded, report)
     bot = Bot(loaded.config, world, report)
     try:
         if given.dry_run:
             bot.show(event)
         else:
-            bot.handle(event)
+            bot.run(event)
     finally:
         world.close()
 
@@ -137,19 +137,20 @@ def _seen(given: Inputs, event: Event) -> tuple[str, ...]:
     return tuple(filter(None, [what, *about, given.config]))
 
 
-def _with_legacy(world: World, loaded: Loaded) -> World:
+def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:
     """The original's file names the logins it wrote as, and may hold the address of its database."""
     from mattermod_action.adapters.database_url import parse
-    from mattermod_action.report import mask
 
     given, database = world.inputs, world.database
     if loaded.database_url and database is None:
-        mask([loaded.database_url])
+        report.hide([loaded.database_url])
         name = f"{given.config}: DataSource"
         database, _ = parse(loaded.database_url, given.database_ca, given.database_tls, name)
-        mask([database.password])
+        report.hide([database.password])
+    report.hide(url for _, url in loaded.webhooks)
+    webhooks = tuple((room, url) for room, url in loaded.webhooks if room or not given.webhook_url)
     given = replace(given, bot_logins=given.bot_logins + loaded.bot_logins)
-    return replace(world, inputs=given, database=database)
+    return replace(world, inputs=given, database=database, webhooks=webhooks)
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:

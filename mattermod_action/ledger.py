@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from mattermod_action.effects import marker
+from mattermod_action.effects import Comment, ReviewComment, marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Subject
     from mattermod_action.ports import Clock, Entry, Store, Unfinished
 
+COMMENTS = (Comment.__name__, ReviewComment.__name__)
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 
 EVER = datetime(1970, 1, 2)  # noqa: DTZ001  # naive UTC, as everywhere; before there was anything to find
@@ -40,7 +41,7 @@ class Hands(Protocol[E_contra]):
     def find(self, effect: E_contra, since: datetime) -> str | None:
         """Return the URL of what an earlier attempt made, looking back to `since`."""
 
-    def find_comment(self, subject: Subject, marker: str, since: datetime) -> str | None:
+    def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
         """The same for a comment of which nothing but its marker is known."""
 
 
@@ -76,9 +77,14 @@ class Ledger(Generic[E_contra]):
         claim = self._claim(effect, entry, asked_at)
         if isinstance(claim, Outcome):
             return claim
-        if claim.was and (url := self._made_before(effect, claim.was)):
+        if claim.was and (url := self._made_before(effect, claim.was)) is not None:
             return self._confirm(effect, claim, Outcome("found", url))
         return self._send(effect, claim)
+
+    def park(self, effect: E_contra) -> None:
+        """Leave a row that a sweep goes on with, unless there is one."""
+        if self._store.claim(effect, self._owner):
+            self._store.release(effect.key, self._owner, 1)
 
     def drop(self, row: Unfinished, subject: Subject | None) -> Outcome:
         """Settle a row whose effect nothing asks for any more: found, if it was carried out, else dropped.
@@ -89,8 +95,9 @@ class Ledger(Generic[E_contra]):
         if entry is None or entry.held or not self._store.take(row.key, self._owner, entry.fence):
             return Outcome("known")
         fence = entry.fence + 1
-        if subject and row.kind == "Comment":
-            find = partial(self._hands.find_comment, subject, marker(row.feature, row.key))
+        if subject and row.kind in COMMENTS:
+            on_lines = row.kind == ReviewComment.__name__
+            find = partial(self._hands.find_comment, subject, marker(row.feature, row.key), on_lines=on_lines)
             if url := self._look_twice(find, entry.sent_at or EVER):
                 self._store.confirm(row.key, self._owner, fence, url)
                 return Outcome("found", url)
@@ -124,6 +131,8 @@ class Ledger(Generic[E_contra]):
             try:
                 url = self._attempt(effect, claim)
             except Unsure:
+                if effect.expendable:
+                    raise
                 if found := self._look_twice(partial(self._hands.find, effect), self._clock.now(), effect):
                     return self._confirm(effect, claim, Outcome("found", found))
             else:
@@ -155,6 +164,8 @@ class Ledger(Generic[E_contra]):
         Of an intent nothing was sent, as far as the database knows; but one that fails over may have lost what it
         acknowledged. Whoever sent then has had its lease since, for longer than lists lag: one look will do.
         """
+        if was.state == SENT and effect.expendable:
+            return ""
         if was.state == SENT and was.sent_at:
             return self._look_twice(partial(self._hands.find, effect), was.sent_at, effect)
         return self._hands.find(effect, EVER) if was.state == INTENT else None

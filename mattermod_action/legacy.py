@@ -29,15 +29,25 @@ PLACES = {
     "AutoAssignerTeam": ("auto_assign", "team"),
     "IssueLabelsToCleanUp": ("label_cleanup", "labels"),
     "BlockListBots": ("commands", "blocked_bots"),
+    "NeedsToSignCLAMessage": ("cla", "message"),
+    "BlockListPathsGlobal": ("protected_paths", "paths"),
+    "BlacklistPaths": ("protected_paths", "paths"),  # as earlier versions had it
+    "BlockListPathsPerRepo": ("protected_paths", "repositories"),
+    "TranslationsBot": ("translations", "bot"),
+    "TranslationsMattermostMessage": ("translations", "message"),
+    "MattermostWebhookFooter": ("chat", "footer"),
 }
 # What a section cannot be without; where it is missing the original's feature does nothing.
 ESSENTIAL = {
-    "block_merge": "labels",
-    "cla": "signed_url",
-    "welcome": "message",
-    "auto_assign": "team",
-    "label_cleanup": "labels",
+    "block_merge": ("labels",),
+    "cla": ("signed_url",),
+    "welcome": ("message",),
+    "auto_assign": ("team",),
+    "label_cleanup": ("labels",),
+    "translations": ("bot", "message"),
 }
+# Addresses of a chat, which are secrets, by the room that each is for.
+ROOMS = {"MattermostWebhookURL": "", "TranslationsMattermostWebhookURL": "translations"}
 NOT_NEEDED = frozenset(
     """
     ListenAddress MattermodURL GithubWebhookSecret GitHubWebhookSecret TickRateMinutes MetricsServerPort
@@ -67,10 +77,9 @@ NOT_USED_YET = frozenset(
     BuildMobileAppDoneMessage BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs
     EnterpriseReponame EnterpriseTriggerReponame EnterpriseWebappReponame EnterpriseTriggerLabel
     EnterpriseGithubStatusContext EnterpriseGithubStatusEETests EnterpriseGithubStatusTETests
-    EnterpriseWorkflowName TranslationsMattermostMessage TranslationsBot TranslationsDoNotMergeLabel
+    EnterpriseWorkflowName TranslationsDoNotMergeLabel
     TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy StartLoadtestTag
-    StartLoadtestMessage NeedsToSignCLAMessage BlockListPathsGlobal BlockListPathsPerRepo BlacklistPaths
-    Integrations MattermostWebhookFooter DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
+    StartLoadtestMessage Integrations DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
     AWSHostedZoneId AWSSecurityGroup AWSSubNetId AWSDnsSuffix SetupSpinmintTag SetupSpinmintMessage
     SetupSpinmintDoneMessage SetupSpinmintFailedMessage SetupSpinmintUpgradeTag SetupSpinmintUpgradeMessage
     SetupSpinmintUpgradeDoneMessage DestroyedSpinmintMessage DestroyedExpirationSpinmintMessage
@@ -89,6 +98,7 @@ class Original:
     warnings: tuple[str, ...]
     bot_logins: tuple[str, ...]
     database_url: str
+    webhooks: tuple[tuple[str, str], ...]
 
 
 def translate(source: Source) -> Original:
@@ -103,7 +113,9 @@ def translate(source: Source) -> Original:
             native[ours] = _rules(source, key, ("label_messages", ours), origin)
     data = {"label_messages": native} if native else {}
     data |= _sections(source.data, origin)
-    return Original(data, origin, _warnings(source.data), _logins(source.data), _text(source.data, "DataSource"))
+    webhooks = tuple((room, url) for key, room in ROOMS.items() if (url := _text(source.data, key)))
+    database = _text(source.data, "DataSource")
+    return Original(data, origin, _warnings(source.data), _logins(source.data), database, webhooks)
 
 
 def as_native(data: dict[str, Any]) -> str:
@@ -129,12 +141,14 @@ def as_native(data: dict[str, Any]) -> str:
 def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]:
     """What is empty is off, as a message of "" never meant every comment; commands are on in the original."""
     made: dict[str, Any] = {"update_branch": {}}
+    if _text(given, "MattermostWebhookURL"):
+        made["chat"] = {}
     for key, place in PLACES.items():
         section, name = place
         if _is_set(given.get(key)) and name not in made.get(section, {}):
             made.setdefault(section, {})[name] = given[key]
             origin[place] = (key,)
-    return {section: data for section, data in made.items() if ESSENTIAL.get(section, "") in {"", *data}}
+    return {section: data for section, data in made.items() if data.keys() >= set(ESSENTIAL.get(section, ()))}
 
 
 def _rules(source: Source, key: str, target: Path, origin: dict[Path, Path]) -> Any:

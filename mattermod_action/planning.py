@@ -68,10 +68,9 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
         if section is None:
             plan.skipped.append((name, NOT_CONFIGURED))
             continue
+        mine: list[tuple[str, Effect]] = []
         try:
-            wished = [(name, effect) for effect in _feature(name).plan(event, section, facts)]
-            wishes += wished
-            plan.idle.extend([] if wished else [name])
+            mine.extend((name, effect) for effect in _feature(name).plan(event, section, facts))
         except FactUnavailable as error:
             plan.silent.add(name)
             plan.skipped.append((name, str(error)))
@@ -79,6 +78,9 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
             plan.silent.add(name)
             plan.skipped.append((name, f"failed: {type(error).__name__}"))
             plan.errors.append((name, error))
+            continue
+        wishes += mine
+        plan.idle.extend([] if mine or name in plan.silent else [name])
     plan.effects.extend(settle(wishes))
     return plan
 

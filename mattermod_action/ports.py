@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,12 @@ class Store(Leases, Protocol):
     def unfinished(self, repository: Repository, limit: int) -> list[Unfinished]:
         """Find rows of this repository (by name, if its id is 0) whose effect is neither done nor being done."""
 
+    def recall(self, key: str) -> tuple[str, bytes, datetime] | None:
+        """Read a list as it was kept: ETag, names, moment."""
+
+    def keep(self, key: str, etag: str, names: bytes, read_at: datetime) -> None:
+        """Keep a list for other runs."""
+
     def forget(self, key: str, owner: str, fence: int) -> bool:
         """Delete a row that is ours and not confirmed: nothing asks for its effect any more."""
 
@@ -176,11 +182,50 @@ class GitHub(Protocol):
     def role(self, repository: Repository, login: str) -> str:
         """Read what somebody is in the repository: admin, maintain, write, triage, read or none. Never cached."""
 
-    def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+        """Read what a pull request changes, as far as GitHub lists it."""
+
+    def authors(self, pull: PullRequest) -> Sequence[Authorship]:
+        """Read who made the commits of a pull request, co-authors among them."""
+
+    def is_first(self, pull: PullRequest) -> bool:
+        """Read whether its author has opened no other pull request in the repository."""
+
+    def review_comment(self, subject: Subject, body: str, sha: str, place: tuple[str, int]) -> str:
+        """Post a comment on a line (path, number) of a commit and return its URL."""
+
+    def markers(self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False) -> Mapping[str, str]:
         """Find our own markers in the comments (newest first, back to `since`): marker to comment URL.
+
+        With `on_lines` in the comments on lines of the diff, otherwise in those below the description.
 
         Ours is what the token itself wrote or an author in `bot-logins`: anybody can paste a marker.
         """
+
+
+class Chat(Protocol):
+    """A chat that takes messages. Each is one attempt; raises Mistake, Unsure, Down, Refused."""
+
+    def post(self, text: str, room: str, channel: str) -> None:
+        """Post a message to one of its addresses; an empty `channel` is the address's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """`previous` is the path that a renamed file had; `patch` is a unified diff, "" where GitHub shows none."""
+
+    path: str
+    previous: str = ""
+    patch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorship:
+    """Somebody's part in a commit; `login` is "" when the e-mail address belongs to no account."""
+
+    sha: str
+    email: str
+    login: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +254,17 @@ class Facts(Protocol):
     def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
         """The pull request at the head of a merge group."""
 
-    def signed(self, url: str) -> frozenset[str]:
-        """Who signed, case-folded, from the list at `url`."""
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+        """What a pull request changes."""
+
+    def authors(self, pull: PullRequest) -> Sequence[Authorship]:
+        """Who made the commits of a pull request."""
+
+    def is_first(self, pull: PullRequest) -> bool:
+        """Whether its author has opened no other pull request here."""
+
+    def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
+        """Who signed, case-folded, from the list at `url`. Raises NotYet when that takes more than `seconds`."""
 
     def actors(self) -> tuple[str, ...]:
         """Who else answers for this run: on a re-run whoever started it again."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
+SHORTEST = 4  # characters of a secret, below which its stars would make a riddle of every line
 TABLE_HEAD = "| feature | because of | result |\n| --- | --- | --- |\n"
 WHY_NOT = """
 <details><summary>Why not more</summary>
@@ -42,10 +43,18 @@ class Report:
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)  # of the failures those that somebody has to look at
     plan: object = None
     seen: tuple[str, ...] = ()  # the event, in a few words each
     idle: dict[str, str] = field(default_factory=dict)  # features and why nothing came of them
     codes: set[int] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+
+    def hide(self, values: Iterable[str]) -> None:
+        """Have nobody see these: neither who reads the log, nor where no runner stars anything out, as in a chat."""
+        new = {value for value in values if value}
+        self.hidden |= new
+        mask(new)
 
     def row(self, feature: str, because: str, result: str, url: str = "") -> None:
         """Say what became of something: a line in the log and one in the summary, where `url` is a link."""
@@ -56,13 +65,20 @@ class Report:
         """Note what went wrong once; the same line of several effects is one problem."""
         code = 0 if parked else _code(error, self.fail_on)
         self.codes.add(code)
-        for line in _lines(error):
+        for line in map(self._redacted, _lines(error)):
             text = f"{where}: {line}" if where and code == BUG else line
             if text not in self.failures:
                 self.failures.append(text)
+                self.errors += [text] if code in (BUG, MISTAKE, DOWN) else []
                 annotate("error" if code else "warning", text)
         if code == BUG:
             _fold_trace(error)
+
+    def _redacted(self, line: str) -> str:
+        forms = {form for value in self.hidden for form in _forms(value) if len(form) >= SHORTEST}
+        for form in sorted(forms, key=len, reverse=True):
+            line = line.replace(form, "***")
+        return line
 
     def finish(self) -> int:
         _append("GITHUB_STEP_SUMMARY", self._summary())

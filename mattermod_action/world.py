@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.adapters.database_url import Database
     from mattermod_action.inputs import Inputs
-    from mattermod_action.ports import Clock, Facts, GitHub, Store
+    from mattermod_action.ports import Chat, Clock, Facts, GitHub, Store
 
 PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
 
@@ -45,6 +45,7 @@ class World:
 
     inputs: Inputs
     database: Database | None
+    webhooks: tuple[tuple[str, str], ...] = ()  # addresses that only an original's file knows, by room
 
     @cached_property
     def facts(self) -> Facts:
@@ -61,6 +62,11 @@ class World:
         kind = SkippingClock if self.inputs.clock_skips else RealClock
         return kind(self.inputs.clock_offset)
 
+    @property
+    def durable(self) -> bool:
+        """Whether the store outlives its runner."""
+        return self.database is not None
+
     @cached_property
     def store(self) -> Store:
         if self.database is not None:
@@ -76,6 +82,12 @@ class World:
         from mattermod_action.adapters.github import PyGithubGitHub
 
         return PyGithubGitHub(self.inputs.api_url, self._token, self.inputs.bot_logins, self.clock)
+
+    @cached_property
+    def chat(self) -> Chat:
+        from mattermod_action.adapters.mattermost import Webhooks
+
+        return Webhooks({"": self.inputs.webhook_url, **dict(self.webhooks)})
 
     def config_text(self, repository: str) -> str:
         """The configuration file's text: from the default branch through the API, or from the workspace."""

@@ -135,6 +135,12 @@ class Bare:
         self.publish()
         return self.run("rev-list", "--reverse", head, *([f"^{base}"] if base else [])).split()
 
+    def authors(self, sha: str) -> list[str]:
+        """Return the addresses of whoever made a commit, its author first, then those that its trailers name."""
+        trailers = "%(trailers:key=Co-authored-by,valueonly,separator=%x00)"
+        author, *others = self.run("log", "-1", f"--format=%ae%x00{trailers}", sha).strip().split("\0")
+        return [author, *(each.rpartition("<")[2].rstrip(">").strip() for each in others if each)]
+
     def common(self, one: str, other: str) -> str:
         """Return the newest commit that both have."""
         self.publish()

@@ -20,6 +20,7 @@ from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 
 from sandbox import access, checks, cost, shapes
 from sandbox.answers import Answer, answer, refuse
+from sandbox.objects import NOREPLY
 from sandbox.records import BOT, Pull
 from sandbox.state import COMMENT_LIMIT
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLResolveInfo
 
     from sandbox.cost import Cost
-    from sandbox.records import Comment, Issue, Person, Repository, Review, Token
+    from sandbox.records import Comment, Issue, LineComment, Person, Repository, Review, Token
     from sandbox.state import State
 
     Info = GraphQLResolveInfo[Any]
@@ -114,6 +115,7 @@ type PullRequest implements Node {
   baseRefName: String!
   body: String!
   comments(after: String, before: String, first: Int, last: Int): IssueCommentConnection!
+  commits(after: String, before: String, first: Int, last: Int): PullRequestCommitConnection!
   createdAt: DateTime!
   databaseId: Int
   headRefName: String!
@@ -125,6 +127,7 @@ type PullRequest implements Node {
   mergeable: MergeableState!
   merged: Boolean!
   number: Int!
+  reviewThreads(after: String, before: String, first: Int, last: Int): PullRequestReviewThreadConnection!
   reviews(after: String, before: String, first: Int, last: Int): PullRequestReviewConnection
   state: PullRequestState!
   statusCheckRollup: StatusCheckRollup
@@ -140,6 +143,30 @@ enum PullRequestReviewState { APPROVED CHANGES_REQUESTED COMMENTED DISMISSED PEN
 type StatusCheckRollup implements Node { id: ID! state: StatusState! }
 type PullRequestReviewConnection { nodes: [PullRequestReview] pageInfo: PageInfo! totalCount: Int! }
 type PullRequestReview implements Node { author: Actor body: String! id: ID! state: PullRequestReviewState! }
+
+type PullRequestCommitConnection { nodes: [PullRequestCommit] pageInfo: PageInfo! totalCount: Int! }
+type PullRequestCommit implements Node { commit: Commit! id: ID! }
+type Commit implements Node & GitObject {
+  authors(after: String, before: String, first: Int, last: Int): GitActorConnection!
+  id: ID!
+  oid: GitObjectID!
+}
+type GitActorConnection { nodes: [GitActor] pageInfo: PageInfo! totalCount: Int! }
+type GitActor { email: String user: User }
+type PullRequestReviewThreadConnection { nodes: [PullRequestReviewThread] pageInfo: PageInfo! totalCount: Int! }
+type PullRequestReviewThread implements Node {
+  comments(after: String, before: String, first: Int, last: Int): PullRequestReviewCommentConnection!
+  id: ID!
+}
+type PullRequestReviewCommentConnection { nodes: [PullRequestReviewComment] pageInfo: PageInfo! totalCount: Int! }
+type PullRequestReviewComment implements Node {
+  author: Actor
+  body: String!
+  createdAt: DateTime!
+  id: ID!
+  url: URI!
+  viewerDidAuthor: Boolean!
+}
 
 type Mutation {
   addComment(input: AddCommentInput!): AddCommentPayload
@@ -478,8 +505,69 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "isDraft": item.draft,
         "merged": item.merged_at is not None,
         "mergeable": "UNKNOWN",  # a list never makes GitHub work it out
+        "commits": partial(_commits, viewer, repo, item),
+        "reviewThreads": partial(_threads, viewer, repo, item),
         "reviews": partial(_reviews, viewer, item),
         "statusCheckRollup": partial(_rollup, repo, item),
+    }
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Something of a page, with the number by which pages are cut."""
+
+    id: int
+    value: str
+
+
+def _commits(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
+    """https://docs.github.com/en/graphql/reference/objects#pullrequestcommit; whoever may read the code sees them."""
+    _check(info, page)
+    if not access.allowed(viewer.token, repo, ["contents=read"]):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    shas = viewer.state.git.of(repo).history(item.head_sha, repo.branches[item.base_ref])
+    return _connection([_Numbered(*each) for each in enumerate(shas, 1)], partial(_commit, viewer, repo), page)
+
+
+def _commit(viewer: Viewer, repo: Repository, each: _Numbered) -> Json:
+    authors = partial(_git_actors, viewer, repo, each.value)
+    return {"id": f"PRC_{each.value}", "commit": {"id": f"C_{each.value}", "oid": each.value, "authors": authors}}
+
+
+def _git_actors(viewer: Viewer, repo: Repository, sha: str, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    addresses = enumerate(viewer.state.git.of(repo).authors(sha), 1)
+    return _connection([_Numbered(*each) for each in addresses], partial(_git_actor, viewer), page)
+
+
+def _git_actor(viewer: Viewer, each: _Numbered) -> Json:
+    """An address that is nobody's has no user; nor has a bot's."""
+    login, _, host = each.value.partition("@")
+    person = viewer.state.people.get(login.casefold()) if host == NOREPLY else None
+    return {"email": each.value, "user": _actor(viewer, person) if person else None}
+
+
+def _threads(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    return _connection(item.line_comments, partial(_thread, viewer, repo, item), page)
+
+
+def _thread(viewer: Viewer, repo: Repository, item: Pull, begun: LineComment) -> Json:
+    def comments(info: Info, **page: Any) -> Json:
+        _check(info, page)
+        return _connection([begun], partial(_line_comment, viewer, repo, item), page)
+
+    return {"id": shapes.node_id("PRRT", begun.id), "comments": comments}
+
+
+def _line_comment(viewer: Viewer, repo: Repository, item: Pull, each: LineComment) -> Json:
+    return {
+        "author": _actor(viewer, each.author),
+        "body": each.body,
+        "createdAt": shapes.moment(each.created_at),
+        "id": shapes.node_id("PRRC", each.id),
+        "url": shapes.line_page(viewer.state, repo, item, each),
+        "viewerDidAuthor": _is_viewer(viewer, each.author),
     }
 
 

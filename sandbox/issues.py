@@ -26,10 +26,13 @@ def list_issues(call: Call) -> Answer:
     call.need("issues=read")
     wanted = call.query.get("state", "open")
     labels = {name.casefold() for name in call.query.get("labels", "").split(",") if name}
+    creator = call.query.get("creator", "").casefold()
     found = [
         item
         for item in call.repo.items.values()
-        if wanted in ("all", item.state) and labels <= {label.name.casefold() for label in item.labels}
+        if wanted in ("all", item.state)
+        and labels <= {label.name.casefold() for label in item.labels}
+        and creator in ("", item.author.login.casefold() if item.author else "")
     ]
     newest_first = call.query.get("direction", "desc") == "desc"
     found.sort(key=lambda item: item.number, reverse=newest_first)

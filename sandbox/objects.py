@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+NOREPLY = "users.noreply.example"  # after an account's login, its address
 FILE, FOLDER = b"100644", b"40000"
 
 
@@ -25,8 +26,9 @@ class Objects:
         self._unwritten: set[str] = set()
 
     def commit(self, files: Mapping[str, bytes], parents: Iterable[str], message: str, at: datetime, by: str) -> str:
-        """Return the sha of a commit that holds exactly `files`."""
-        who = f"{by} <{by.removesuffix('[bot]')}@users.noreply.example> {int(at.timestamp())} +0000"
+        """Return the sha of a commit that holds exactly `files`; `by` is a login, or "NAME <ADDRESS>"."""
+        identity = by if "<" in by else f"{by} <{by.removesuffix('[bot]')}@{NOREPLY}>"
+        who = f"{identity} {int(at.timestamp())} +0000"
         lines = [f"tree {self.tree(files)}", *(f"parent {parent}" for parent in parents if parent)]
         lines += [f"author {who}", f"committer {who}", "", message]
         return self._add(b"commit", "\n".join(lines).encode() + b"\n")

@@ -48,6 +48,15 @@ class Comment:
     reactions: dict[tuple[str, str], int] = field(default_factory=dict)  # (content, login) to id
 
 
+@dataclass(kw_only=True)
+class LineComment(Comment):
+    """A comment on a line of the new side of a diff, at the commit `sha`; each begins a thread."""
+
+    path: str
+    line: int
+    sha: str
+
+
 @dataclass
 class Milestone:
     id: int
@@ -144,6 +153,7 @@ class Pull(Item):
     reviewers: list[Person] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
+    line_comments: list[LineComment] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote
 
 from starlette.routing import compile_path
 
-from sandbox import access, checks, issues, people, pulls, refs, shapes
+from sandbox import access, checks, issues, lines, people, pulls, refs, shapes
 from sandbox.answers import Answer, RefusedError, answer, invalid, not_found, refuse
 from sandbox.calls import Call, paged
 from sandbox.state import COMMENT_LIMIT
@@ -151,7 +151,7 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", ISSUE + "/labels", add_labels, "issues/labels#add-labels-to-an-issue"),
     ("DELETE", ISSUE + "/labels/{label:path}", remove_label, "issues/labels#remove-a-label-from-an-issue"),
 )
-ALL = (*TABLE, *issues.TABLE, *pulls.TABLE, *checks.TABLE, *people.TABLE, *refs.TABLE)
+ALL = (*TABLE, *issues.TABLE, *pulls.TABLE, *lines.TABLE, *checks.TABLE, *people.TABLE, *refs.TABLE)
 ROUTES = [(method, *compile_path(path)[::2], handler, f"rest/{docs}") for method, path, handler, docs in ALL]
 
 

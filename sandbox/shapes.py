@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from sandbox.records import Comment, Item, Label, Milestone, Person, Repository, Review
+    from sandbox.records import Comment, Item, Label, LineComment, Milestone, Person, Repository, Review
     from sandbox.state import State
 
 Json = dict[str, Any]
@@ -328,6 +328,10 @@ def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
         "commit_id": each.sha,
         "author_association": association(repo, each.author),
     }
+
+
+def line_page(state: State, repo: Repository, item: Pull, comment: LineComment) -> str:
+    return f"{item_page(state, repo, item)}#discussion_r{comment.id}"
 
 
 def pull_link(state: State, repo: Repository, item: Pull) -> Json:

@@ -21,6 +21,7 @@ from sandbox.records import (
     Issue,
     Item,
     Label,
+    LineComment,
     Milestone,
     Organisation,
     Person,
@@ -181,13 +182,15 @@ class State:
             repository.items[pull.number] = pull
             return pull
 
-    def add_commit(self, full_name: str, number: int, files: Files | None = None) -> str:
-        """Push one more commit to the head of a pull request; return its sha."""
+    def add_commit(
+        self, full_name: str, number: int, files: Files | None = None, by: str = "", message: str = "One more"
+    ) -> str:
+        """Push one more commit to the head of a pull request; return its sha. `by` is a login, or a git identity."""
         with self.lock:
             repository, pull = self._at(full_name), self.pull(full_name, number)
             changes = files if files is not None else {f"change-{number}.txt": f"after {pull.head_sha}\n"}
-            by = pull.author.login if pull.author else "ghost"
-            sha = self._commit(repository, pull.head_sha, changes, "One more", by)
+            who = by or (pull.author.login if pull.author else "ghost")
+            sha = self._commit(repository, pull.head_sha, changes, message, who)
             self._move_head(repository, pull, sha)
             return sha
 
@@ -252,6 +255,14 @@ class State:
             pull.reviewers = [person for person in pull.reviewers if person is not review.author]
             pull.updated_at = self.now()
             self._record("review", full_name, number, id=review.id, state=review.state)
+
+    def comment_on_line(self, full_name: str, number: int, comment: LineComment) -> None:
+        with self.lock:
+            pull = self.pull(full_name, number)
+            pull.line_comments.append(comment)
+            pull.updated_at = self.now()
+            place = {"path": comment.path, "line": comment.line}
+            self._record("comment_on_line", full_name, number, id=comment.id, body=comment.body, **place)
 
     def request_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
         with self.lock:

@@ -16,6 +16,7 @@ from mattermod_action.events import Ignored, parse
 from mattermod_action.facts import NoFacts
 from mattermod_action.features import FEATURES
 from mattermod_action.planning import make_plan
+from mattermod_action.ports import ChangedFile
 from tests.builders import item, payload
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ greeter: {team: core, labels: [Contributor]}
 hacktoberfest: {}
 update_branch: {}
 auto_assign: {team: core}
+protected_paths: {paths: ["guarded/**"]}
+diff_review: {rules: [{text: "panic(", message: Why}]}
+translations: {bot: alice, message: New}
+chat: {}
 label_cleanup: {labels: [Block], issues: true}
 """
 ANSWER, BLOCKED, CLA = (
@@ -40,6 +45,8 @@ ANSWER, BLOCKED, CLA = (
     ("cla: set status cla/mattermost, error"),
 )
 CLEAN = "label_cleanup: remove label Block"
+GUARDED = ["protected_paths: set status merge/protected-paths, failure", "protected_paths: comment"]
+REVIEW = "diff_review: review comment"
 STATE = [ANSWER, BLOCKED]
 # An empty list is an event in which nothing is due; None is one that is ignored, with a line that says so.
 GOLDEN: dict[str, dict[str, list[str] | None]] = {
@@ -51,11 +58,14 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
             "welcome: comment",
             "greeter: add labels Contributor, Hacktoberfest",
             "greeter: request review core",
+            *GUARDED,
+            REVIEW,
+            "translations: post chat",
         ],
-        "reopened": [ANSWER, BLOCKED, CLA],
-        "synchronize": [ANSWER, BLOCKED, CLA],
-        "ready_for_review": STATE,
-        "edited": STATE,
+        "reopened": [ANSWER, BLOCKED, CLA, *GUARDED],
+        "synchronize": [ANSWER, BLOCKED, CLA, *GUARDED, REVIEW],
+        "ready_for_review": [*STATE, *GUARDED, REVIEW],
+        "edited": [*STATE, *GUARDED],
         "labeled": STATE,
         "unlabeled": STATE,
         "closed": [ANSWER, CLEAN],
@@ -101,7 +111,10 @@ class Facts(NoFacts):
     def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         return self._pull
 
-    def signed(self, url: str) -> frozenset[str]:  # noqa: ARG002  # the port's signature
+    def files(self, pull: PullRequest) -> list[ChangedFile]:  # noqa: ARG002  # the port's signature
+        return [ChangedFile("guarded/a.go", patch="@@ -1,2 +1,3 @@\n one\n+panic(1)\n two")]
+
+    def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         return frozenset({"somebody-else"})
 
 
@@ -146,4 +159,4 @@ def test_everything_is_switched_on_and_reacts_to_something() -> None:
     assert all(getattr(config, name) is not None for name in FEATURES)
     lines = [line for actions in GOLDEN.values() for each in actions.values() for line in each or ()]
     silent = set(FEATURES) - {line.partition(":")[0] for line in lines}
-    assert silent == {"hacktoberfest"}  # whose label goes along with greeter's
+    assert silent == {"hacktoberfest", "chat"}  # whose label goes along with greeter's; which tells of failures

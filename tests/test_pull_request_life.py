@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +10,7 @@ from ruamel.yaml import YAML
 from sandbox import payloads
 from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
+from tests.signatures import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,50 +31,23 @@ greeter: {{team: core, labels: [Contributor]}}
 hacktoberfest: {{months: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}}
 update_branch: {{}}
 auto_assign: {{team: core}}
+protected_paths: {{paths: ["guarded/**"]}}
+diff_review: {{rules: [{{text: "panic(", message: "Why?"}}]}}
+translations: {{bot: weblate, message: "New"}}
+chat: {{}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
 
 
-class List:
-    """A list of signatures on loopback, and what it answers."""
-
-    def __init__(self) -> None:
-        self.status, self.kind, self.body, self.asked = 200, "text/csv", "login,name\nreviewer,R\n@Signed-One,S\n", 0
-        self.url = ""
-
-    @contextlib.contextmanager
-    def served(self) -> Iterator[List]:
-        mine = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                mine.asked += 1
-                self.send_response(mine.status)
-                self.send_header("Content-Type", mine.kind)
-                self.end_headers()
-                self.wfile.write(mine.body.encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{server.server_port}/signed.csv"
-        try:
-            yield self
-        finally:
-            server.shutdown()
-
-
 @pytest.fixture
-def signatures() -> Iterator[List]:
-    with List().served() as running:
+def signatures() -> Iterator[Signatures]:
+    with Signatures().served() as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def configured(github: Sandbox, signatures: List) -> None:
+def configured(github: Sandbox, signatures: Signatures) -> None:
     github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG.format(url=signatures.url)})
     token = github.state.tokens["github-token"]
     token.permissions |= {"statuses": "write", "contents": "write"}
@@ -208,12 +179,13 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("answer", UNREADABLE, ids=["404", "html", "empty", "500"])
 def test_mm54_a_list_that_cannot_be_read_says_nothing_about_anybody(
-    bot: Bot, github: Sandbox, signatures: List, answer: tuple[int, str, str]
+    bot: Bot, github: Sandbox, signatures: Signatures, answer: tuple[int, str, str]
 ) -> None:
     """MM-53, MM-54: neither pending for ever nor "needs to sign"."""
     signatures.status, signatures.kind, signatures.body = answer
     event = opened(github, "reviewer")
-    done = run(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    done = bot.run("pull_request_target", event, MATTERMOD_CLOCK_SKIPS="true")
+    assert done.code == (0 if bot.database_url else 3)  # the embedded store has no row for a sweep to find
     assert "cla/mattermost" not in statuses(github, event["number"])
     assert statuses(github, event["number"])["merge/blocked"] == ALLOWED  # MM-17: the others go on
     assert "list of signatures" in done.log + done.summary
@@ -376,7 +348,7 @@ def test_bots_that_are_blocked_command_nothing(bot: Bot, github: Sandbox) -> Non
     assert github.writes == []
 
 
-def test_check_cla_is_for_everybody(bot: Bot, github: Sandbox, signatures: List) -> None:
+def test_check_cla_is_for_everybody(bot: Bot, github: Sandbox, signatures: Signatures) -> None:
     event = commented(github, "/check-cla", "stranger")
     run(bot, event)
     assert statuses(github, github.pull)["cla/mattermost"][0] == "error"

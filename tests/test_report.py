@@ -108,6 +108,14 @@ def test_a_bug_is_one_line_and_a_folded_trace(capsys: pytest.CaptureFixture[str]
     assert not any(V2.match(line) for line in trace)
 
 
+def test_s05_what_is_hidden_is_in_no_failure() -> None:
+    """A chat has no runner that stars things out, and a bug's text may hold anything."""
+    report = Report()
+    report.hide(["s3cr3t/value", "abc", ""])
+    report.problem(ValueError("s3cr3t/value in s3cr3t%2Fvalue, abc"))
+    assert report.errors == ["a bug: ValueError: *** in ***, abc"]
+
+
 def test_s05_secrets_are_masked_in_every_form(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

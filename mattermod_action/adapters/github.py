@@ -7,6 +7,7 @@ and writes are paced only when there are many.
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from itertools import count
@@ -20,6 +21,7 @@ from urllib3.exceptions import NewConnectionError
 from mattermod_action import __version__
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest, issue, pull_request
+from mattermod_action.ports import Authorship, ChangedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +38,7 @@ WRITE_PAUSE = 0.75  # seconds
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 SECONDARY_WAIT = 60.0
 PAGE = 100  # the most that a page of a list may have
+LIST = "items"  # under which a list without a name of its own is read
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
@@ -44,6 +47,8 @@ FOREIGN = (
     "of somebody with write access"
 )
 SERVER_ERROR = 500
+# https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
+_NOREPLY = re.compile(r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com")
 
 T = TypeVar("T")
 
@@ -59,6 +64,32 @@ query ($owner: String!, $name: String!, $number: Int!, $before: String) {
 fragment page on IssueCommentConnection {
   nodes { url body createdAt viewerDidAuthor author { __typename login } }
   pageInfo { hasPreviousPage startCursor }
+}
+"""
+
+THREADS = """
+query ($owner: String!, $name: String!, $number: Int!, $before: String) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      reviewThreads(last: 100, before: $before) {
+        nodes { comments(first: 1) { nodes { url body createdAt viewerDidAuthor author { __typename login } } } }
+        pageInfo { hasPreviousPage startCursor }
+      }
+    }
+  }
+}
+"""
+
+COMMITS = """
+query ($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      commits(first: 100, after: $after) {
+        nodes { commit { oid authors(first: 20) { nodes { email user { login } } } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+  }
 }
 """
 
@@ -111,10 +142,7 @@ class PyGithubGitHub:
 
     def comment(self, subject: Subject, body: str) -> str:
         path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
-        data = self._write("POST", path, {"body": body}, "comment", CONVERSATION)
-        if not isinstance(data.get("id"), int):
-            raise Unsure("GitHub's answer to the new comment is not a comment")
-        return str(data.get("html_url") or "")
+        return _url_of_new(self._write("POST", path, {"body": body}, "comment", CONVERSATION))
 
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
@@ -168,19 +196,54 @@ class PyGithubGitHub:
             return "none"
         return str(data.get("role_name") or data["permission"])
 
+    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+        path = f"{_path(pull.repository)}/pulls/{pull.number}/files"
+        found = self._pages(path, LIST, PULLS)
+        return [
+            ChangedFile(each["filename"], each.get("previous_filename") or "", each.get("patch") or "")
+            for each in found
+        ]
+
+    def authors(self, pull: PullRequest) -> Sequence[Authorship]:
+        """GraphQL names co-authors among the authors: https://docs.github.com/en/graphql/reference/objects#commit."""
+        found: list[Authorship] = []
+        after: str | None = None
+        while True:
+            page = self._read(partial(self._commits, pull, after), f"{PULLS} and `contents: read`")
+            for commit in (node["commit"] for node in page["nodes"]):
+                found += [_authorship(commit["oid"], who) for who in commit["authors"]["nodes"]]
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+            after = page["pageInfo"]["endCursor"]
+
+    def is_first(self, pull: PullRequest) -> bool:
+        """The list is of issues, too. https://docs.github.com/en/rest/issues/issues#list-repository-issues."""
+        path = f"{_path(pull.repository)}/issues?creator={quote(pull.author, safe='')}&state=all&direction=asc"
+        others = (each for each in self._pages(path, LIST, ISSUES) if each["number"] != pull.number)
+        return not any("pull_request" in each for each in others)
+
+    def review_comment(self, subject: Subject, body: str, sha: str, place: tuple[str, int]) -> str:
+        """https://docs.github.com/en/rest/pulls/comments#create-a-review-comment-for-a-pull-request."""
+        where = {"commit_id": sha, "path": place[0], "line": place[1], "side": "RIGHT"}
+        path = f"{_path(subject.repository)}/pulls/{subject.number}/comments"
+        data = self._write("POST", path, {"body": body, **where}, "comment on a line", PULLS)
+        return _url_of_new(data)
+
     def _pages(self, path: str, name: str, permission: str) -> Iterator[dict[str, Any]]:
         """Read a list to its end, whose pages have it as `name`."""
         for page in count(1):
-            items = self._read(partial(self._json, "GET", f"{path}?per_page={PAGE}&page={page}"), permission)[name]
+            address = f"{path}{'&' if '?' in path else '?'}per_page={PAGE}&page={page}"
+            items = self._read(partial(self._json, "GET", address), permission)[name]
             yield from items
             if len(items) < PAGE:
                 return
 
-    def markers(self, subject: Subject, since: datetime | None = None) -> Mapping[str, str]:
+    def markers(self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False) -> Mapping[str, str]:
         found: dict[str, str] = {}
         before: str | None = None
+        read = self._comments_on_lines if on_lines else self._comments
         while True:
-            page = self._read(partial(self._comments, subject, before), CONVERSATION)
+            page = self._read(partial(read, subject, before), CONVERSATION)
             nodes = [node for node in page["nodes"] if node]
             for node in nodes:
                 if self._is_ours(node) and (marker := _marker(node["body"])):
@@ -195,6 +258,18 @@ class PyGithubGitHub:
         _, answer = self._requester.graphql_query(COMMENTS, {**where, "before": before})
         item = answer["data"]["repository"]["issueOrPullRequest"]
         return dict(item["comments"])
+
+    def _commits(self, pull: PullRequest, after: str | None) -> dict[str, Any]:
+        where = {"owner": pull.repository.owner, "name": pull.repository.name, "number": pull.number}
+        _, answer = self._requester.graphql_query(COMMITS, {**where, "after": after})
+        return dict(answer["data"]["repository"]["pullRequest"]["commits"])
+
+    def _comments_on_lines(self, subject: Subject, before: str | None) -> dict[str, Any]:
+        """The first comment of each thread."""
+        where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
+        _, answer = self._requester.graphql_query(THREADS, {**where, "before": before})
+        threads = answer["data"]["repository"]["pullRequest"]["reviewThreads"]
+        return {**threads, "nodes": [node for each in threads["nodes"] for node in each["comments"]["nodes"]]}
 
     def _is_ours(self, node: Mapping[str, Any]) -> bool:
         """GraphQL shows a bot as `github-actions`, REST and everybody else as `github-actions[bot]`."""
@@ -225,7 +300,7 @@ class PyGithubGitHub:
 
     def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
         _, data = self._requester.requestJsonAndCheck(verb, path, input=body)
-        return data if isinstance(data, dict) else {}
+        return data if isinstance(data, dict) else {LIST: data} if isinstance(data, list) else {}
 
     def _call(self, request: Callable[[], T], what: str, permission: str) -> T:
         """The one boundary at which the library's errors become ours."""
@@ -293,6 +368,19 @@ def _never_sent(error: requests.RequestException) -> bool:
         return True
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, NewConnectionError)  # refused, or the name was not resolved
+
+
+def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:
+    """Bots are no users, but have the addresses that GitHub gives to whoever hides theirs."""
+    email = str(who["email"] or "")
+    hidden = _NOREPLY.fullmatch(email)
+    return Authorship(sha, email, (who["user"] or {}).get("login") or (hidden[1] if hidden else ""))
+
+
+def _url_of_new(comment: Mapping[str, Any]) -> str:
+    if not isinstance(comment.get("id"), int):
+        raise Unsure("GitHub's answer to the new comment is not a comment")
+    return str(comment.get("html_url") or "")
 
 
 def _marker(body: str) -> str:

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 from urllib.parse import urlsplit
 
 TIMEOUT = 10  # seconds
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Where a cloud's machines learn secrets about themselves: no address in a configuration may lead there.
+FORBIDDEN = re.compile(r"169\.254\.|metadata\b|\[?fe80:", re.IGNORECASE)
+
+
+class NotAllowedError(ValueError):
+    """An address that is not asked; the message says why, without it."""
+
+
+def open_url(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection that has still to be made, and what to ask of it. No redirect is followed."""
+    parts = urlsplit(url)
+    if FORBIDDEN.match(parts.hostname or "") or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+        raise NotAllowedError("only https addresses are asked")
+    return connect(parts.scheme, parts.netloc), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def connect(scheme: str, netloc: str) -> http.client.HTTPConnection:

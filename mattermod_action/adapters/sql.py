@@ -150,6 +150,19 @@ class SqlStore:
         sql = "DELETE FROM mm_ledger WHERE k = :k AND owner = :owner AND fence = :fence AND state <> 'confirmed'"
         return self.execute(sql, {"k": key, "owner": owner, "fence": fence})[0] == 1
 
+    def recall(self, key: str) -> tuple[str, bytes, datetime] | None:
+        _, rows = self.execute("SELECT etag, names, read_at FROM mm_lists WHERE k = :k", {"k": key})
+        etag, names, read_at = rows[0] if rows else ("", b"", None)
+        moment = _moment(read_at)
+        return (etag, bytes(names), moment) if moment else None
+
+    def keep(self, key: str, etag: str, names: bytes, read_at: datetime) -> None:
+        sql = f"""
+            INSERT INTO mm_lists (k, etag, names, read_at) VALUES (:k, :etag, :names, :read_at)
+            {self.dialect.upsert.format(key="k")} etag = :etag, names = :names, read_at = :read_at
+            """  # noqa: S608  # a constant of the dialect
+        self.execute(sql, {"k": key, "etag": etag, "names": names, "read_at": read_at})
+
     def take_lease(self, name: str, owner: str, ttl: float) -> Taken:
         """Look, then compare and set: of those who saw the same fence one wins."""
         held = self._lease(name)

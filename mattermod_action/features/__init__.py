@@ -7,7 +7,11 @@ FEATURES = (
     "welcome",
     "greeter",
     "hacktoberfest",
+    "protected_paths",
+    "diff_review",
+    "translations",
     "update_branch",
     "auto_assign",
+    "chat",
     "label_cleanup",  # last: what a closed item's labels call for is planned before they go
 )

@@ -1,11 +1,12 @@
 """Welcome people who open a pull request.
 
 You see: one comment on a pull request of somebody without write access; never on one of a bot. `USERNAME` is
-replaced by their login.
+replaced by their login. With `first_time_only` it is only on the first pull request that somebody opens here.
 
 ```yaml
 welcome:
   message: "Hello @USERNAME, thanks for your pull request!"
+  first_time_only: true
 ```
 """
 
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
 class Config(Section):
     message: Message
+    first_time_only: bool = False
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
         case PullRequestSeen(pull) if event.is_beginning and not pull.author_is_bot:
-            if not at_least(facts.role(pull.repository, pull.author), "write"):
+            if at_least(facts.role(pull.repository, pull.author), "write"):
+                return
+            if not config.first_time_only or facts.is_first(pull):
                 yield Comment(subject=pull, text=addressed(config.message, pull.author), once=("welcome",))

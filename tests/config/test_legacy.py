@@ -36,6 +36,25 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     "GreetingLabels": ({"GreetingLabels": ["l"]}, "greeter: {labels: [l]}"),
     "AutoAssignerTeam": ({"AutoAssignerTeam": "t"}, "auto_assign: {team: t}"),
     "IssueLabelsToCleanUp": ({"IssueLabelsToCleanUp": ["l"]}, "label_cleanup: {labels: [l]}"),
+    "NeedsToSignCLAMessage": (
+        {"SignedCLAURL": "https://x.org/l", "NeedsToSignCLAMessage": "Sign"},
+        "cla: {signed_url: 'https://x.org/l', message: Sign}",
+    ),
+    "BlockListPathsGlobal": ({"BlockListPathsGlobal": ["a/*"]}, "protected_paths: {paths: [a/*]}"),
+    "BlacklistPaths": ({"BlacklistPaths": ["a/*"]}, "protected_paths: {paths: [a/*]}"),
+    "BlockListPathsPerRepo": (
+        {"BlockListPathsPerRepo": {"server": ["a/*"]}},
+        "protected_paths: {repositories: {server: [a/*]}}",
+    ),
+    "TranslationsBot": (
+        {"TranslationsBot": "weblate", "TranslationsMattermostMessage": "New"},
+        "translations: {bot: weblate, message: New}",
+    ),
+    "TranslationsMattermostMessage": (
+        {"TranslationsBot": "weblate", "TranslationsMattermostMessage": "Newer"},
+        "translations: {bot: weblate, message: Newer}",
+    ),
+    "MattermostWebhookFooter": ({"MattermostWebhookFooter": "See"}, "chat: {footer: See}"),
     "BlockListBots": ({"BlockListBots": ["b"]}, "commands: {blocked_bots: [b]}"),
 }
 
@@ -50,6 +69,10 @@ def test_a_key_gives_what_its_place_gives(key: str) -> None:
 @pytest.mark.parametrize("empty", ["", [], None])
 def test_mm21_what_is_empty_is_off(key: str, empty: object) -> None:
     assert load(json.dumps({key: empty}), "c.json").config == load(BASE, "c.yml").config
+
+
+def test_an_address_of_a_chat_switches_failures_on() -> None:
+    assert load('{"MattermostWebhookURL": "https://x.org/h"}', "c.json").config.chat is not None
 
 
 def test_a_section_without_what_it_needs_is_off() -> None:

@@ -196,13 +196,13 @@ def test_what_would_be_lost_is_asked_for_by_name(database: Database) -> None:
     line = str(caught.value)
     assert "0004.ledger would lose 1 rows of mm_ledger, 1 rows of PullRequests.UpdatedAt, 1 rows of Issues" in line
     assert "0002.milestones would lose 1 rows of PullRequests.MilestoneNumber" in line
-    assert line.endswith("`--confirm 0005.machines,0004.ledger,0002.milestones` (input `confirm`)")
+    assert line.endswith("`--confirm 0006.lists,0005.machines,0004.ledger,0002.milestones` (input `confirm`)")
     assert servers.migrator(database).version() == (SCHEMA, False)
-    planned = servers.migrator(database, dry_run=True).goto(3)
-    assert [(move.name, bool(move.loses)) for move in planned] == [("0005.machines", True), ("0004.ledger", True)]
-    servers.migrator(database, confirm=["0005.machines"]).down()
-    with pytest.raises(Mistake, match=r"--confirm 0004\.ledger`"):
-        servers.migrator(database, confirm=["0005.machines"]).down()
+    planned = servers.migrator(database, dry_run=True).goto(4)
+    assert [(move.name, bool(move.loses)) for move in planned] == [("0006.lists", True), ("0005.machines", True)]
+    servers.migrator(database, confirm=["0006.lists"]).down()
+    with pytest.raises(Mistake, match=r"--confirm 0005\.machines`"):
+        servers.migrator(database, confirm=["0006.lists"]).down()
 
 
 def test_mm78_spinmint_is_not_dropped_while_servers_live(database: Database) -> None:

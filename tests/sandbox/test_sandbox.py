@@ -362,3 +362,24 @@ def test_a_pull_request_is_read_as_a_diff(github: Sandbox) -> None:
     text = connection.getresponse().read().decode()
     assert text.startswith("diff --git a/change-7.txt b/change-7.txt\nnew file mode 100644\n")
     assert "\n+Say hello in Finnish\n" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({}, 201), ({"line": 9}, 422), ({"path": "other.txt"}, 422), ({"commit_id": "0" * 40}, 422), ({"body": 1}, 422)],
+    ids=["in the diff", "another line", "another file", "another commit", "no text"],
+)
+def test_a_line_is_commented_on_where_the_diff_shows_it(github: Sandbox, change: dict[str, Any], status: int) -> None:
+    pull = github.state.pull(github.repository, github.pull)
+    place = {"commit_id": pull.head_sha, "path": f"change-{pull.number}.txt", "line": 1, "side": "RIGHT"}
+    path = f"{REPO}/pulls/{pull.number}/comments"
+    assert call(github, "POST", path, {"body": "Why?", **place, **change})[0] == status
+    assert len(pull.line_comments) == (status == 201)
+    github.state.tokens["github-token"].permissions["pull_requests"] = "read"
+    assert call(github, "POST", path, {"body": "Why?", **place})[0] == 403
+
+
+def test_issues_are_listed_by_who_made_them(github: Sandbox) -> None:
+    made = github.state.add_issue(github.repository, "Mine", "somebody")
+    found = call(github, "GET", f"{REPO}/issues?creator=Somebody&state=all")[1]
+    assert [each["number"] for each in found] == [made.number]

@@ -68,6 +68,14 @@ class StoreContract:
             store.remember(each)
         assert store.look(subject, ["x"]).seen_at == newest.updated_at
 
+    def test_a_list_is_kept_as_it_was_last(self, store: Store, late: Store) -> None:
+        key, at = "c" * 64, datetime(2026, 1, 2, 3, 4, 5, 678_901)  # noqa: DTZ001  # naive UTC, as everywhere
+        assert store.recall(key) is None
+        for names in (bytes(range(256)), b"x" * 2_000_000):
+            store.keep(key, '"an etag"', names, at)
+            assert late.recall(key) == ('"an etag"', names, at)
+        assert store.recall("d" * 64) is None
+
     def test_subjects_are_told_apart(self, store: Store) -> None:
         store.remember(PULL)
         for other in (
