@@ -4,7 +4,7 @@ Calls are counted in the sandbox, REST and GraphQL alike, on both stores. The or
 source (mattermost-mattermod at 12977a7), for a repository with a build status and no more comments than fit on a page;
 of the schedule, for one pull request and one issue. The floor is what the outcome needs where the payload is believed
 and the database asked. A budget is the floor and one, and what safety costs: reading the configuration, a permission,
-two reactions on a command, one look at what is.
+two reactions on a command, one look at what is, and the changed files where paths are guarded.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Payload = dict[str, Any]
 
-CONFIG, ROLE, REACTIONS, LIVE = 1, 1, 2, 1
+CONFIG, ROLE, REACTIONS, LIVE, FILES = 1, 1, 2, 1, 1
 DEV, BLOCK, HELP = "2: Dev Review", "Do Not Merge", "Help Wanted"
 
 
@@ -130,10 +130,12 @@ CASES = [
     Case("pull request labeled, blocks", pull("labeled", BLOCK), (PULL, "labeled"), None, 1, CONFIG + LIVE),
     Case("pull request labeled, no message", pull("labeled", "Other"), (PULL, "labeled"), None, 0, CONFIG + LIVE),
     Case("unlabeled, blocked no more", pull("unlabeled", BLOCK, (BLOCK,)), (PULL, "unlabeled"), None, 1, CONFIG + LIVE),
-    Case("edited", pull("edited"), (PULL, "edited"), None, 0, CONFIG + LIVE),
-    Case("ready for review", pull("ready_for_review"), (PULL, "ready_for_review"), None, 0, CONFIG + LIVE),
-    Case("reopened", pull("reopened"), (PULL, "reopened"), None, 0, CONFIG + LIVE),
-    Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 2, CONFIG + LIVE),
+    Case("edited", pull("edited"), (PULL, "edited"), None, 0, CONFIG + ROLE + FILES + LIVE),
+    Case(
+        "ready for review", pull("ready_for_review"), (PULL, "ready_for_review"), None, 0, CONFIG + ROLE + FILES + LIVE
+    ),
+    Case("reopened", pull("reopened"), (PULL, "reopened"), None, 0, CONFIG + ROLE + FILES + LIVE),
+    Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 2, CONFIG + ROLE + FILES + LIVE),
     Case("closed, not merged, a clean-up label", pull("closed", "", (DEV,)), (PULL, "closed"), 6, 1),
     Case("closed and merged, a clean-up label", pull("merged", "", (DEV,)), (PULL, "closed"), 6, 1),
     Case("issue opened with a label", lambda t: _issue_with(t, HELP), (ISSUE, "opened"), None, 1),

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Ensure, Once, PostChat, Recheck, ReviewComment
-from mattermod_action.errors import Down, Limited, Refused, Stopped
+from mattermod_action.effects import Comment, Enqueue, Ensure, Merge, Once, PostChat, Recheck, ReviewComment
+from mattermod_action.errors import Down, Limited, Overtaken, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
     RESUMED,
@@ -23,6 +23,8 @@ from mattermod_action.events import (
     CommandEnded,
     CommandGiven,
     IssueSeen,
+    MergeConsidered,
+    MergeEnded,
     Posted,
     PullRequestSeen,
     RunFailed,
@@ -30,7 +32,7 @@ from mattermod_action.events import (
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
-from mattermod_action.planning import Plan, make_plan
+from mattermod_action.planning import Plan, follow_ups, make_plan
 from mattermod_action.report import safe
 
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ RESULTS = {
     "dropped": "nothing, it is not called for any more",
 }
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
+FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
 _Seen = (PullRequestSeen, IssueSeen)
+_Resumed = (*_Seen, MergeConsidered)  # what a sweep comes back to
 
 
 class Bot:
@@ -68,9 +72,10 @@ class Bot:
         return Ensurer(self._world)
 
     def run(self, event: Event) -> None:
-        """Handle `event`; what goes wrong is in the report, and in the chat if there is one."""
+        """Handle the event and what follows from it; what goes wrong is in the report, and in the chat, if any."""
         try:
             self.handle(event)
+            self._follow(event)
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001  # becomes an exit code, after the chat was told
@@ -87,6 +92,41 @@ class Bot:
             raise
         except Exception as error:  # noqa: BLE001  # a warning, since the failure itself is red already
             self._report.problem(error, "chat", parked=True)
+
+    def _follow(self, event: Event) -> None:
+        """Handle, each by itself, what follows from the event, with what the event has changed in place."""
+        todo = self._turned(follow_ups(event, self._config, self._world.facts))
+        until = self._world.clock.now() + FOLLOWED_FOR
+        for count, each in enumerate(todo):
+            if self._world.clock.now() > until:
+                self._report.row("sweep", f"{len(todo) - count} pull requests", "are left to the next sweep")
+                return
+            self._alone(each)
+
+    def rehearse(self, event: Event) -> None:
+        """Plan on the event and on what follows from it, and do nothing."""
+        first = self._rehearsed(event)
+        then = [self._rehearsed(each) for each in follow_ups(event, self._config, self._world.facts)]
+        self._report.plan = {**first, **({"then": then} if then else {})}
+
+    def _rehearsed(self, event: Event) -> dict[str, Any]:
+        plan = self.plan(event)
+        for effect in plan.effects:
+            self._report.row(effect.feature, effect.cause, f"would {said(effect, done=True)}")
+        return plan.as_json(event)
+
+    def _turned(self, todo: list[Event]) -> list[Event]:
+        """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
+        start = int(self._world.clock.now().timestamp() // 60) % len(todo) if todo else 0
+        return todo[start:] + todo[:start]
+
+    def _alone(self, event: Event) -> None:
+        try:
+            self.handle(event)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001  # one pull request's failure never stops the next
+            self._report.problem(error, type(event).__name__)
 
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
@@ -140,11 +180,6 @@ class Bot:
         if self._report.plan is None:
             self._report.plan, self._report.idle = plan.as_json(event), plan.why_not()
         return plan
-
-    def show(self, event: Event) -> None:
-        """Plan, and say what would be done."""
-        for effect in self.plan(event).effects:
-            self._report.row(effect.feature, effect.cause, f"would {said(effect, done=True)}")
 
     def _park(self, event: Event, plan: Plan) -> None:
         """What could not be checked is left to the sweep, or to whoever starts the run once more."""
@@ -243,13 +278,12 @@ class Bot:
             raise
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
-            return None
+            return _no_merge(effect, refusal)
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
         self._tell(effect, outcome)
-        done = outcome.what in ("posted", "found") and isinstance(effect, Comment)
-        return Posted(effect.subject, effect.feature, outcome.url) if done else None
+        return _came_of(effect, outcome)
 
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
@@ -258,7 +292,7 @@ class Bot:
 
     def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
-        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Seen)
+        resumes = self._world.store.durable and isinstance(effect, Once) and isinstance(event, _Resumed)
         expendable = isinstance(effect, Once) and effect.expendable
         parked = expendable or (isinstance(error, Limited) and resumes)
         plan.silent.add(effect.feature)
@@ -290,6 +324,25 @@ def said(effect: Effect, *, done: bool) -> str:
     details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
     flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
     return f"{words} {', '.join(flat)}".strip() + ("" if done else ": so already")
+
+
+def _came_of(effect: Once, outcome: Outcome) -> Event | None:
+    """What a run has done is an event of its own; what an earlier one has done was."""
+    if outcome.what not in ("posted", "found"):
+        return None
+    match effect:
+        case Merge():
+            return MergeEnded(effect.subject, effect.sha, isinstance(effect, Enqueue))
+        case Comment():
+            return Posted(effect.subject, effect.feature, outcome.url)
+    return None
+
+
+def _no_merge(effect: Effect, refusal: Refused) -> MergeEnded | None:
+    """GitHub's no to a merge is told; what has only changed meanwhile is looked at again."""
+    if not isinstance(effect, Merge) or isinstance(refusal, Overtaken):
+        return None
+    return MergeEnded(effect.subject, effect.sha, isinstance(effect, Enqueue), str(refusal))
 
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:

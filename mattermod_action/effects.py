@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.commands import Command
     from mattermod_action.events import Event
+    from mattermod_action.merging import Rule
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
 DESCRIPTION_LIMIT = 140  # characters of a commit status's description
@@ -140,6 +141,21 @@ class UpdateBranch(Once):
 
     subject: PullRequest
     sha: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge(Once):
+    """Merge the head `sha`, if all that `rule` asks for is still so and `labeller` was the last to ask for it."""
+
+    subject: PullRequest
+    sha: str
+    rule: Rule
+    labeller: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueue(Merge):
+    """The same by way of the merge queue of the base branch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,10 @@ class Refused(MattermodError):
     """
 
 
+class Overtaken(Refused):
+    """What was decided on changed before it could be done; the next look at it decides anew."""
+
+
 class FactUnavailable(MattermodError):
     """A feature asked for something that cannot be read here (offline, no token)."""
 

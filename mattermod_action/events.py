@@ -252,6 +252,46 @@ class Awaited:
         return self.event.repository
 
 
+@dataclass(frozen=True, slots=True)
+class ChecksChanged:
+    """A check suite or a workflow of the commit `sha` is over, or one of its statuses is."""
+
+    repository: Repository
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class _OfPull:
+    """What is about one pull request, beside what happened to it."""
+
+    subject: PullRequest
+
+    @property
+    def repository(self) -> Repository:
+        return self.subject.repository
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed(_OfPull):
+    """A review was handed in or dismissed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeConsidered(_OfPull):
+    """One pull request that may be ready is looked at by itself; `pushed` is that its head is there since just now."""
+
+    pushed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MergeEnded(_OfPull):
+    """Outcome: the head `sha` was merged, or put into the merge queue, or (`reason`) GitHub refused."""
+
+    sha: str
+    queued: bool = False
+    reason: str = ""
+
+
 Seen = PullRequestSeen | IssueSeen
 Event = (
     Seen
@@ -264,6 +304,10 @@ Event = (
     | Posted
     | RunFailed
     | Awaited
+    | ChecksChanged
+    | Reviewed
+    | MergeConsidered
+    | MergeEnded
 )
 
 
@@ -309,6 +353,12 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "", repositor
             event = RepositoryDispatched(_repository(payload), action)
         case "schedule" | "workflow_dispatch":
             event = Tick(_repository_of_run(payload, repository, repository_id))
+        case "pull_request_review":
+            event = _review(payload, action)
+        case "check_suite" | "workflow_run":
+            event = _over(name, payload, action)
+        case "status":
+            event = _status(payload)
     return event
 
 
@@ -388,6 +438,28 @@ def _merge_group(payload: Mapping[str, Any]) -> MergeGroupSeen:
     group = _field(payload, "merge_group")
     number = _QUEUED.search(str(group.get("head_ref") or ""))
     return MergeGroupSeen(_repository(payload), str(_field(group, "head_sha")), int(number[1]) if number else 0)
+
+
+def _review(payload: Mapping[str, Any], action: str) -> Event | Ignored:
+    if action not in ("submitted", "dismissed"):
+        return Ignored(f"pull_request_review {action}: nothing here depends on it")
+    return Reviewed(pull_request(payload, _field(payload, "pull_request")))
+
+
+def _over(name: str, payload: Mapping[str, Any], action: str) -> Event | Ignored:
+    """Of a suite that GitHub Actions made itself no workflow is told, of a workflow's run those are that ask for it.
+
+    https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#check_suite
+    """
+    if action != "completed":
+        return Ignored(f"{name} {action}: only what is completed is looked at")
+    return ChecksChanged(_repository(payload), str(_field(_field(payload, name), "head_sha")))
+
+
+def _status(payload: Mapping[str, Any]) -> Event | Ignored:
+    if payload.get("state") == "pending":
+        return Ignored("status: still pending")
+    return ChecksChanged(_repository(payload), str(_field(payload, "sha")))
 
 
 def _common(payload: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.adapters.cla_list import Reading
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
+    from mattermod_action.merging import Candidate
     from mattermod_action.ports import Authorship, ChangedFile, Clock
     from mattermod_action.world import World
 
@@ -40,6 +41,8 @@ class LiveFacts:
         self.authors = cache(self._authors)
         self.is_first = cache(self._is_first)
         self._lists: dict[str, Reading] = {}
+        self.candidates = cache(self._candidates)
+        self._listed: dict[tuple[int, str], Candidate] = {}
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -69,6 +72,18 @@ class LiveFacts:
 
     def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
         return self._world.github.files(pull)
+
+    def _candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
+        found = self._world.github.candidates(repository, label)
+        self._listed |= {(each.pull.number, label): each for each in found}
+        return found
+
+    def candidate(self, pull: PullRequest, label: str) -> Candidate | None:
+        """What a list has said already is believed; what GitHub had not worked out for the list is asked for alone."""
+        listed = self._listed.get((pull.number, label))
+        if listed and listed.is_known:
+            return listed
+        return self._world.github.candidate(pull.repository, pull.number, label)
 
     def _authors(self, pull: PullRequest) -> Sequence[Authorship]:
         return self._world.github.authors(pull)
@@ -107,6 +122,12 @@ class NoFacts:
 
     def is_first(self, pull: PullRequest) -> bool:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read which pull requests there are")
+
+    def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull requests")
+
+    def candidate(self, pull: PullRequest, label: str) -> Candidate | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull request")
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the network, to read the list of those who signed")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from mattermod_action.effects import (
     AddLabels,
     Comment,
+    Enqueue,
     Ensure,
+    Merge,
     Once,
     PostChat,
     React,
@@ -19,13 +21,15 @@ from mattermod_action.effects import (
     SetStatus,
     UpdateBranch,
 )
-from mattermod_action.errors import Refused
+from mattermod_action.errors import Overtaken, Refused
 from mattermod_action.facts import at_least
+from mattermod_action.merging import obstacles
 from mattermod_action.ports import Status
 
 if TYPE_CHECKING:
     from mattermod_action.effects import Need
     from mattermod_action.events import Repository, Subject
+    from mattermod_action.merging import Candidate
     from mattermod_action.world import World
 
 TRUSTED = 10.0  # seconds for which a role that was read is believed
@@ -69,6 +73,40 @@ class Hands:
         self._world.github.update_branch(effect.subject, effect.sha)
         return ""
 
+    @do.register
+    def _(self, effect: Merge) -> str:
+        """A refusal may be that it is merged already, by an attempt whose answer was lost."""
+        if not self._wanted(effect).pull.merged:
+            try:
+                self._world.github.merge(effect.subject, effect.sha, effect.rule.method)
+            except Refused as refusal:
+                if not self.find(effect, datetime.min):  # noqa: DTZ901  # no time is asked for here
+                    raise _or_overtaken(refusal) from refusal
+        return effect.subject.url
+
+    @do.register
+    def _(self, effect: Enqueue) -> str:
+        found = self._wanted(effect)
+        if not found.pull.merged and not found.is_queued:
+            self._world.github.enqueue(found.node, effect.sha)
+        return effect.subject.url
+
+    def _wanted(self, effect: Merge) -> Candidate:
+        """Read label, state, head, checks, reviews and role once more, right before the merge. Raises Overtaken."""
+        found = self._candidate(effect)
+        if found is None:
+            raise Overtaken("the pull request is gone")
+        if not found.pull.merged:
+            if reason := _changed(found, effect):
+                raise Overtaken(f"not merged: {reason}")
+            if effect.need:
+                check_need(self._world, effect.subject.repository, effect.need)
+        return found
+
+    def _candidate(self, effect: Merge) -> Candidate | None:
+        subject = effect.subject
+        return self._world.github.candidate(subject.repository, subject.number, effect.rule.label)
+
     @singledispatchmethod
     def find(self, effect: Once, since: datetime) -> str | None:  # noqa: ARG002  # as the others
         """What may be done again is not looked for."""
@@ -86,6 +124,16 @@ class Hands:
     def _(self, effect: UpdateBranch, since: datetime) -> str | None:  # noqa: ARG002  # the head says it
         pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
         return pull.url if pull and pull.sha != effect.sha else None
+
+    @find.register
+    def _(self, effect: Merge, since: datetime) -> str | None:  # noqa: ARG002  # the state says it
+        pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
+        return pull.url if pull and pull.merged else None
+
+    @find.register
+    def _(self, effect: Enqueue, since: datetime) -> str | None:  # noqa: ARG002  # the queue says it
+        found = self._candidate(effect)
+        return found.pull.url if found and (found.is_queued or found.pull.merged) else None
 
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
         return self._world.github.markers(subject, since, on_lines=on_lines).get(marker)
@@ -133,6 +181,24 @@ class Ensurer:
         if (repository.id, sha) not in self._statuses:
             self._statuses[repository.id, sha] = dict(self._world.github.statuses(repository, sha))
         return self._statuses[repository.id, sha]
+
+
+def _changed(found: Candidate, effect: Merge) -> str:
+    """Say what is not any more as it was when the merge was planned, "" when all is."""
+    if not found.pull.is_open:
+        return "it is closed"
+    if not found.pull.carries(effect.rule.label):
+        return "the label was taken off"
+    if found.pull.sha != effect.sha:
+        return "there is a new commit"
+    if found.labeller != effect.labeller:
+        return "somebody else put the label on"
+    return next((obstacle.text for obstacle in obstacles(found, effect.rule)), "")
+
+
+def _or_overtaken(refusal: Refused) -> Refused:
+    """GitHub asks to try again when the head or the base moved while it was merging."""
+    return Overtaken(str(refusal)) if "try the merge again" in str(refusal) else refusal
 
 
 def check_need(world: World, repository: Repository, need: Need) -> None:

@@ -120,7 +120,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     bot = Bot(loaded.config, world, report)
     try:
         if given.dry_run:
-            bot.show(event)
+            bot.rehearse(event)
         else:
             bot.run(event)
     finally:

@@ -26,6 +26,7 @@ PLACES = {
     "GreetingTeam": ("greeter", "team"),
     "GreeterTeam": ("greeter", "team"),  # as the original's own sample file has it
     "GreetingLabels": ("greeter", "labels"),
+    "AutoPRMergeLabel": ("auto_merge", "label"),
     "AutoAssignerTeam": ("auto_assign", "team"),
     "IssueLabelsToCleanUp": ("label_cleanup", "labels"),
     "BlockListBots": ("commands", "blocked_bots"),
@@ -37,12 +38,15 @@ PLACES = {
     "TranslationsMattermostMessage": ("translations", "message"),
     "MattermostWebhookFooter": ("chat", "footer"),
 }
+# And where it counts, too, when that section is on.
+ALSO = {"BlockPRMergeLabels": ("auto_merge", "unless")}
 # What a section cannot be without; where it is missing the original's feature does nothing.
 ESSENTIAL = {
     "block_merge": ("labels",),
     "cla": ("signed_url",),
     "welcome": ("message",),
     "auto_assign": ("team",),
+    "auto_merge": ("label",),
     "label_cleanup": ("labels",),
     "translations": ("bot", "message"),
 }
@@ -71,7 +75,7 @@ SECRETS = {
 OUR_LOGINS = ("Username", "GithubUsername")
 NOT_USED_YET = frozenset(
     """
-    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories AutoPRMergeLabel
+    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
     DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID BuildAppTag BuildAppInitMessage
     BuildAppDoneMessage BuildAppFailedMessage BuildAppJobs BuildMobileAppTag BuildMobileAppInitMessage
     BuildMobileAppDoneMessage BuildMobileAppFailedMessage BuildMobileAppBranchPrefix BuildMobileAppJobs
@@ -143,7 +147,7 @@ def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]
     made: dict[str, Any] = {"update_branch": {}}
     if _text(given, "MattermostWebhookURL"):
         made["chat"] = {}
-    for key, place in PLACES.items():
+    for key, place in (*PLACES.items(), *ALSO.items()):
         section, name = place
         if _is_set(given.get(key)) and name not in made.get(section, {}):
             made.setdefault(section, {})[name] = given[key]

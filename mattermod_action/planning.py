@@ -85,6 +85,16 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
     return plan
 
 
+def follow_ups(event: Event, config: Config, facts: Facts) -> list[Event]:
+    """Ask the features that have a `follow` what is to be looked at by itself, once the event is dealt with."""
+    found: list[Event] = []
+    for name in FEATURES:
+        section = getattr(config, name)
+        follow = getattr(_feature(name), "follow", None) if section is not None else None
+        found += follow(event, section, facts) if follow else ()
+    return found
+
+
 def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan) -> None:
     wishes: list[tuple[str, Effect]] = []
     for command, offer, at_once in commanding.accept(given, config, facts):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.effects import Once
     from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
+    from mattermod_action.merging import Candidate
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
 SCHEMA = 6
@@ -167,6 +168,18 @@ class GitHub(Protocol):
     def update_branch(self, subject: PullRequest, sha: str) -> None:
         """Merge the base into the head, which must still be `sha`. Raises Refused with GitHub's reason."""
 
+    def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
+        """Read all open pull requests that carry the label, with what a merge of each depends on."""
+
+    def candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
+        """Read one, whatever it carries, and wait a little for what GitHub has to work out; None when it is gone."""
+
+    def merge(self, subject: PullRequest, sha: str, method: str) -> None:
+        """Merge the head, which must still be `sha`, with GitHub's own message. Raises Refused with GitHub's reason."""
+
+    def enqueue(self, node: str, sha: str) -> None:
+        """Put the pull request with this node id into its merge queue, if its head is still `sha`."""
+
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         """Put labels on in one request."""
 
@@ -262,6 +275,12 @@ class Facts(Protocol):
 
     def is_first(self, pull: PullRequest) -> bool:
         """Whether its author has opened no other pull request here."""
+
+    def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
+        """All open pull requests that carry the label, with what a merge of each depends on."""
+
+    def candidate(self, pull: PullRequest, label: str) -> Candidate | None:
+        """One of them, None when it is gone."""
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
         """Who signed, case-folded, from the list at `url`. Raises NotYet when that takes more than `seconds`."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
+QUOTED = 100  # characters of a name that are shown
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _
 
 
@@ -20,9 +21,10 @@ def addressed(message: str, login: str) -> str:
     return _USERNAME.sub(safe, message)
 
 
-def quoted(text: str) -> str:
-    """As code, out of which no mention, link or HTML comes."""
-    return f"`{' '.join(text.replace('`', chr(0x2CB)).split())}`"
+def quoted(text: str, most: int = QUOTED) -> str:
+    """As code, out of which no mention, link or HTML comes; nobody needs all of what is longer than a name."""
+    plain = " ".join(text.replace("`", chr(0x2CB)).split())
+    return f"`{plain[:most]}`"
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:

@@ -18,17 +18,28 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 
-from sandbox import access, checks, cost, shapes
+from sandbox import access, checks, cost, readiness, shapes
 from sandbox.answers import Answer, answer, refuse
 from sandbox.objects import NOREPLY
-from sandbox.records import BOT, Pull
+from sandbox.records import BOT, CheckRun, Pull
 from sandbox.state import COMMENT_LIMIT
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLResolveInfo
 
     from sandbox.cost import Cost
-    from sandbox.records import Comment, Issue, LineComment, Person, Repository, Review, Token
+    from sandbox.records import (
+        Comment,
+        Issue,
+        Labeling,
+        LineComment,
+        Milestone,
+        Person,
+        Repository,
+        Review,
+        Status,
+        Token,
+    )
     from sandbox.state import State
 
     Info = GraphQLResolveInfo[Any]
@@ -65,6 +76,9 @@ type Repository implements Node {
   databaseId: Int
   id: ID!
   isPrivate: Boolean!
+  mergeCommitAllowed: Boolean!
+  rebaseMergeAllowed: Boolean!
+  squashMergeAllowed: Boolean!
   issue(number: Int!): Issue
   issueOrPullRequest(number: Int!): IssueOrPullRequest
   issues(
@@ -120,17 +134,31 @@ type PullRequest implements Node {
   databaseId: Int
   headRefName: String!
   headRefOid: GitObjectID!
+  headRepository: Repository
   id: ID!
   isDraft: Boolean!
+  isInMergeQueue: Boolean!
+  isMergeQueueEnabled: Boolean!
   labels(after: String, before: String, first: Int, last: Int): LabelConnection
   locked: Boolean!
+  latestOpinionatedReviews(
+    after: String, before: String, first: Int, last: Int, writersOnly: Boolean
+  ): PullRequestReviewConnection
+  maintainerCanModify: Boolean!
+  mergeStateStatus: MergeStateStatus!
   mergeable: MergeableState!
   merged: Boolean!
+  milestone: Milestone
   number: Int!
   reviewThreads(after: String, before: String, first: Int, last: Int): PullRequestReviewThreadConnection!
+  reviewDecision: PullRequestReviewDecision
+  reviewRequests(after: String, before: String, first: Int, last: Int): ReviewRequestConnection
   reviews(after: String, before: String, first: Int, last: Int): PullRequestReviewConnection
   state: PullRequestState!
   statusCheckRollup: StatusCheckRollup
+  timelineItems(
+    after: String, before: String, first: Int, itemTypes: [PullRequestTimelineItemsItemType!], last: Int
+  ): PullRequestTimelineItemsConnection!
   title: String!
   updatedAt: DateTime!
   url: URI!
@@ -140,7 +168,39 @@ type PullRequest implements Node {
 enum MergeableState { CONFLICTING MERGEABLE UNKNOWN }
 enum StatusState { ERROR EXPECTED FAILURE PENDING SUCCESS }
 enum PullRequestReviewState { APPROVED CHANGES_REQUESTED COMMENTED DISMISSED PENDING }
-type StatusCheckRollup implements Node { id: ID! state: StatusState! }
+enum MergeStateStatus { BEHIND BLOCKED CLEAN DIRTY DRAFT UNKNOWN UNSTABLE }
+enum PullRequestReviewDecision { APPROVED CHANGES_REQUESTED REVIEW_REQUIRED }
+type StatusCheckRollup implements Node {
+  contexts(after: String, before: String, first: Int, last: Int): StatusCheckRollupContextConnection!
+  id: ID!
+  state: StatusState!
+}
+type StatusCheckRollupContextConnection { nodes: [StatusCheckRollupContext] pageInfo: PageInfo! totalCount: Int! }
+union StatusCheckRollupContext = CheckRun | StatusContext
+type StatusContext implements Node { context: String! description: String id: ID! state: StatusState! targetUrl: URI }
+enum CheckStatusState { COMPLETED IN_PROGRESS PENDING QUEUED REQUESTED WAITING }
+enum CheckConclusionState { ACTION_REQUIRED CANCELLED FAILURE NEUTRAL SKIPPED STALE SUCCESS TIMED_OUT }
+type CheckRun implements Node {
+  conclusion: CheckConclusionState
+  databaseId: Int
+  id: ID!
+  name: String!
+  status: CheckStatusState!
+}
+type Milestone implements Node { id: ID! number: Int! title: String! }
+type Mannequin implements Actor & Node { id: ID! login: String! url: URI! }
+type Team implements Node { id: ID! name: String! slug: String! }
+union RequestedReviewer = Bot | Mannequin | Team | User
+type ReviewRequest implements Node { id: ID! requestedReviewer: RequestedReviewer }
+type ReviewRequestConnection { nodes: [ReviewRequest] pageInfo: PageInfo! totalCount: Int! }
+enum PullRequestTimelineItemsItemType { LABELED_EVENT }
+union PullRequestTimelineItems = LabeledEvent
+type LabeledEvent implements Node { actor: Actor createdAt: DateTime! id: ID! label: Label! }
+type PullRequestTimelineItemsConnection {
+  nodes: [PullRequestTimelineItems]
+  pageInfo: PageInfo!
+  totalCount: Int!
+}
 type PullRequestReviewConnection { nodes: [PullRequestReview] pageInfo: PageInfo! totalCount: Int! }
 type PullRequestReview implements Node { author: Actor body: String! id: ID! state: PullRequestReviewState! }
 
@@ -172,6 +232,7 @@ type Mutation {
   addComment(input: AddCommentInput!): AddCommentPayload
   addLabelsToLabelable(input: AddLabelsToLabelableInput!): AddLabelsToLabelablePayload
   convertPullRequestToDraft(input: ConvertPullRequestToDraftInput!): ConvertPullRequestToDraftPayload
+  enqueuePullRequest(input: EnqueuePullRequestInput!): EnqueuePullRequestPayload
   markPullRequestReadyForReview(input: MarkPullRequestReadyForReviewInput!): MarkPullRequestReadyForReviewPayload
   minimizeComment(input: MinimizeCommentInput!): MinimizeCommentPayload
   removeLabelsFromLabelable(input: RemoveLabelsFromLabelableInput!): RemoveLabelsFromLabelablePayload
@@ -186,6 +247,9 @@ input ConvertPullRequestToDraftInput { clientMutationId: String pullRequestId: I
 type ConvertPullRequestToDraftPayload { clientMutationId: String pullRequest: PullRequest }
 input MarkPullRequestReadyForReviewInput { clientMutationId: String pullRequestId: ID! }
 type MarkPullRequestReadyForReviewPayload { clientMutationId: String pullRequest: PullRequest }
+input EnqueuePullRequestInput { clientMutationId: String expectedHeadOid: GitObjectID jump: Boolean pullRequestId: ID! }
+type EnqueuePullRequestPayload { clientMutationId: String mergeQueueEntry: MergeQueueEntry }
+type MergeQueueEntry implements Node { id: ID! position: Int! }
 enum ReportedContentClassifiers { ABUSE DUPLICATE OFF_TOPIC OUTDATED RESOLVED SPAM }
 input MinimizeCommentInput { classifier: ReportedContentClassifiers! clientMutationId: String subjectId: ID! }
 type MinimizeCommentPayload { clientMutationId: String }
@@ -326,6 +390,7 @@ def _root(viewer: Viewer) -> Json:
         "minimizeComment": partial(_minimize, viewer),
         "convertPullRequestToDraft": partial(_set_draft, viewer),
         "markPullRequestReadyForReview": partial(_set_draft, viewer),
+        "enqueuePullRequest": partial(_enqueue, viewer),
     }
 
 
@@ -369,6 +434,23 @@ def _set_draft(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002  
     return {"clientMutationId": input.get("clientMutationId"), "pullRequest": _written(viewer, repo, item)}
 
 
+def _enqueue(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
+    """GitHub does not say which permission this takes; what is merged is written, so that one is asked for here."""
+    repo, item = _subject(viewer, input["pullRequestId"])
+    if not access.allowed(viewer.token, repo, ["contents=write"]):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    if not isinstance(item, Pull) or item.base_ref not in repo.queues:
+        raise _typed("UNPROCESSABLE", "Merge queue is not enabled for this branch")
+    if input.get("expectedHeadOid") not in (None, item.head_sha):
+        raise _typed("UNPROCESSABLE", "Head branch was modified. Review and try the merge again.")
+    if item.queued or item.state != "open" or (reason := readiness.missing(repo, item)):
+        raise _typed("UNPROCESSABLE", "Pull request is already in the queue" if item.queued else reason or "closed")
+    viewer.state.enqueue(repo.full_name, item.number)
+    position = sum(pull.queued for pull in repo.pulls())
+    entry = {"id": shapes.node_id("MQE", item.id), "position": position}
+    return {"clientMutationId": input.get("clientMutationId"), "mergeQueueEntry": entry}
+
+
 def _subject(viewer: Viewer, node: str) -> tuple[Repository, Issue | Pull]:
     for repo in viewer.state.repositories.values():
         for item in repo.items.values():
@@ -404,6 +486,9 @@ def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -
         "databaseId": repo.id,
         "id": shapes.node_id("R", repo.id),
         "isPrivate": repo.private,
+        "mergeCommitAllowed": "merge" in repo.methods,
+        "rebaseMergeAllowed": "rebase" in repo.methods,
+        "squashMergeAllowed": "squash" in repo.methods,
         "name": repo.name,
         "nameWithOwner": repo.full_name,
         "url": f"{state.url}/{repo.full_name}",
@@ -502,13 +587,23 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "baseRefName": item.base_ref,
         "headRefName": item.head_ref,
         "headRefOid": item.head_sha,
+        "headRepository": {"nameWithOwner": item.head_repository} if item.head_repository else None,
         "isDraft": item.draft,
+        "isInMergeQueue": item.queued,
+        "isMergeQueueEnabled": item.base_ref in repo.queues,
+        "latestOpinionatedReviews": partial(_opinions, viewer, repo, item),
+        "maintainerCanModify": item.maintainer_can_modify,
         "merged": item.merged_at is not None,
-        "mergeable": "UNKNOWN",  # a list never makes GitHub work it out
+        "mergeable": lambda _: readiness.mergeable(viewer.state, repo, item),
+        "mergeStateStatus": lambda _: readiness.merge_state(viewer.state, repo, item),
+        "milestone": item.milestone and _milestone(item.milestone),
+        "reviewDecision": readiness.decision(repo, item),
+        "reviewRequests": partial(_requests, viewer, item),
         "commits": partial(_commits, viewer, repo, item),
         "reviewThreads": partial(_threads, viewer, repo, item),
         "reviews": partial(_reviews, viewer, item),
-        "statusCheckRollup": partial(_rollup, repo, item),
+        "statusCheckRollup": partial(_rollup, viewer, repo, item),
+        "timelineItems": partial(_timeline, viewer, item),
     }
 
 
@@ -571,9 +666,19 @@ def _line_comment(viewer: Viewer, repo: Repository, item: Pull, each: LineCommen
     }
 
 
+def _milestone(each: Milestone) -> Json:
+    return {"id": shapes.node_id("MI", each.id), "number": each.number, "title": each.title}
+
+
 def _reviews(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
     _check(info, page)
     return _connection(item.reviews, partial(_review, viewer), page)
+
+
+def _opinions(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    found = readiness.opinions(repo, item, writers_only=bool(page.get("writersOnly")))
+    return _connection(found, partial(_review, viewer), page)
 
 
 def _review(viewer: Viewer, review: Review) -> Json:
@@ -581,19 +686,84 @@ def _review(viewer: Viewer, review: Review) -> Json:
     return {"author": _actor(viewer, review.author), "body": review.body, "id": number, "state": review.state}
 
 
-def _rollup(repo: Repository, item: Pull, _info: Info) -> Json | None:
+@dataclass(frozen=True)
+class Asked:
+    """Somebody, or a team, whose review is asked for; counted up, since teams have no ids here."""
+
+    id: int
+    who: Person | str
+
+
+def _requests(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    everybody: list[Person | str] = [*item.reviewers, *item.teams]
+    asked = [Asked(number, who) for number, who in enumerate(everybody, 1)]
+    return _connection(asked, partial(_request, viewer), page)
+
+
+def _request(viewer: Viewer, asked: Asked) -> Json:
+    """Show a team only to who may read members, null to everybody else."""
+    who: Json | None = None
+    if not isinstance(asked.who, str):
+        who = _actor(viewer, asked.who)
+    elif "members" in viewer.token.permissions:
+        who = {"__typename": "Team", "id": f"T_{asked.who}", "name": asked.who, "slug": asked.who}
+    return {"id": f"RR_{asked.id}", "requestedReviewer": who}
+
+
+def _timeline(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
+    """Only that labels were put on is told."""
+    _check(info, page)
+    return _connection(item.labelings, partial(_labeled, viewer), page)
+
+
+def _labeled(viewer: Viewer, each: Labeling) -> Json:
+    return {
+        "__typename": "LabeledEvent",
+        "actor": _actor(viewer, each.actor),
+        "createdAt": shapes.moment(each.created_at),
+        "id": shapes.node_id("LE", each.id),
+        "label": _label(each.label),
+    }
+
+
+def _rollup(viewer: Viewer, repo: Repository, item: Pull, _info: Info) -> Json | None:
     """Statuses and check runs of the head together; null when there are none."""
-    newest = {f"status {each.context}": each.state for each in repo.statuses.get(item.head_sha, ())}
-    for check in repo.checks:
-        if check.sha == item.head_sha:
-            newest[f"check {check.name}"] = AS_STATE.get(check.conclusion or "", "failure")
-    if not newest:
+    found = readiness.contexts(repo, item.head_sha)
+    if not found:
         return None
-    return {"id": f"SCR_{item.head_sha}", "state": checks.rollup(list(newest.values())).upper()}
+    state = checks.rollup([readiness.state_of(each) for each in found]).upper()
+    contexts = partial(_contexts, viewer, repo, found)
+    return {"id": f"SCR_{item.head_sha}", "state": state, "contexts": contexts}
 
 
-# What a check run's conclusion counts as; "" is one that is not over.
-AS_STATE = {"": "pending", "success": "success", "neutral": "success", "skipped": "success"}
+def _contexts(viewer: Viewer, repo: Repository, found: list[Any], info: Info, **page: Any) -> Json:
+    """Check runs and statuses have a permission each, and one node that may not be read is an error."""
+    _check(info, page)
+    needs = {"checks=read" if isinstance(each, CheckRun) else "statuses=read" for each in found}
+    if not all(access.allowed(viewer.token, repo, [need]) for need in needs):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    return _connection(found, _context, page)
+
+
+def _context(each: Status | CheckRun) -> Json:
+    if isinstance(each, CheckRun):
+        return {
+            "__typename": "CheckRun",
+            "conclusion": each.conclusion and each.conclusion.upper(),
+            "databaseId": each.id,
+            "id": shapes.node_id("CR", each.id),
+            "name": each.name,
+            "status": each.status.upper(),
+        }
+    return {
+        "__typename": "StatusContext",
+        "context": each.context,
+        "description": each.description or None,
+        "id": shapes.node_id("SC", each.id),
+        "state": each.state.upper(),
+        "targetUrl": each.target_url or None,
+    }
 
 
 def _account(viewer: Viewer, person: Person) -> Json:

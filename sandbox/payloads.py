@@ -40,7 +40,7 @@ BY_FIELD = {  # the first that a payload has tells what it is
 
 def labeled(state: State, repo: str, number: int, label: str, sender: str) -> Payload:
     """`sender` put `label` on."""
-    state.add_labels(repo, number, [label])
+    state.add_labels(repo, number, [label], sender)
     return about_label(state, repo, number, label, sender, action="labeled")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sandbox import shapes
+from sandbox import readiness, shapes
 from sandbox.answers import Answer, answer, invalid, refuse
 from sandbox.bare import ConflictError
 from sandbox.calls import paged
@@ -90,11 +90,12 @@ def merge_pull(call: Call) -> Answer:
         raise refuse(405, "Pull Request is not mergeable", call.docs)
     if data.get("sha") not in (None, pull.head_sha):
         raise refuse(409, "Head branch was modified. Review and try the merge again.", call.docs)
+    method = data.get("merge_method", "merge")
+    if refusal := readiness.refusal(call.state, call.repo, pull, method):
+        raise refuse(405, refusal, call.docs)
     message = data.get("commit_title") or f"{pull.title} (#{pull.number})"
     try:
-        sha = call.state.merge(
-            call.repo.full_name, pull.number, data.get("merge_method", "merge"), message, call.token.login
-        )
+        sha = call.state.merge(call.repo.full_name, pull.number, method, message, call.token.login)
     except ConflictError:
         raise refuse(405, "Pull Request is not mergeable", call.docs) from None
     return answer(200, {"sha": sha, "merged": True, "message": "Pull Request successfully merged"})

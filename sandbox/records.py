@@ -35,6 +35,16 @@ class Label:
 
 
 @dataclass
+class Labeling:
+    """That a label was put on, which a timeline tells."""
+
+    id: int
+    label: Label
+    actor: Person | None
+    created_at: datetime
+
+
+@dataclass
 class Comment:
     """`lag` is how many more times a list is read without this comment in it; a deleted author is None."""
 
@@ -120,6 +130,7 @@ class Item:
     updated_at: datetime
     body: str = ""
     labels: list[Label] = field(default_factory=list)
+    labelings: list[Labeling] = field(default_factory=list)
     state: str = "open"
     locked: bool = False
     closed_at: datetime | None = None
@@ -154,11 +165,16 @@ class Pull(Item):
     teams: list[str] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
     line_comments: list[LineComment] = field(default_factory=list)
+    queued: bool = False  # in the merge queue of its base
 
 
 @dataclass(kw_only=True)
 class Repository:
-    """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them."""
+    """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them.
+
+    The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
+    of people with write access before a merge, and, if `strict`, that the head has all of it.
+    """
 
     id: int
     owner: str
@@ -177,6 +193,11 @@ class Repository:
     commits: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     objects: Objects = field(default_factory=Objects, repr=False)
     protected: set[str] = field(default_factory=set)
+    methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
+    queues: set[str] = field(default_factory=set)
+    required: set[str] = field(default_factory=set)
+    approvals: int = 0
+    strict: bool = False
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
     dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

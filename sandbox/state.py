@@ -21,6 +21,7 @@ from sandbox.records import (
     Issue,
     Item,
     Label,
+    Labeling,
     LineComment,
     Milestone,
     Organisation,
@@ -234,9 +235,16 @@ class State:
                 sha = bare.merge(tip, pull.head_sha, message, parents=None if method == "merge" else (tip,))
             repository.branches[pull.base_ref], now = sha, self.now()
             pull.state, pull.merged_at, pull.closed_at, pull.updated_at = "closed", now, now, now
-            pull.merged_by, pull.merge_sha = self.person(by), sha
+            pull.merged_by, pull.merge_sha, pull.queued = self.person(by), sha, False
             self._record("merge", full_name, number, method=method, sha=sha)
             return sha
+
+    def enqueue(self, full_name: str, number: int) -> None:
+        """Put a pull request into the merge queue of its base; nothing comes out of it by itself."""
+        with self.lock:
+            pull = self.pull(full_name, number)
+            pull.queued, pull.updated_at = True, self.now()
+            self._record("enqueue", full_name, number, sha=pull.head_sha)
 
     def update_branch(self, full_name: str, number: int) -> str:
         """Merge the base into the head. Raises ConflictError."""
@@ -377,14 +385,16 @@ class State:
                 self._record("create_label", full_name, 0, name=name)
             return labels[name.casefold()]
 
-    def add_labels(self, full_name: str, number: int, names: Iterable[str]) -> list[Label]:
-        """Put labels on; return those that were not there before."""
+    def add_labels(self, full_name: str, number: int, names: Iterable[str], by: str = "") -> list[Label]:
+        """Put labels on; return those that were not there before. It is the author who does, unless it is said."""
         with self.lock:
             item = self.item(full_name, number)
             wanted = [self.define_label(full_name, name) for name in names]
             new = [label for at, label in enumerate(wanted) if label not in item.labels and label not in wanted[:at]]
             item.labels += new
+            actor = self.person(login) if (login := by or self._doer()) else item.author
             for label in new:
+                item.labelings.append(Labeling(self.next_id(), label, actor, self.now()))
                 self._record("add_label", full_name, number, name=label.name)
             if new:
                 item.updated_at = self.now()
@@ -458,6 +468,11 @@ class State:
             "created_at": at,
             "updated_at": at,
         }
+
+    def _doer(self) -> str:
+        """Return the login of whoever changes things at this moment, "" when nobody is known to."""
+        token = self.tokens.get(self.current.token) if self.current else None
+        return token.login if token else self._deed[0] if self._deed else ""
 
     @contextmanager
     def deed(self, login: str) -> Iterator[list[Write]]:

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from mattermod_action import events
-from mattermod_action.events import CommandGiven, Ignored, IssueSeen, MergeGroupSeen, PullRequestSeen, Tick
+from mattermod_action.events import (
+    ChecksChanged,
+    CommandGiven,
+    Ignored,
+    IssueSeen,
+    MergeGroupSeen,
+    PullRequestSeen,
+    Reviewed,
+    Tick,
+)
 from tests.builders import REPOSITORY, item, payload
 
 PULL = payload("pull_request", "labeled", item("A"), "A")
@@ -26,6 +35,10 @@ def comment(body: Any, action: str = "created", sender: str = "User", *, on_pull
     }
 
 
+def over(name: str, action: str = "completed") -> dict[str, Any]:
+    return {"action": action, name: {"head_sha": "c" * 40}, "repository": REPOSITORY}
+
+
 @pytest.mark.parametrize(
     ("name", "given", "kind"),
     [
@@ -36,6 +49,10 @@ def comment(body: Any, action: str = "created", sender: str = "User", *, on_pull
         ("issue_comment", comment("hello\r\n  /update-branch\r\n"), CommandGiven),
         ("merge_group", {"merge_group": {"head_sha": "b" * 40}, "repository": REPOSITORY}, MergeGroupSeen),
         ("schedule", {}, Tick),
+        ("pull_request_review", {**PULL, "action": "submitted"}, Reviewed),
+        ("check_suite", over("check_suite"), ChecksChanged),
+        ("workflow_run", over("workflow_run"), ChecksChanged),
+        ("status", {"sha": "c" * 40, "state": "failure", "repository": REPOSITORY}, ChecksChanged),
         ("workflow_dispatch", {"repository": REPOSITORY}, Tick),
     ],
 )
@@ -65,6 +82,17 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
             "issue_comment edited: by somebody else than its author",
         ),
         ("issue_comment", comment("/cherry-pick x", sender="Bot"), "issue_comment: written by a bot"),
+        (
+            "pull_request_review",
+            {**PULL, "action": "edited"},
+            "pull_request_review edited: nothing here depends on it",
+        ),
+        (
+            "check_suite",
+            over("check_suite", "requested"),
+            "check_suite requested: only what is completed is looked at",
+        ),
+        ("status", {"state": "pending", "repository": REPOSITORY}, "status: still pending"),
         (
             "issue_comment",
             comment("/cherry-pick x", on_pull=False),

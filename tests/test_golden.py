@@ -12,10 +12,10 @@ import pytest
 
 from mattermod_action.bot import said
 from mattermod_action.config import load
-from mattermod_action.events import Ignored, parse
+from mattermod_action.events import Ignored, MergeConsidered, parse
 from mattermod_action.facts import NoFacts
 from mattermod_action.features import FEATURES
-from mattermod_action.planning import make_plan
+from mattermod_action.planning import follow_ups, make_plan
 from mattermod_action.ports import ChangedFile
 from tests.builders import item, payload
 
@@ -37,6 +37,7 @@ protected_paths: {paths: ["guarded/**"]}
 diff_review: {rules: [{text: "panic(", message: Why}]}
 translations: {bot: alice, message: New}
 chat: {}
+auto_merge: {label: Docs}
 label_cleanup: {labels: [Block], issues: true}
 """
 ANSWER, BLOCKED, CLA = (
@@ -159,4 +160,14 @@ def test_everything_is_switched_on_and_reacts_to_something() -> None:
     assert all(getattr(config, name) is not None for name in FEATURES)
     lines = [line for actions in GOLDEN.values() for each in actions.values() for line in each or ()]
     silent = set(FEATURES) - {line.partition(":")[0] for line in lines}
-    assert silent == {"hacktoberfest", "chat"}  # whose label goes along with greeter's; which tells of failures
+    # The first's label goes along with greeter's; the second tells of failures, the third plans on what follows.
+    assert silent == {"hacktoberfest", "chat", "auto_merge"}
+
+
+@pytest.mark.parametrize("action", [action for action, lines in GOLDEN["pull_request"].items() if lines is not None])
+def test_golden_what_follows(action: str) -> None:
+    """An open pull request with the label is looked at by itself, after what the event called for."""
+    seen: Any = parse("pull_request", given("pull_request", action))
+    then = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
+    pushed = action in ("opened", "synchronize")
+    assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed)])

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from sandbox import payloads
 from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
+from sandbox.records import CheckRun
 from tests.signatures import Signatures
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ protected_paths: {{paths: ["guarded/**"]}}
 diff_review: {{rules: [{{text: "panic(", message: "Why?"}}]}}
 translations: {{bot: weblate, message: "New"}}
 chat: {{}}
+auto_merge: {{label: Ready}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
 """
@@ -484,11 +486,27 @@ def closed_issue(github: Sandbox) -> Any:
     return payloads.closed(github.state, github.repository, ISSUE, "maintainer")
 
 
+def ready(github: Sandbox) -> Any:
+    """A pull request that may be merged, and has a green check run."""
+    number = int(opened(github, "reviewer")["number"])
+    pull = github.state.pull(github.repository, number)
+    pull.mergeable_reads = 0
+    now = github.state.now()
+    run = CheckRun(github.state.next_id(), "build", pull.head_sha, "completed", "success", now, now)
+    github.state.add_check(github.repository, run)
+    return payloads.labeled(github.state, github.repository, number, "Ready", "maintainer")
+
+
 NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("pull-request.yml", "contents"): (opened, "`contents: read`"),
     ("pull-request.yml", "issues"): (closed_issue, "`issues: write`"),
     ("pull-request.yml", "pull_requests"): (opened, "`pull-requests: write`"),
     ("pull-request.yml", "statuses"): (opened, "`statuses: write`"),
+    ("auto-merge.yml", "contents"): (ready, "`contents: write`"),
+    ("auto-merge.yml", "checks"): (ready, "`checks: read`"),
+    ("auto-merge.yml", "issues"): (closed_issue, "`issues: write`"),
+    ("auto-merge.yml", "pull_requests"): (opened, "`pull-requests: write`"),
+    ("auto-merge.yml", "statuses"): (opened, "`statuses: write`"),
     ("comments.yml", "contents"): (
         lambda github: commented(github, "/update-branch", number=behind(github)),
         "`contents: write`",
@@ -500,7 +518,7 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
 
 
 def test_s01_each_permission_of_the_examples_is_tried() -> None:
-    examples = ("pull-request.yml", "comments.yml")
+    examples = ("pull-request.yml", "auto-merge.yml", "comments.yml")
     assert {*NEEDS} == {(example, name) for example in examples for name in permissions(example)}
 
 

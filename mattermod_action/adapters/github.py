@@ -19,6 +19,7 @@ from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
+from mattermod_action.adapters import candidates
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest, issue, pull_request
 from mattermod_action.ports import Authorship, ChangedFile
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
+    from mattermod_action.merging import Candidate
     from mattermod_action.ports import Clock, Status
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
@@ -42,6 +44,9 @@ LIST = "items"  # under which a list without a name of its own is read
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
+MERGES = "`contents: write`"
+READINESS = f"{PULLS}, `checks: read` and {STATUSES.replace('write', 'read')}"
+UNKNOWN_PAUSES = (1.0, 2.0, 4.0)  # seconds that GitHub is given to work out whether a pull request merges
 FOREIGN = (
     "`github-token` may not write to the fork that the branch is in: neither GITHUB_TOKEN nor an App may, only a token "
     "of somebody with write access"
@@ -162,6 +167,45 @@ class PyGithubGitHub:
             if subject.from_fork:
                 raise Refused(FOREIGN) from error
             raise
+
+    def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
+        return tuple(candidates.labeled(self._query, repository, label))
+
+    def candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
+        """Reading it by REST is what makes GitHub work out whether it merges.
+
+        https://docs.github.com/en/rest/guides/using-the-rest-api-to-interact-with-your-git-database#checking-mergeability-of-pull-requests
+        """
+        for pause in UNKNOWN_PAUSES:
+            found = self._candidate(repository, number, label)
+            if found is None or found.is_known:
+                return found
+            self.pull(repository, number)
+            self._clock.sleep(pause)
+        return self._candidate(repository, number, label)
+
+    def _candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
+        try:
+            return candidates.one(self._query, repository, number, label)
+        except Refused:
+            return None
+
+    def merge(self, subject: PullRequest, sha: str, method: str) -> None:
+        """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
+        path = f"{_path(subject.repository)}/pulls/{subject.number}/merge"
+        body = {"sha": sha, "merge_method": method}
+        if self._write("PUT", path, body, "merge", MERGES).get("merged") is not True:
+            raise Unsure("GitHub's answer does not say that it has merged")
+
+    def enqueue(self, node: str, sha: str) -> None:
+        """https://docs.github.com/en/graphql/reference/pulls#enqueuepullrequest."""
+        variables = {"node": node, "sha": sha}
+        ask = partial(self._requester.graphql_query, candidates.ENQUEUE, variables)
+        self._call(ask, "put a pull request into the merge queue", f"{MERGES} and {PULLS}")
+
+    def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
+        return dict(self._read(partial(self._requester.graphql_query, query, variables), READINESS)[1]["data"])
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"

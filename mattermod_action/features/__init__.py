@@ -12,6 +12,7 @@ FEATURES = (
     "translations",
     "update_branch",
     "auto_assign",
+    "auto_merge",
     "chat",
     "label_cleanup",  # last: what a closed item's labels call for is planned before they go
 )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Facts
 
 HEAD = "mattermod-action failed in {repository}:"
-SHOWN = 10  # failures in one message
+SHOWN, LONGEST = 10, 500  # failures in one message, and characters of each
 NUMBER = re.compile(r"\d+")
 
 
@@ -42,7 +42,10 @@ class Config(Section):
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:  # noqa: ARG001  # every plan is asked alike
     match event:
         case RunFailed(repository=repository, lines=lines, url=url, at=at):
-            said = [HEAD.format(repository=repository.full_name), *(f"- {quoted(line)}" for line in lines[:SHOWN])]
+            said = [
+                HEAD.format(repository=repository.full_name),
+                *(f"- {quoted(line, LONGEST)}" for line in lines[:SHOWN]),
+            ]
             text = "\n".join([*said, *filter(None, (url, config.footer))])
             alike = hashlib.sha256(NUMBER.sub("#", "\n".join(lines)).encode()).hexdigest()
             once = ("failed", alike, at.strftime("%Y-%m-%dT%H"))

@@ -34,6 +34,7 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     "GreetingTeam": ({"GreetingTeam": "t"}, "greeter: {team: t}"),
     "GreeterTeam": ({"GreeterTeam": "t"}, "greeter: {team: t}"),
     "GreetingLabels": ({"GreetingLabels": ["l"]}, "greeter: {labels: [l]}"),
+    "AutoPRMergeLabel": ({"AutoPRMergeLabel": "l"}, "auto_merge: {label: l}"),
     "AutoAssignerTeam": ({"AutoAssignerTeam": "t"}, "auto_assign: {team: t}"),
     "IssueLabelsToCleanUp": ({"IssueLabelsToCleanUp": ["l"]}, "label_cleanup: {labels: [l]}"),
     "NeedsToSignCLAMessage": (
@@ -62,6 +63,12 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("key", [*RULES, *PLACES])
 def test_a_key_gives_what_its_place_gives(key: str) -> None:
     old, native = EQUAL[key]
+    assert load(json.dumps(old), "c.json").config == load(BASE + native, "c.yml").config
+
+
+def test_what_blocks_a_merge_forbids_it_where_merges_are_made() -> None:
+    old = {"AutoPRMergeLabel": "l", "BlockPRMergeLabels": ["a"]}
+    native = "block_merge: {labels: [a]}\nauto_merge: {label: l, unless: [a]}"
     assert load(json.dumps(old), "c.json").config == load(BASE + native, "c.yml").config
 
 

@@ -13,6 +13,7 @@ from mattermod_action.ports import SCHEMA
 from sandbox import payloads
 from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
+from sandbox.records import Status
 from tests import servers
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def test_each_example_is_run_by_a_test() -> None:
         "schedule.yml",
         "pull-request.yml",
         "comments.yml",
+        "auto-merge.yml",
     }
 
 
@@ -186,6 +188,23 @@ def test_commands(act: Workflow, everything: Sandbox) -> None:
     assert ran.started is False
     assert github.state.pull(github.repository, number).head_sha != before
     assert github.state.pull(github.repository, number).teams == []
+
+
+def test_checks_that_are_over_merge(act: Workflow, github: Sandbox) -> None:
+    permitted(github, "auto-merge.yml")
+    github.state.write_files(github.repository, {".github/mattermod.yml": "auto_merge: {label: Ready}\n"})
+    pull = github.state.add_pull(github.repository, "New", "reviewer", mergeable_reads=0)
+    payloads.labeled(github.state, github.repository, pull.number, "Ready", "maintainer")
+    run = act("auto-merge.yml")
+    for state in ("pending", "success"):
+        made = Status(github.state.next_id(), "ci", state, github.state.person("ci"), github.state.now())
+        github.state.add_status(github.repository, pull.head_sha, made)
+        event = payloads.status(github.state, github.repository, pull.head_sha, made.id, "ci")
+        ran = run.run("status", event)
+        assert ran.code == 0, ran.log
+        assert ran.started is (state == "success")
+    assert pull.merged_at
+    assert "| auto_merge | `label ready` | merge |" in ran.summary
 
 
 def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import GraphQLEnumType, build_schema, parse, validate
 
+from mattermod_action.adapters.candidates import ENQUEUE, LABELED, MORE, ONE
 from mattermod_action.adapters.github import COMMENTS
 from sandbox.graph import SCHEMA
 
@@ -41,7 +42,10 @@ def _signature(field: Any) -> set[str]:
     return {str(field.type), *(f"{name}: {argument.type}" for name, argument in arguments.items())}
 
 
-@pytest.mark.parametrize("query", [COMMENTS], ids=["comments"])
+QUERIES = {"comments": COMMENTS, "labeled": LABELED, "one": ONE, "more": MORE, "enqueue": ENQUEUE}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 def test_each_query_of_ours_is_one_that_github_takes(query: str) -> None:
     assert validate(githubs(), parse(query)) == []
     assert validate(SCHEMA, parse(query)) == []

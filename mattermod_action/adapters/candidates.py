@@ -1,0 +1,213 @@
+"""Pull requests that may be merged: one GraphQL query for all that carry a label, with all that a merge depends on.
+
+https://docs.github.com/en/graphql/reference/pulls
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.events import GHOST, PullRequest, Repository
+from mattermod_action.merging import FAILURE, PENDING, SUCCESS, Candidate, Check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Json = dict[str, Any]
+    Ask = Callable[[str, Json], Json]  # a query and its variables to its `data`
+
+CHECKS = """
+  nodes { __typename ... on StatusContext { context state } ... on CheckRun { name status conclusion } }
+  pageInfo { hasNextPage endCursor }
+"""
+REVIEWS = "nodes { state author { __typename login } } pageInfo { hasNextPage endCursor }"
+# A page of 100 costs 5 points: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+CANDIDATE = f"""
+fragment candidate on PullRequest {{
+  id number url state isDraft merged createdAt updatedAt maintainerCanModify
+  author {{ __typename login }}
+  labels(first: 100) {{ nodes {{ name }} }}
+  milestone {{ number title }}
+  baseRefName headRefName headRefOid headRepository {{ nameWithOwner }}
+  mergeable mergeStateStatus isMergeQueueEnabled isInMergeQueue reviewDecision
+  reviewRequests(first: 100) {{
+    nodes {{ requestedReviewer {{
+      __typename
+      ... on Bot {{ login }} ... on Mannequin {{ login }} ... on Team {{ slug }} ... on User {{ login }}
+    }} }}
+  }}
+  latestOpinionatedReviews(first: 100, writersOnly: true) {{ {REVIEWS} }}
+  statusCheckRollup {{ contexts(first: 100) {{ {CHECKS} }} }}
+  timelineItems(itemTypes: [LABELED_EVENT], last: 100) {{
+    nodes {{ ... on LabeledEvent {{ createdAt actor {{ __typename login }} label {{ name }} }} }}
+  }}
+}}
+fragment place on Repository {{
+  databaseId nameWithOwner mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
+}}
+"""
+LABELED = f"""
+query ($owner: String!, $name: String!, $label: String!, $after: String) {{
+  repository(owner: $owner, name: $name) {{
+    ...place
+    pullRequests(
+      states: [OPEN], labels: [$label], first: 100, after: $after, orderBy: {{field: CREATED_AT, direction: ASC}}
+    ) {{ nodes {{ ...candidate }} pageInfo {{ hasNextPage endCursor }} }}
+  }}
+}}
+{CANDIDATE}
+"""
+ONE = f"""
+query ($owner: String!, $name: String!, $number: Int!) {{
+  repository(owner: $owner, name: $name) {{ ...place pullRequest(number: $number) {{ ...candidate }} }}
+}}
+{CANDIDATE}
+"""
+# What is left of two lists, either of which may be longer than a page.
+MORE = f"""
+query ($owner: String!, $name: String!, $number: Int!, $checks: String, $reviews: String) {{
+  repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{
+    statusCheckRollup {{ contexts(first: 100, after: $checks) {{ {CHECKS} }} }}
+    latestOpinionatedReviews(first: 100, after: $reviews, writersOnly: true) {{ {REVIEWS} }}
+  }} }}
+}}
+"""
+ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
+  enqueuePullRequest(input: {pullRequestId: $node, expectedHeadOid: $sha}) { mergeQueueEntry { id } }
+}"""
+METHODS = {"squash": "squashMergeAllowed", "merge": "mergeCommitAllowed", "rebase": "rebaseMergeAllowed"}
+GREEN = ("SUCCESS", "NEUTRAL", "SKIPPED")
+STATES = {"SUCCESS": SUCCESS, "PENDING": PENDING, "EXPECTED": PENDING}
+# Without `members: read`, which GITHUB_TOKEN never has, a team that is asked for a review is null.
+TEAM = "a team"
+
+
+def labeled(ask: Ask, repository: Repository, label: str) -> Iterator[Candidate]:
+    """Read every open pull request that carries the label."""
+    after: str | None = None
+    while True:
+        where = {"owner": repository.owner, "name": repository.name, "label": label, "after": after}
+        found = ask(LABELED, where)["repository"]
+        page = found["pullRequests"]
+        yield from (_candidate(ask, found, node, label) for node in page["nodes"] if node)
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
+
+
+def one(ask: Ask, repository: Repository, number: int, label: str) -> Candidate:
+    """Read one of them, whatever it carries."""
+    found = ask(ONE, {"owner": repository.owner, "name": repository.name, "number": number})["repository"]
+    return _candidate(ask, found, found["pullRequest"], label)
+
+
+def _candidate(ask: Ask, place: Json, node: Json, label: str) -> Candidate:
+    repository = _repository(place)
+    checks, reviews = _rest(ask, repository, node)
+    return Candidate(
+        pull=_pull(repository, node),
+        node=node["id"],
+        base=node["baseRefName"],
+        mergeable=node["mergeable"],
+        merge_state=node["mergeStateStatus"],
+        checks=tuple(map(_check, checks)),
+        approvals=tuple(_login(each["author"]) for each in reviews if each["state"] == "APPROVED"),
+        objections=tuple(_login(each["author"]) for each in reviews if each["state"] == "CHANGES_REQUESTED"),
+        awaited=tuple(_reviewer(each["requestedReviewer"]) for each in node["reviewRequests"]["nodes"]),
+        needs_review=node["reviewDecision"] == "REVIEW_REQUIRED",
+        has_queue=node["isMergeQueueEnabled"],
+        is_queued=node["isInMergeQueue"],
+        methods=tuple(method for method, field in METHODS.items() if place[field]),
+        **_labeling(node, label),
+    )
+
+
+def _rest(ask: Ask, repository: Repository, node: Json) -> tuple[list[Json], list[Json]]:
+    """All checks and all reviews, however many pages they have."""
+    checks: list[Json] = []
+    reviews: list[Json] = []
+    where = {"owner": repository.owner, "name": repository.name, "number": node["number"]}
+    while True:
+        contexts, opinions = _lists(node)
+        checks += contexts["nodes"]
+        reviews += opinions["nodes"]
+        if not any(each["pageInfo"]["hasNextPage"] for each in (contexts, opinions)):
+            return checks, reviews
+        where |= {"checks": _after(contexts, where, "checks"), "reviews": _after(opinions, where, "reviews")}
+        node = ask(MORE, where)["repository"]["pullRequest"]
+
+
+def _lists(node: Json) -> tuple[Json, Json]:
+    """The page of each list; a commit of which nothing was ever said has no rollup."""
+    none = {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    return (node["statusCheckRollup"] or {"contexts": none})["contexts"], node["latestOpinionatedReviews"] or none
+
+
+def _after(page: Json, where: Json, name: str) -> str | None:
+    """Where to go on; a list that is at its end stays there."""
+    return page["pageInfo"]["endCursor"] or where.get(name)
+
+
+def _repository(place: Json) -> Repository:
+    owner, _, name = place["nameWithOwner"].partition("/")
+    return Repository(place["databaseId"], owner, name)
+
+
+def _pull(repository: Repository, node: Json) -> PullRequest:
+    """The same snapshot as REST and events give."""
+    milestone = node["milestone"] or {}
+    return PullRequest(
+        repository=repository,
+        number=node["number"],
+        author=_login(node["author"]),
+        author_is_bot=_is_bot(node["author"]),
+        labels=tuple(each["name"] for each in node["labels"]["nodes"]),
+        state="open" if node["state"] == "OPEN" else "closed",
+        url=node["url"],
+        updated_at=_time(node["updatedAt"]),
+        created_at=_time(node["createdAt"]),
+        head=(node["headRepository"] or {}).get("nameWithOwner") or "",
+        ref=node["headRefName"],
+        sha=node["headRefOid"],
+        merged=node["merged"],
+        draft=node["isDraft"],
+        maintainer_can_modify=node["maintainerCanModify"],
+        milestone_number=milestone.get("number"),
+        milestone_title=milestone.get("title"),
+    )
+
+
+def _check(node: Json) -> Check:
+    if node["__typename"] == "StatusContext":
+        return Check(node["context"], STATES.get(node["state"], FAILURE))
+    if node["status"] != "COMPLETED":
+        return Check(node["name"], PENDING)
+    return Check(node["name"], SUCCESS if node["conclusion"] in GREEN else FAILURE)
+
+
+def _labeling(node: Json, label: str) -> Json:
+    """Who put the label on last, and when."""
+    events = [each for each in node["timelineItems"]["nodes"] if each["label"]["name"].casefold() == label.casefold()]
+    if not events:
+        return {}
+    actor = events[-1]["actor"]
+    login = _login(actor) if actor else ""
+    return {"labeller": login, "labeller_is_bot": _is_bot(actor), "labeled_at": _time(events[-1]["createdAt"])}
+
+
+def _reviewer(node: Json | None) -> str:
+    return str((node or {}).get("login") or (node or {}).get("slug") or TEAM)
+
+
+def _login(actor: Json | None) -> str:
+    """GraphQL shows a bot as `dependabot`, REST and everybody else as `dependabot[bot]`."""
+    return f"{actor['login']}{'[bot]' if _is_bot(actor) else ''}" if actor else GHOST
+
+
+def _is_bot(actor: Json | None) -> bool:
+    return bool(actor) and actor is not None and actor["__typename"] == "Bot"
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)

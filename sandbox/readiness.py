@@ -1,0 +1,99 @@
+"""What a merge depends on, as GitHub works it out: conflicts, checks, reviews, and what the branch asks for.
+
+https://docs.github.com/en/graphql/reference/pulls (MergeStateStatus, PullRequestReviewDecision)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.records import CheckRun, Pull, Repository, Review, Status
+
+if TYPE_CHECKING:
+    from sandbox.state import State
+
+WRITERS = ("admin", "maintain", "write")
+OPINIONS = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")
+KINDS = {"merge": "Merge commits", "squash": "Squash merges", "rebase": "Rebase merges"}
+# What a check run's conclusion counts as; one that is not over has none.
+GREEN = ("success", "neutral", "skipped")
+
+
+def contexts(repo: Repository, sha: str) -> list[Status | CheckRun]:
+    """Return the newest status of each context and the newest check run of each name, by their age."""
+    found: dict[tuple[str, str], Status | CheckRun] = {
+        ("status", each.context): each for each in repo.statuses.get(sha, ())
+    }
+    found |= {("check", each.name): each for each in repo.checks if each.sha == sha}
+    return sorted(found.values(), key=lambda each: each.id)
+
+
+def state_of(each: Status | CheckRun) -> str:
+    if isinstance(each, Status):
+        return each.state
+    if each.conclusion is None:
+        return "pending"
+    return "success" if each.conclusion in GREEN else "failure"
+
+
+def opinions(repo: Repository, pull: Pull, *, writers_only: bool) -> list[Review]:
+    """Return the newest review of each person that approved, asked for changes, or was dismissed."""
+    newest = {each.author.login: each for each in pull.reviews if each.state in OPINIONS}
+    found = (each for each in newest.values() if not writers_only or repo.permissions.get(each.author.login) in WRITERS)
+    return sorted(found, key=lambda each: each.id)
+
+
+def decision(repo: Repository, pull: Pull) -> str | None:
+    """Say what the reviews come to; nothing where none are required."""
+    if not repo.approvals:
+        return None
+    states = [each.state for each in opinions(repo, pull, writers_only=True)]
+    if "CHANGES_REQUESTED" in states:
+        return "CHANGES_REQUESTED"
+    return "APPROVED" if states.count("APPROVED") >= repo.approvals else "REVIEW_REQUIRED"
+
+
+def mergeable(state: State, repo: Repository, pull: Pull) -> str:
+    """It is worked out in the background, and only once somebody has read the pull request by REST."""
+    if pull.state != "open" or pull.mergeable_reads:
+        return "UNKNOWN"
+    return "MERGEABLE" if state.git.of(repo).merges(repo.branches[pull.base_ref], pull.head_sha) else "CONFLICTING"
+
+
+def merge_state(state: State, repo: Repository, pull: Pull) -> str:
+    merges = mergeable(state, repo, pull)
+    if merges != "MERGEABLE":
+        return "UNKNOWN" if merges == "UNKNOWN" else "DIRTY"
+    if pull.draft:
+        return "DRAFT"
+    if missing(repo, pull):
+        return "BLOCKED"
+    if repo.strict and not state.git.of(repo).is_merged(repo.branches[pull.base_ref], pull.head_sha):
+        return "BEHIND"
+    green = all(state_of(each) == "success" for each in contexts(repo, pull.head_sha))
+    return "CLEAN" if green else "UNSTABLE"
+
+
+def missing(repo: Repository, pull: Pull) -> str:
+    """Say what the branch asks for and does not have, "" when it has all."""
+    green = {_name(each) for each in contexts(repo, pull.head_sha) if state_of(each) == "success"}
+    if awaited := sorted(repo.required - green):
+        return f'Required status check "{awaited[0]}" is expected.'
+    if decision(repo, pull) in ("CHANGES_REQUESTED", "REVIEW_REQUIRED"):
+        return f"At least {repo.approvals} approving review is required by reviewers with write access."
+    return ""
+
+
+def refusal(state: State, repo: Repository, pull: Pull, method: str) -> str:
+    """Say why the merge of an open pull request is refused, "" when it is not."""
+    if method not in repo.methods:
+        return f"{KINDS[method]} are not allowed on this repository."
+    if pull.base_ref in repo.queues:
+        return "Changes must be made through the merge queue"
+    if repo.strict and merge_state(state, repo, pull) == "BEHIND":
+        return "Head branch is out of date"
+    return missing(repo, pull)
+
+
+def _name(each: Status | CheckRun) -> str:
+    return each.context if isinstance(each, Status) else each.name

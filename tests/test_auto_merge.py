@@ -1,0 +1,587 @@
+"""Merging by label: from the event to what GitHub then holds, on both stores."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox import payloads
+from sandbox.faults import Fault
+from sandbox.records import CheckRun, Review, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox import Sandbox
+    from sandbox.records import Pull, Repository
+    from tests.harness import Bot, Run
+
+LABEL, WAIT = "Ready to Merge", "Do Not Merge"
+CONFIG = """
+auto_merge:
+  label: "ready to merge"
+  unless: ["Do Not Merge"]
+"""
+ANNOUNCED, MERGED = "This will be merged when it is ready.", f"Merged, as the label `{LABEL.lower()}` asks for."
+ONE_STORE = pytest.mark.parametrize("bot", ["sqlite"], indirect=True)  # where the store plays no part
+SKIPS = {"MATTERMOD_CLOCK_SKIPS": "true"}  # waiting takes no time
+
+
+def configure(github: Sandbox, config: str = CONFIG) -> None:
+    github.state.write_files(github.repository, {".github/mattermod.yml": config})
+
+
+@pytest.fixture(autouse=True)
+def configured(github: Sandbox) -> None:
+    configure(github)
+    github.state.tokens["github-token"].permissions |= {"contents": "write", "checks": "read", "statuses": "read"}
+
+
+def repository(github: Sandbox) -> Repository:
+    found = github.state.repository(github.repository)
+    assert found
+    return found
+
+
+def opened(github: Sandbox, author: str = "reviewer", **more: Any) -> Pull:
+    """A pull request from a branch here, of which GitHub knows whether it merges."""
+    number = len(repository(github).items)
+    return github.state.add_pull(
+        github.repository, f"New {number}", author, head=f"topic-{number}", mergeable_reads=0, **more
+    )
+
+
+def labeled(github: Sandbox, pull: Pull, by: str = "maintainer", label: str = LABEL) -> Any:
+    return payloads.labeled(github.state, github.repository, pull.number, label, by)
+
+
+def ready(github: Sandbox, **more: Any) -> Pull:
+    """A pull request that carries the label, put on by the maintainer."""
+    pull = opened(github, **more)
+    labeled(github, pull)
+    return pull
+
+
+def status(github: Sandbox, pull: Pull, state: str, context: str = "ci") -> Any:
+    made = Status(github.state.next_id(), context, state, github.state.person("ci"), github.state.now())
+    github.state.add_status(github.repository, pull.head_sha, made)
+    return payloads.status(github.state, github.repository, pull.head_sha, made.id, "ci")
+
+
+def check(github: Sandbox, pull: Pull, conclusion: str | None, name: str = "build") -> Any:
+    state, now = "completed" if conclusion else "in_progress", github.state.now()
+    made = CheckRun(github.state.next_id(), name, pull.head_sha, state, conclusion, now, now)
+    github.state.add_check(github.repository, made)
+    return payloads.check_suite(github.state, github.repository, pull.head_sha, "ci")
+
+
+def reviewed(github: Sandbox, pull: Pull, state: str, by: str = "maintainer") -> Any:
+    made = Review(github.state.next_id(), github.state.person(by), state, "", pull.head_sha, github.state.now())
+    github.state.review(github.repository, pull.number, made)
+    return payloads.reviewed(github.state, github.repository, pull.number, made.id, by)
+
+
+def run(bot: Bot, payload: Any, **variables: str) -> Run:
+    name = payloads.name(payload)
+    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
+    assert done.code == 0, done.log
+    assert "Traceback" not in done.log
+    return done
+
+
+def sweep(bot: Bot, **variables: str) -> Run:
+    done = bot.run("schedule", {}, **SKIPS, **variables)
+    assert done.code == 0, done.log
+    return done
+
+
+def said(pull: Pull) -> list[str]:
+    return [each.body.split("\n\n<!--")[0] for each in pull.comments]
+
+
+def waits(pull: Pull) -> list[str]:
+    """What is said of why it is not merged."""
+    return [text.removeprefix("This is not merged yet: ") for text in said(pull) if text != ANNOUNCED]
+
+
+def merges(github: Sandbox) -> list[int]:
+    return [write.number for write in github.writes if write.action == "merge"]
+
+
+def test_the_label_merges(bot: Bot, github: Sandbox) -> None:
+    pull = opened(github)
+    event = labeled(github, pull)
+    run(bot, event)
+    assert pull.merged_at
+    assert said(pull) == [ANNOUNCED, MERGED]
+    writes = len(github.writes)
+    assert writes == 3
+    # Configuration, the pull request, its labeller's role, and right before the merge the pull request once more.
+    reads = [request for request in github.requests if not request.write]
+    assert len(reads) <= (4 if bot.database_url else 6)  # the embedded store looks for each comment's marker
+    run(bot, event)  # MM-16: redelivered
+    assert len(github.writes) == writes
+
+
+def test_a_pull_request_without_the_label_costs_nothing(bot: Bot, github: Sandbox) -> None:
+    pull = opened(github)
+    run(bot, labeled(github, pull, label="other"))
+    run(bot, reviewed(github, pull, "APPROVED"))
+    assert len(github.requests) == 2  # the configuration, twice
+    assert github.writes == []
+
+
+def test_a_sweep_with_nothing_to_merge_reads_once(bot: Bot, github: Sandbox) -> None:
+    opened(github)
+    sweep(bot)
+    assert [request.path for request in github.requests][1:] == ["/graphql"]
+    assert github.writes == []
+
+
+WHILE_WAITING: dict[str, Callable[[Sandbox, Pull], Any]] = {
+    "label removed": lambda github, pull: github.state.remove_label(github.repository, pull.number, LABEL),
+    "closed": lambda github, pull: github.state.change_item(github.repository, pull.number, {"state": "closed"}),
+    "pushed to": lambda github, pull: github.state.add_commit(github.repository, pull.number),
+    "blocked by a label": lambda github, pull: github.state.add_labels(github.repository, pull.number, [WAIT]),
+    "made a draft": lambda github, pull: github.state.set_draft(github.repository, pull.number, draft=True),
+    "red": lambda github, pull: status(github, pull, "failure"),
+    "objected to": lambda github, pull: reviewed(github, pull, "CHANGES_REQUESTED"),
+    "labelled by another": lambda github, pull: (
+        github.state.remove_label(github.repository, pull.number, LABEL),
+        labeled(github, pull, "stranger"),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", WHILE_WAITING.values(), ids=WHILE_WAITING)
+@pytest.mark.parametrize("wait", ["*/comments", "*/merge"], ids=["before", "at the merge"])
+def test_mm47_f18_what_changes_during_a_wait_is_seen(
+    bot: Bot, github: Sandbox, change: Callable[[Sandbox, Pull], Any], wait: str
+) -> None:
+    """MM-47, F18, I6: GitHub asks for a pause between the plan and the merge, and the world goes on.
+
+    Checked by leaving out what `Hands._wanted` compares: all cases fail but "pushed to", which GitHub refuses itself.
+    """
+    pull = opened(github)
+    github.state.faults.add(Fault("secondary-limit", "*", wait, retry_after="2"))
+    process = bot.start("pull_request_target", labeled(github, pull))
+    deadline = time.monotonic() + 20
+    while not any(request.fault for request in github.requests) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    change(github, pull)
+    done = bot.finish(process)
+    assert done.code == 0, done.log
+    assert merges(github) == []
+    assert "auto_merge: label ready to merge: refused" in done.log
+    assert all("could not be merged" not in text for text in said(pull))
+
+
+def test_f18_the_role_is_asked_again(bot: Bot, github: Sandbox) -> None:
+    """F18: what GitHub said of the labeller's role was old, and the wait for a rate limit is over ten seconds."""
+    first, pull = ready(github), opened(github)
+    run(bot, labeled(github, first, label="other"))
+    github.state.set_draft(github.repository, pull.number, draft=True)
+    run(bot, labeled(github, pull, "reviewer"))
+    github.state.set_draft(github.repository, pull.number, draft=False)
+    repository(github).permissions["reviewer"] = "read"
+    merged = len(merges(github))
+    github.state.faults.add(
+        Fault("stale", "GET", "*/reviewer/permission"),
+        Fault("secondary-limit", "PUT", "*/merge", retry_after="20"),
+    )
+    run(bot, status(github, pull, "success"), **SKIPS)
+    assert len(merges(github)) == merged
+    assert said(pull)[-1] == "This could not be merged. @reviewer has no write permission here any more."
+
+
+def test_mm48_one_comment_for_each_commit_and_reason(bot: Bot, github: Sandbox) -> None:
+    """MM-48: checked by putting the time into the comment's key: three comments instead of one."""
+    pull = ready(github)
+    check(github, pull, None)
+    for _ in range(3):
+        sweep(bot)
+    assert waits(pull) == ["it waits for checks: `build`."]
+    assert said(pull).count(ANNOUNCED) == 1
+    run(bot, check(github, pull, "failure"))
+    sweep(bot)
+    assert waits(pull)[1:] == ["checks failed: `build`."]
+    github.state.add_commit(github.repository, pull.number)
+    pull.mergeable_reads = 0
+    run(bot, check(github, pull, "failure"))
+    sweep(bot)
+    assert waits(pull)[2:] == ["checks failed: `build`."]
+    run(bot, check(github, pull, "success"))
+    assert merges(github) == [pull.number]
+
+
+def draft(github: Sandbox, pull: Pull) -> None:
+    github.state.set_draft(github.repository, pull.number, draft=True)
+
+
+def conflict(github: Sandbox, pull: Pull) -> None:
+    github.state.write_files(github.repository, {f"change-{pull.number}.txt": "other\n"})
+
+
+def requested(github: Sandbox, pull: Pull) -> None:
+    github.state.request_reviewers(github.repository, pull.number, ["maintainer"], ["core"])
+
+
+def requires(github: Sandbox, **rules: Any) -> Repository:
+    for name, value in rules.items():
+        setattr(repository(github), name, value)
+    return repository(github)
+
+
+REASONS: dict[str, tuple[Callable[[Sandbox, Pull], Any], str]] = {
+    "draft": (draft, "it is a draft"),
+    "conflict": (conflict, "it conflicts with `main`"),
+    "label": (lambda github, pull: labeled(github, pull, label=WAIT.upper()), "it carries the label `Do Not Merge`"),
+    "status pending": (lambda github, pull: status(github, pull, "pending"), "it waits for checks: `ci`"),
+    "status error": (lambda github, pull: status(github, pull, "error"), "checks failed: `ci`"),
+    "check running": (lambda github, pull: check(github, pull, None), "it waits for checks: `build`"),
+    "check red": (lambda github, pull: check(github, pull, "timed_out"), "checks failed: `build`"),
+    "changes": (
+        lambda github, pull: reviewed(github, pull, "CHANGES_REQUESTED"),
+        "changes were requested by @maintainer",
+    ),
+    "awaited": (requested, "a review is asked of maintainer, a team"),
+    "approvals": (
+        lambda github, _: configure(github, CONFIG + "  approvals: 2\n"),
+        "it has 0 of 2 approvals",
+    ),
+    "required review": (
+        lambda github, _: requires(github, approvals=1),
+        "a review that the branch `main` requires is missing",
+    ),
+    "required check": (
+        lambda github, _: requires(github, required={"e2e"}),
+        "GitHub says that it is blocked: the branch `main` asks for something else",
+    ),
+    "behind": (
+        lambda github, _: (requires(github, strict=True), github.state.write_files(github.repository, {"a": "b"})),
+        "it is behind `main`, which asks for branches that are up to date",
+    ),
+    "method": (
+        lambda github, _: requires(github, methods={"merge", "rebase"}),
+        "this repository does not allow the method `squash`: set `auto_merge.method` to `merge` or `rebase`",
+    ),
+    "names": (
+        lambda github, pull: check(github, pull, "failure", "@octo-org/core`<b>"),
+        "checks failed: `@octo-org/core\u02cb<b>`",
+    ),
+}
+
+
+@ONE_STORE
+@pytest.mark.parametrize(("prepare", "reason"), REASONS.values(), ids=REASONS)
+def test_mm49_what_is_in_the_way_is_told(
+    bot: Bot, github: Sandbox, prepare: Callable[[Sandbox, Pull], Any], reason: str
+) -> None:
+    """MM-49: checked by leaving out each branch of `obstacles` in turn: its case merges, or is told as blocked."""
+    pull = opened(github)
+    prepare(github, pull)
+    run(bot, labeled(github, pull))
+    assert merges(github) == []
+    assert said(pull) == [ANNOUNCED, f"This is not merged yet: {reason}."]
+
+
+ALLOWED: dict[str, Callable[[Sandbox, Pull], Any]] = {
+    "no checks": lambda _github, _pull: None,
+    "all green": lambda github, pull: (
+        status(github, pull, "success"),
+        check(github, pull, "success"),
+        check(github, pull, "skipped", "docs"),
+        check(github, pull, "neutral", "size"),
+    ),
+    "red, then green": lambda github, pull: (status(github, pull, "failure"), status(github, pull, "success")),
+    "our own job": lambda github, pull: check(github, pull, None, "mattermod"),
+    "a stranger's objection": lambda github, pull: reviewed(github, pull, "CHANGES_REQUESTED", "stranger"),
+    "an objection that was dismissed": lambda github, pull: (
+        reviewed(github, pull, "CHANGES_REQUESTED"),
+        reviewed(github, pull, "DISMISSED"),
+    ),
+    "approved, and commented since": lambda github, pull: (
+        requires(github, approvals=1),
+        reviewed(github, pull, "APPROVED"),
+        reviewed(github, pull, "COMMENTED"),
+    ),
+}
+
+
+@ONE_STORE
+@pytest.mark.parametrize("prepare", ALLOWED.values(), ids=ALLOWED)
+def test_mm49_what_is_in_nobodys_way(bot: Bot, github: Sandbox, prepare: Callable[[Sandbox, Pull], Any]) -> None:
+    """MM-49: checked with the original's combined status, of which nothing at all is pending: "no checks" fails."""
+    pull = opened(github)
+    prepare(github, pull)
+    run(bot, labeled(github, pull))
+    assert merges(github) == [pull.number]
+
+
+def test_mm49_approvals_are_those_of_writers(bot: Bot, github: Sandbox) -> None:
+    configure(github, CONFIG + "  approvals: 1\n")
+    pull = ready(github)
+    run(bot, reviewed(github, pull, "APPROVED", "stranger"))
+    assert merges(github) == []
+    run(bot, reviewed(github, pull, "APPROVED"))
+    assert merges(github) == [pull.number]
+
+
+@pytest.mark.parametrize("conclusion", ["success", "failure"])
+def test_mm08_the_101st_check_counts(bot: Bot, github: Sandbox, conclusion: str) -> None:
+    """MM-08: checked by reading only the first page: the red one is merged."""
+    pull = ready(github)
+    for number in range(100):
+        check(github, pull, "success", f"check {number}")
+    run(bot, check(github, pull, conclusion, "the last"))
+    assert bool(merges(github)) == (conclusion == "success")
+
+
+def test_mm08_the_101st_pull_request_is_swept(bot: Bot, github: Sandbox) -> None:
+    for _ in range(100):
+        labeled(github, opened(github, draft=True), "maintainer")
+    pull = ready(github)
+    run(bot, status(github, pull, "success"))
+    assert merges(github) == [pull.number]
+
+
+@pytest.mark.parametrize("event", ["label", "sweep"])
+def test_mm50_unknown_is_asked_again(bot: Bot, github: Sandbox, event: str) -> None:
+    """MM-50: checked by leaving the loop of `PyGithubGitHub.candidate` at once: nothing is merged."""
+    pull = opened(github)
+    pull.mergeable_reads = 2
+    given = labeled(github, pull)
+    if event == "label":
+        run(bot, given, **SKIPS)
+    else:
+        sweep(bot)
+    assert merges(github) == [pull.number]
+
+
+def test_mm50_what_stays_unknown_is_left_in_silence(bot: Bot, github: Sandbox) -> None:
+    pull = opened(github)
+    pull.mergeable_reads = 100
+    run(bot, labeled(github, pull), **SKIPS)
+    assert said(pull) == [ANNOUNCED]
+    assert merges(github) == []
+
+
+@pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
+def test_mm51_the_method_is_configured_and_the_message_githubs(bot: Bot, github: Sandbox, method: str) -> None:
+    """MM-51: checked by sending a `commit_title`, and by sending `squash` always."""
+    configure(github, f"{CONFIG}  method: {method}\n")
+    pull = opened(github)
+    run(bot, labeled(github, pull))
+    [request] = [request for request in github.requests if request.method == "PUT"]
+    assert json.loads(request.body) == {"sha": pull.head_sha, "merge_method": method}
+    [write] = [write for write in github.writes if write.action == "merge"]
+    assert write.detail["method"] == method
+
+
+def test_mm51_a_refusal_of_github_is_told_once(bot: Bot, github: Sandbox) -> None:
+    """What GitHub does not tell beforehand."""
+    pull = ready(github)
+    repository(github).methods = {"merge", "squash"}
+    github.state.faults.add(Fault("status", "PUT", "*/merge", status=422, times=0))
+    for _ in range(3):
+        sweep(bot)
+    assert [text.startswith("This could not be merged. GitHub refused to merge (422)") for text in waits(pull)] == [
+        True
+    ]
+
+
+def test_mm52_one_that_fails_holds_up_no_other(bot: Bot, github: Sandbox) -> None:
+    """MM-52: checked by letting failures through `Bot._carry_out` and `Bot._alone`: not all others are merged."""
+    pulls = [ready(github) for _ in range(4)]
+    broken = pulls[1].number
+    github.state.faults.add(Fault("status", "POST", f"*/issues/{broken}/comments", status=500, times=0))
+    github.state.faults.add(Fault("status", "PUT", f"*/pulls/{broken}/merge", status=500, times=0))
+    assert bot.run("schedule", {}, **SKIPS).code == 3
+    assert sorted(merges(github)) == [pull.number for pull in pulls if pull.number != broken]
+    github.state.faults.clear()
+    sweep(bot, MATTERMOD_CLOCK_OFFSET="300")
+    assert broken in merges(github)
+    assert len(merges(github)) == 4
+
+
+def test_mm52_a_sweep_that_runs_out_of_time_begins_with_another_next_time(bot: Bot, github: Sandbox) -> None:
+    """MM-52: GitHub takes half a minute for each. Checked by leaving out `Bot._turned`: the last is never tried."""
+    pulls = [ready(github) for _ in range(14)]
+    github.state.faults.add(Fault("status", "PUT", "*/merge", status=502, times=0))
+    for hour in range(4):
+        done = bot.run("schedule", {}, **SKIPS, MATTERMOD_CLOCK_OFFSET=str(hour * (3600 + 4 * 60)))
+        assert done.code == 3
+        assert "are left to the next sweep" in done.log
+    tried = {int(request.path.split("/")[-2]) for request in github.requests if request.method == "PUT"}
+    assert tried == {pull.number for pull in pulls}
+
+
+LOST: list[tuple[Any, Any, int]] = [
+    ("status", "after", 502),
+    ("status", "before", 502),
+    ("reset", "after", 0),
+    ("truncated", "after", 0),
+    ("timeout", "before", 0),
+]
+
+
+@pytest.mark.parametrize(("kind", "when", "code"), LOST, ids=[f"{kind} {when}" for kind, when, _ in LOST])
+@pytest.mark.parametrize("queue", [False, True], ids=["merge", "queue"])
+def test_f07_an_answer_that_was_lost_is_looked_for(
+    bot: Bot, github: Sandbox, kind: Any, when: Any, code: int, *, queue: bool
+) -> None:
+    """F07: done or not, it ends as merged, once: the 405 of a second attempt is not what is told."""
+    if queue:
+        requires(github, queues={"main"})
+    pull = opened(github)
+    # The mutation is the third query, after two reads of the pull request; the embedded store looks for markers, too.
+    occurrence = 1 if not queue else 3 if bot.database_url else 4
+    path = "/graphql" if queue else "*/merge"
+    fault = Fault(kind, "*", path, when=when, status=code, seconds=12.0, occurrence=occurrence)
+    github.state.faults.add(fault)
+    run(bot, labeled(github, pull), **SKIPS)
+    assert [request.write for request in github.requests if request.fault] == [True]
+    assert [write.action for write in github.writes].count("enqueue" if queue else "merge") == 1
+    assert len(said(pull)) == 2
+
+
+def test_f07_a_405_of_what_is_merged_is_a_merge(bot: Bot, github: Sandbox) -> None:
+    """F07 and F10 together: the merge was made, the answer lost, and three looks showed the state before it.
+
+    Checked by believing the refusal: "could not be merged" is what is told of a merge.
+    """
+    pull = opened(github)
+    third = 3 if bot.database_url else 4  # the embedded store looks for markers, too
+    github.state.faults.add(
+        Fault("status", "PUT", "*/merge", when="after", status=502),
+        Fault("status", "GET", f"*/pulls/{pull.number}", status=404, times=2),
+        Fault("stale", "POST", "/graphql", occurrence=third),
+    )
+    run(bot, labeled(github, pull), **SKIPS)
+    assert [request.status for request in github.requests if request.method == "PUT"] == [502, 405]
+    assert merges(github) == [pull.number]
+    assert said(pull) == [ANNOUNCED, MERGED]
+
+
+def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> None:
+    requires(github, queues={"main"}, methods={"rebase"})
+    pull = opened(github)
+    event = labeled(github, pull)
+    run(bot, event)
+    assert pull.queued
+    assert said(pull) == [ANNOUNCED, f"This is in the merge queue now, as the label `{LABEL.lower()}` asks for."]
+    writes = len(github.writes)
+    run(bot, event)
+    sweep(bot)
+    pull.queued = False  # it fell out: whoever wants it in once more puts the label on again
+    sweep(bot)
+    assert len(github.writes) == writes
+    github.state.remove_label(github.repository, pull.number, LABEL)
+    later = {"MATTERMOD_CLOCK_OFFSET": "60"}
+    time.sleep(1.1)  # the label is put on in another second
+    run(bot, labeled(github, pull), **SKIPS, **later)
+    assert pull.queued
+
+
+LABELLERS: dict[str, tuple[str, str, str, str]] = {  # who opened it, where its branch is, who labelled it, why not
+    "stranger": ("reviewer", "", "stranger", "@stranger has no write access here"),
+    "triage": ("reviewer", "", "helper", "@helper has no write access here"),
+    "bot": ("reviewer", "", "renovate[bot]", "renovate[bot] is a bot that is not among `auto_merge.bots`"),
+    "author's fork": (
+        "reviewer",
+        "reviewer/hello:x",
+        "reviewer",
+        "@reviewer opened this pull request, from a fork",
+    ),
+    "author": ("reviewer", "", "reviewer", ""),
+    "another's fork": ("newcomer", "newcomer/hello:x", "maintainer", ""),
+    "listed bot": ("newcomer", "newcomer/hello:x", "trusted[bot]", ""),
+}
+
+
+@pytest.mark.parametrize("case", LABELLERS.values(), ids=LABELLERS)
+@pytest.mark.parametrize("by", ["event", "sweep"])
+def test_s13_whose_label_counts(bot: Bot, github: Sandbox, case: tuple[str, str, str, str], by: str) -> None:
+    """S-13, S-14: checked by leaving `_does_not_count` out: whatever carries the label is merged."""
+    author, head, labeller, reason = case
+    configure(github, f"{CONFIG}  bots: ['Trusted[bot]']\n")
+    repository(github).permissions["helper"] = "triage"
+    pull = github.state.add_pull(github.repository, "New", author, head=head or "topic", mergeable_reads=0)
+    event = labeled(github, pull, labeller)
+    for _ in range(2):
+        run(bot, event) if by == "event" else sweep(bot)
+    assert bool(merges(github)) == (not reason)
+    told = [text for text in said(pull) if "does not count" in text]
+    assert told == ([_again(reason)] if reason else [])
+
+
+def _again(reason: str) -> str:
+    again = "Somebody with write access may take it off and put it on again."
+    return f"The label `{LABEL.lower()}` does not count: {reason}. {again}"
+
+
+def test_the_newest_labelling_counts(bot: Bot, github: Sandbox) -> None:
+    pull = ready(github)
+    github.state.remove_label(github.repository, pull.number, LABEL)
+    run(bot, labeled(github, pull, "stranger"))
+    assert merges(github) == []
+    labeled(github, pull, "maintainer", "other")
+    sweep(bot)
+    assert merges(github) == []
+
+
+def test_a_commit_that_was_pushed_just_now_is_given_time_for_its_checks(bot: Bot, github: Sandbox) -> None:
+    pull = ready(github)
+    event = payloads.synchronize(github.state, github.repository, pull.number, "reviewer")
+    pull.mergeable_reads = 0
+    run(bot, event)
+    assert merges(github) == []
+    assert said(pull) == [ANNOUNCED]
+    run(bot, check(github, pull, "success"))
+    assert merges(github) == [pull.number]
+
+
+def test_what_the_run_itself_sets_is_seen(bot: Bot, github: Sandbox) -> None:
+    """The status that blocks goes with its label in the same run, and so does the reason not to merge."""
+    github.state.tokens["github-token"].permissions["statuses"] = "write"
+    configure(github, f"block_merge: {{labels: ['{WAIT}']}}\n{CONFIG}")
+    pull = opened(github)
+    run(bot, labeled(github, pull, label=WAIT))
+    run(bot, labeled(github, pull))
+    assert waits(pull) == [f"it carries the label `{WAIT}`; it waits for checks: `merge/blocked`."]
+    run(bot, payloads.unlabeled(github.state, github.repository, pull.number, WAIT, "maintainer"))
+    assert merges(github) == [pull.number]
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+def test_runs_at_once_merge_once(bot: Bot, github: Sandbox) -> None:
+    pull = opened(github)
+    event = labeled(github, pull)
+    runs = [bot.start("pull_request_target", event) for _ in range(4)]
+    assert [bot.finish(each).code for each in runs] == [0] * 4
+    assert merges(github) == [pull.number]
+    assert said(pull) == [ANNOUNCED, MERGED]
+
+
+def test_a_dry_run_says_what_would_be_merged(bot: Bot, github: Sandbox) -> None:
+    bot.inputs["dry-run"] = "true"
+    pull = opened(github)
+    done = run(bot, labeled(github, pull))
+    [then] = done.outputs["plan"]["then"]
+    assert [effect["effect"] for effect in then["effects"]] == ["Comment", "Merge"]
+    assert github.writes == []
+
+
+@pytest.mark.parametrize("name", ["checks", "statuses"])
+def test_s01_a_permission_that_is_missing_is_named(bot: Bot, github: Sandbox, name: str) -> None:
+    pull = ready(github)
+    repository(github).private = True
+    check(github, pull, "success")
+    event = status(github, pull, "success")
+    github.state.tokens["github-token"].permissions[name] = "none"
+    failed = bot.run("status", event)
+    assert failed.code == 2, failed.log
+    assert f"`{name}: read`" in failed.log
