@@ -70,9 +70,9 @@ lint: setup  ## ruff, mypy, zizmor, actionlint, hadolint, shellcheck, over examp
 docs: setup  ## write what the pages say twice, from the one place where it is kept
 	$(BIN)/python -m scripts.docs
 
-picture: setup  ## take the README's picture of the sandbox's page anew, in Chromium
+picture: setup  ## take the README's pictures anew, in Chromium: of the sandbox's page and of a step summary
 	scripts/ensure-chromium
-	PICTURE=docs/sandbox.png $(BIN)/python -m pytest -m e2e tests/e2e/test_page_in_browser.py
+	PICTURES=docs $(BIN)/python -m pytest -m e2e tests/e2e/test_page_in_browser.py tests/e2e/test_summary.py
 
 format: setup  ## let ruff put things in order
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("cold-start", "sandbox-scale", "store")
+NAMES = ("cold-start", "events", "sandbox-scale", "store")
 LATEST = Path(__file__).parent / "results/latest.json"
 console = Console(width=110)
 
@@ -30,13 +30,26 @@ def main(only: list[str]) -> int:
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(results, indent=2) + "\n")
     console.print(f"written to {LATEST.relative_to(Path.cwd())}")
-    return 0
+    problems = [problem for name in only or NAMES for problem in results[name].get("problems", ())]
+    for problem in problems:
+        console.print(problem, style="red", markup=False)
+    return 1 if problems else 0
 
 
 def _show(name: str, figures: dict[str, Any]) -> None:
+    """Calls have columns of their own."""
+    if "calls" in figures:
+        _columns(f"{name}: calls", figures["calls"])
     table = Table("what", "figure", title=name, title_justify="left")
-    for key, value in _flat(figures):
+    for key, value in _flat({key: figures[key] for key in figures if key != "calls"}):
         table.add_row(key, json.dumps(value))
+    console.print(table)
+
+
+def _columns(title: str, rows: dict[str, dict[str, Any]]) -> None:
+    table = Table("event", *next(iter(rows.values())), title=title, title_justify="left")
+    for name, row in rows.items():
+        table.add_row(name, *("-" if value is None else json.dumps(value) for value in row.values()))
     console.print(table)
 
 

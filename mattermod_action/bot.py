@@ -87,7 +87,8 @@ class Bot:
         for feature, reason in plan.skipped:
             if feature in plan.silent and feature not in dict(plan.errors):
                 self._report.row(feature, "could not be checked", safe(reason))
-        self._report.plan = self._report.plan or plan.as_json(event)
+        if self._report.plan is None:
+            self._report.plan, self._report.idle = plan.as_json(event), plan.why_not()
         return plan
 
     def _park(self, event: Event, plan: Plan) -> None:
@@ -135,6 +136,8 @@ class Bot:
         if isinstance(event, _Seen):
             if old:
                 store.note(old, BASELINE, event.subject.updated_at)
+                for effect in old:
+                    self._report.row(effect.feature, effect.cause, RESULTS[BASELINE])
             if known.seen_at is None or event.subject.updated_at >= known.seen_at:
                 store.remember(event.subject)
         if isinstance(event, PullRequestSeen) and event.action == OPENED and self._is_untouched(known):
@@ -229,7 +232,7 @@ def said(effect: Effect, *, done: bool) -> str:
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(effect).__name__).lower()
     details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
     flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
-    return f"{words} {', '.join(flat)}{'' if done else ': so already'}"
+    return f"{words} {', '.join(flat)}".strip() + ("" if done else ": so already")
 
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LABEL_LIMIT = 50  # characters; GitHub refuses longer label names
 MARKER_ROOM = 200  # characters kept free at the end of a comment
+KEY_SHOWN = 100  # characters of a key that a mistake names
 LOGIN_GROWTH = 100  # characters by which replacing one placeholder may lengthen a message
 WANTED = {
     "tuple_type": "a list",
@@ -161,7 +162,12 @@ def check(source: Source, name: str, data: Any, origin: dict[Path, Path] | None 
 
 def _dotted_path(path: Path) -> str:
     """`label_messages.issues[1].label`, as a person would point at it."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_visible(part)}" for part in path).lstrip(".")
+
+
+def _visible(key: str) -> str:
+    """A key is whatever its file has in that place: what could break the line or hide in it is spelt out."""
+    return (key if key.isprintable() and key and key == key.strip() else repr(key))[:KEY_SHOWN]
 
 
 def _dotted(path: Path) -> str:

@@ -115,6 +115,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
 
     world = World(given, database)
     say(f"{type(event).__name__} in {event.repository.full_name}")
+    report.seen = _seen(given, event)
     loaded = load(world.config_text(event.repository.full_name), given.config)
     for warning in loaded.warnings:
         annotate("warning", warning)
@@ -127,6 +128,16 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
             run.go(event)
     finally:
         world.close()
+
+
+def _seen(given: Inputs, event: Event) -> tuple[str, ...]:
+    """The event, its item, the commit and the configuration."""
+    subject = getattr(event, "subject", None)
+    number = getattr(subject, "number", None) or getattr(event, "number", None)
+    sha = getattr(subject, "sha", "") or getattr(event, "sha", "")
+    about = (f"{event.repository.full_name}#{number}" if number else event.repository.full_name, sha[:8])
+    what = " ".join(filter(None, [given.event_name, getattr(event, "action", "")]))
+    return tuple(filter(None, [what, *about, given.config]))
 
 
 def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:

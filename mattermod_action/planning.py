@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Facts, Unfinished
 
 NOT_CONFIGURED = "not configured"
+NOTHING_DUE = "nothing here calls for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,17 @@ class Plan:
     effects: list[Effect]
     skipped: list[tuple[str, str]] = field(default_factory=list)
     errors: list[tuple[str, Exception]] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)  # the features that were asked and wish for nothing
     silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
     unchecked: list[tuple[str, str]] = field(default_factory=list)  # those of them that have to be asked again
     # Commands of whoever may give them, in their order, each with why it is not carried out.
     accepted: dict[Command, list[str]] = field(default_factory=dict)
     unfinished: set[Command] = field(default_factory=set)  # of those: something failed, and starting again goes on
+
+    def why_not(self) -> dict[str, str]:
+        """Why nothing came of a feature, those that are off last."""
+        reasons = {**dict.fromkeys(self.idle, NOTHING_DUE), **dict(self.skipped)}
+        return dict(sorted(reasons.items(), key=lambda each: each[1] == NOT_CONFIGURED))
 
     def may_call_for(self, row: Unfinished) -> bool:
         return row.feature in self.silent or row.key in {effect.key for effect in self.effects}
@@ -75,6 +82,7 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
             plan.errors.append((name, error))
             continue
         wishes += mine
+        plan.idle.extend([] if mine or name in plan.silent else [name])
     plan.effects.extend(settle(wishes))
     return plan
 

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
 SHORTEST = 4  # characters of a secret, below which its stars would make a riddle of every line
-SUMMARY_HEAD = "### mattermod\n\n| feature | because of | result |\n| --- | --- | --- |\n"
+TABLE_HEAD = "| feature | because of | result |\n| --- | --- | --- |\n"
+WHY_NOT = """
+<details><summary>Why not more</summary>
+
+{}
+</details>
+"""
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")
+_PLAIN = re.compile(r"(?!.*(?:://|www\.))[\w ,.:;/+#()'-]*")
 _PLACE = re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
 
 
@@ -38,6 +45,8 @@ class Report:
     failures: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # of the failures those that somebody has to look at
     plan: object = None
+    seen: tuple[str, ...] = ()  # the event, in a few words each
+    idle: dict[str, str] = field(default_factory=dict)  # features and why nothing came of them
     codes: set[int] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
 
@@ -49,7 +58,7 @@ class Report:
 
     def row(self, feature: str, because: str, result: str, url: str = "") -> None:
         """Say what became of something: a line in the log and one in the summary, where `url` is a link."""
-        self.rows.append((feature, because, f"[{result}]({url})" if url else result))
+        self.rows.append((feature, because, f"[{result}]({url})" if url else plain(result)))
         say(" ".join(filter(None, [f"{feature}: {because}: {result}", url])))
 
     def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
@@ -72,12 +81,30 @@ class Report:
         return line
 
     def finish(self) -> int:
-        summary = _summary(self.rows, self.failures)
-        _append("GITHUB_STEP_SUMMARY", summary)
+        _append("GITHUB_STEP_SUMMARY", self._summary())
         _output("comments", self.comments)
         _output("failures", self.failures)
         _output("plan", self.plan)
         return min((code for code in self.codes if code), default=0)
+
+    def _summary(self) -> str:
+        """What was seen, what was done about it, what went wrong, and folded: why not more."""
+        seen = f"Seen: {', '.join(map(cell, self.seen))}\n\n" if self.seen else ""
+        lines = [f"| {feature} | {cell(because)} | {result} |\n" for feature, because, result in self.rows]
+        nothing = f"Nothing {'was done' if self.failures else 'to do'}.\n"
+        failures = [f"\n- \u26a0\ufe0f {cell(failure)}\n" for failure in self.failures]
+        done = TABLE_HEAD + "".join(lines) if lines else nothing
+        return f"### mattermod\n\n{seen}{done}{''.join(failures)}{self._why_not()}"
+
+    def _why_not(self) -> str:
+        """Each reason once, with the features of which nothing came because of it."""
+        told = {feature for feature, _, _ in self.rows}
+        reasons: dict[str, list[str]] = {}
+        for feature, reason in self.idle.items():
+            if feature not in told:
+                reasons.setdefault(reason, []).append(feature)
+        lines = [f"- {plain(reason)}: {', '.join(features)}\n" for reason, features in reasons.items()]
+        return WHY_NOT.format("".join(lines)) if lines else ""
 
 
 def say(text: str) -> None:
@@ -119,11 +146,9 @@ def cell(text: str) -> str:
     return f"`{flat}`" if flat.strip() else ""
 
 
-def _summary(rows: list[tuple[str, str, str]], failures: list[str]) -> str:
-    lines = [f"| {feature} | {cell(because)} | {result} |\n" for feature, because, result in rows]
-    nothing = f"### mattermod\n\nNothing {'was done' if failures else 'to do'}.\n"
-    table = SUMMARY_HEAD + "".join(lines) if rows else nothing
-    return table + "".join(f"\n- \u26a0\ufe0f {cell(failure)}\n" for failure in failures)
+def plain(text: str) -> str:
+    """Text that becomes nothing in Markdown as it is, all other as a cell."""
+    return text if _PLAIN.fullmatch(text) else cell(text)
 
 
 def _code(error: Exception, fail_on: str) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events
-from mattermod_action.bot import RESULTS, Bot
+from mattermod_action.bot import RESULTS, Bot, said
 from mattermod_action.errors import Stopped
 from mattermod_action.events import RunFailed, Tick
 from mattermod_action.planning import Plan, follow_ups
@@ -41,9 +41,14 @@ class Run:
 
     def rehearse(self, event: Event) -> None:
         """Plan on the event and on what follows from it, and do nothing."""
-        first = self._bot.plan(event).as_json(event)
-        then = [self._bot.plan(each).as_json(each) for each in self._followed(event)]
+        first, then = self._rehearsed(event), [self._rehearsed(each) for each in self._followed(event)]
         self._report.plan = {**first, **({"then": then} if then else {})}
+
+    def _rehearsed(self, event: Event) -> dict[str, Any]:
+        plan = self._bot.plan(event)
+        for effect in plan.effects:
+            self._report.row(effect.feature, effect.cause, f"would {said(effect, done=True)}")
+        return plan.as_json(event)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Tick):

@@ -89,10 +89,11 @@ def _compose(text: str) -> Node | None:
         raise Unreadable(
             mark.line + 1 if mark else 1, f"is not YAML: {_plain(error.problem or error.context)}"
         ) from error
-    except (YAMLError, ValueError) as error:
-        raise Unreadable(1, f"is not YAML: {_plain(str(error))}") from error
     except RecursionError as error:
         raise Unreadable(1, f"is nested more than {DEEPEST} levels deep") from error
+    except Exception as error:  # the library stumbles over some texts, such as `%YAML 1.9`
+        known = isinstance(error, (YAMLError, ValueError))
+        raise Unreadable(1, f"is not YAML: {_plain(str(error) if known else None)}") from error
 
 
 def _plain(problem: str | None) -> str:
@@ -133,7 +134,7 @@ class _Walk:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode) or key.tag != TEXT:
-                shown = key.value if isinstance(key, ScalarNode) else "a list or mapping"
+                shown = key.value[:40] if isinstance(key, ScalarNode) else "a list or mapping"
                 self._source.mistakes.append((line, path, f"a key must be text, found {shown!r}"))
                 continue
             here = (*path, key.value)

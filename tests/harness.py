@@ -9,11 +9,11 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 PASSED_ON = ("PATH", "HOME", "SSL_CERT_FILE", "LANG")
 TIMEOUT = 90  # seconds; nothing here takes a tenth of it
@@ -44,17 +44,15 @@ class Bot:
         return self.finish(self.start(name, payload, **variables))
 
     def start(self, name: str, payload: Mapping[str, Any], **variables: str) -> subprocess.Popen[str]:
-        place = self.home / uuid.uuid4().hex
-        place.mkdir(parents=True)
-        (place / "event.json").write_text(json.dumps(payload))
+        env = self.environment(name, payload) | variables
         process = subprocess.Popen(
             [sys.executable, "-m", "mattermod_action", "run"],
-            env=self._environment(place, name) | variables,
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        process.place = place  # type: ignore[attr-defined]
+        process.place = Path(env["GITHUB_EVENT_PATH"]).parent  # type: ignore[attr-defined]
         return process
 
     def finish(self, process: subprocess.Popen[str]) -> Run:
@@ -63,7 +61,11 @@ class Bot:
         outputs = _read(place / "output")
         return Run(process.returncode, log, _read(place / "summary"), _outputs(outputs))
 
-    def _environment(self, place: Path, name: str) -> dict[str, str]:
+    def environment(self, name: str, payload: Mapping[str, Any]) -> dict[str, str]:
+        """Write the event to a place of its own, and return what the runner would set for it."""
+        place = self.home / uuid.uuid4().hex
+        place.mkdir(parents=True)
+        (place / "event.json").write_text(json.dumps(payload))
         inputs = {"github-token": self.token, "database-url": self.database_url} | self.inputs
         return {
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.bodies import SIZE, WORST, worst
 from mattermod_action.commands import LONGEST, MOST, Command, added, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 CHECK = Command("check-cla")
 
@@ -61,6 +64,15 @@ CHECK = Command("check-cla")
         ("\\/check-cla", []),
         ("&#47;check-cla", []),
         ("[a]:\n/check-cla", []),
+        ("/first\n\\/check-cla\n&#47;check-cla\n<b>/check-cla</b>", [Command("first")]),
+        ("a <code>\n/check-cla\n</code>\n/last", [Command("last")]),
+        ("<blockquote>\n\n/check-cla\n\n</blockquote>\n\n/last", [Command("last")]),
+        ("<div><!--\n\n/check-cla\n\n-->", []),
+        ("a <a href='x'>\n/check-cla\n</a>", []),
+        ("<a name='x'></a>\n/check-cla", [CHECK]),
+        ("text\na | b\n--- | ---\n/check-cla | c", []),
+        ("[a](x 'b\n/check-cla \\' c')", []),
+        ("\ud800\n/check-cla", [CHECK]),  # half of a surrogate pair
     ],
 )
 def test_what_is_a_command(body: str, expected: list[Command]) -> None:
@@ -108,34 +120,12 @@ def test_no_body_breaks_it(body: str) -> None:
     parse(f"{body}\n/check-cla\n{body}")
 
 
-SIZE = 65_536
-WORST = [
-    "[",
-    "![",
-    "`",
-    "*a ",
-    "<a\n",
-    "> ",
-    "- a\n",
-    "# a\n",
-    "/a\n\n",
-    "1. a\n",
-    "|a\n|-\n",
-    "&amp;",
-    "<",
-    "\t",
-    "a\\\n",
-    "[a]: b\n",
-]
-
-
 @pytest.mark.parametrize("piece", WORST, ids=repr)
 def test_s22_the_worst_comment_is_read_in_linear_time(piece: str) -> None:
     """S-22: four times the length is less than six times the processor's time; quadratic would be sixteen."""
 
     def seconds(size: int) -> float:
-        body = (piece * (size // len(piece)))[: size - 20] + "\n\n/check-cla\n"
-        return min(_timed(body) for _ in range(5))
+        return min(_timed(worst(piece, size)) for _ in range(5))
 
     assert seconds(SIZE) < 6 * seconds(SIZE // 4) + 0.01
 
@@ -144,6 +134,31 @@ def _timed(body: str) -> float:
     started = time.process_time()
     parse(body)
     return time.process_time() - started
+
+
+@pytest.mark.parametrize("piece", WORST, ids=repr)
+def test_s22_twice_the_comment_is_twice_the_work(piece: str) -> None:
+    """S-22: by no clock, but by lines of Python. Red when each piece looks at those before it."""
+    short, long = (_lines_run(worst(piece, size)) for size in (SIZE // 16, SIZE // 8))
+    assert long < 2.2 * short + 200
+
+
+def _lines_run(body: str) -> int:
+    """Count what a tracer sees."""
+    counted = 0
+
+    def trace(_frame: FrameType, _event: str, _argument: object) -> Any:
+        nonlocal counted
+        counted += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        parse(body)
+    finally:
+        sys.settrace(before)
+    return counted
 
 
 def test_random_mixtures_never_take_long() -> None:

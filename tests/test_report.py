@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mattermod_action.errors import Down, Mistake, Refused
-from mattermod_action.report import Report, annotate, cell, mask, safe
+from mattermod_action.report import Report, annotate, cell, mask, plain, safe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +125,35 @@ def test_s05_secrets_are_masked_in_every_form(
     hidden = {line.removeprefix("::add-mask::") for line in capsys.readouterr().out.splitlines()}
     assert {'p@s"s', "p%2540s%2522s", 'p@s\\"s', "cEBzInM=", "one", "two"} <= hidden
     assert "" not in hidden
+
+
+def summary(report: Report, path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(path / "summary"))
+    report.finish()
+    return (path / "summary").read_text()
+
+
+def test_the_summary_says_what_was_seen_done_and_why_not_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red when a reason is left out, or told of a feature that did something."""
+    report = Report(seen=("issues labeled", "octo-org/hello#5"))
+    report.idle = {"cla": "nothing here calls for it", "welcome": "nothing here calls for it", "greeter": "no | token"}
+    report.row("welcome", "opened", "comment posted", "https://x.org/1")
+    report.row("label_cleanup", "closed", "remove label a|b <img>")
+    assert summary(report, tmp_path, monkeypatch) == (
+        "### mattermod\n\nSeen: `issues labeled`, `octo-org/hello#5`\n\n"
+        "| feature | because of | result |\n| --- | --- | --- |\n"
+        "| welcome | `opened` | [comment posted](https://x.org/1) |\n"
+        "| label_cleanup | `closed` | `remove label a\u2502b <img>` |\n"
+        "\n<details><summary>Why not more</summary>\n\n"
+        "- nothing here calls for it: cla\n- `no \u2502 token`: greeter\n\n</details>\n"
+    )
+
+
+def test_a_summary_of_nothing_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert summary(Report(), tmp_path, monkeypatch) == "### mattermod\n\nNothing to do.\n"
+
+
+@given(st.text())
+def test_s21_plain_text_becomes_nothing_in_markdown(text: str) -> None:
+    shown = plain(text)
+    assert shown == cell(text) or not set(shown) & set("`|<>[]@*~\\!\n\r")

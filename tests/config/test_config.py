@@ -61,6 +61,10 @@ def mistakes(text: str, name: str = "c.yml") -> list[str]:
         ("backfill: maybe\n", ["c.yml:1: backfill: must be true or false, found text"]),
         ("label_messages:\n\t- a\n", ["c.yml:2: is not YAML: found character '\\t' that cannot start any token"]),
         ("a: 1\n---\nb: 2\n", ["c.yml:2: is not YAML: but found another document"]),
+        ("%YAML 1.9\n---\na: 1\n", ["c.yml:1: is not YAML: it cannot be parsed"]),
+        ('{"a\\nb": 1}', [r"c.yml:1: 'a\nb': unknown key"]),
+        ('{"": 2}', ["c.yml:1: '': unknown key"]),
+        ('{"\\u001b[31m": 3}', [r"c.yml:1: '\x1b[31m': unknown key"]),
         ("[" * 900, ["c.yml:1: is nested more than 20 levels deep"]),
     ],
 )

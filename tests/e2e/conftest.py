@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
 
 from sandbox.act import Act
 from tests import servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
 
 IMAGE = "mattermod-action"
+FLAGS = """
+--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars --no-proxy-server
+--disable-background-networking --disable-component-update --disable-sync
+""".split()
+LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,3 +83,18 @@ def mysql9_root() -> Path:
         command = ["debootstrap", "--variant=minbase", "--include=mysql-server-core", "sid", str(root)]
         subprocess.run(command, check=True, capture_output=True)
     return root
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and chromedriver):  # left to itself, selenium would fetch some
+        raise RuntimeError("no Chromium here: run scripts/ensure-chromium")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, LOOPBACK_ONLY, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    started = webdriver.Chrome(options, Service(chromedriver))
+    yield started
+    started.quit()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,8 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from jenkins import Jenkins
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -22,10 +18,12 @@ from sandbox import deliveries
 from sandbox.everything import serve_all
 from sandbox.jenkins import API_TOKEN, USER
 from sandbox.records import Pull
+from tests.e2e.pictures import png_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
 
     from sandbox import Sandbox
@@ -33,22 +31,17 @@ if TYPE_CHECKING:
     from sandbox.records import Comment
 
 PICTURE = Path(__file__).parents[2] / "docs/sandbox.png"
-WANTED = os.environ.get("PICTURE")  # where `make picture` wants it
+WANTED = os.environ.get("PICTURES")  # the folder where `make picture` wants them
 DESK, PHONE = (1100, 800), (390, 844)
 DEV = "2: Dev Review"
 ANSWER = "Thanks @newcomer, a developer will look at this within two days."
 WIDE = f"No `{'wide' * 40}` and no {'wide' * 40}\n\n```\n{'wide ' * 40}\n```\n\n|{'a wide head|' * 9}\n{'|--' * 9}|\n"
-FLAGS = """
---headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars --no-proxy-server
---disable-background-networking --disable-component-update --disable-sync
-""".split()
-LOOPBACK_ONLY = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 class Browser:
     """A window on one sandbox; what a person sees is asked of it in CSS selectors."""
 
-    def __init__(self, driver: webdriver.Chrome, github: Sandbox) -> None:
+    def __init__(self, driver: Chrome, github: Sandbox) -> None:
         self.driver, self.github = driver, github
 
     def open(self, path: str = "", size: tuple[int, int] = DESK) -> None:
@@ -103,21 +96,6 @@ class Browser:
         return {each["params"]["request"]["url"] for each in logged if each["method"] == "Network.requestWillBeSent"}
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and chromedriver):  # left to itself, selenium would fetch some
-        raise RuntimeError("no Chromium here: run scripts/ensure-chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, LOOPBACK_ONLY, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    started = webdriver.Chrome(options, Service(chromedriver))
-    yield started
-    started.quit()
-
-
 @pytest.fixture
 def running() -> Iterator[Everything]:
     """The sandbox with the bot attached, as `make demo KEEP=1` leaves it; without AWS, which starts slowly."""
@@ -127,7 +105,7 @@ def running() -> Iterator[Everything]:
 
 
 @pytest.fixture
-def browser(driver: webdriver.Chrome, running: Everything) -> Iterator[Browser]:
+def browser(driver: Chrome, running: Everything) -> Iterator[Browser]:
     """Whatever a test does, nothing is loaded from anywhere but the sandbox (chrome: is inside the browser)."""
     driver.get("about:blank")
     made = Browser(driver, running.github)
@@ -228,14 +206,8 @@ def test_the_readme_shows_this_page(browser: Browser) -> None:
     browser.say("I speak Finnish: **hei** is right. This closes #5.", "reviewer")
     browser.one("h1").click()  # nothing has the focus
     taken = browser.driver.get_screenshot_as_png()
-    assert size(taken) == DESK
+    assert png_size(taken) == DESK
     if WANTED:
-        Path(WANTED).write_bytes(taken)
-    assert size(PICTURE.read_bytes()) == DESK
+        (Path(WANTED) / PICTURE.name).write_bytes(taken)
+    assert png_size(PICTURE.read_bytes()) == DESK
     assert PICTURE.stat().st_size < 150_000
-
-
-def size(png: bytes) -> tuple[int, ...]:
-    """Width and height: https://www.w3.org/TR/png-3/#11IHDR."""
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    return struct.unpack(">II", png[16:24])

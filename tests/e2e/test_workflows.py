@@ -6,7 +6,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ruamel.yaml import YAML
 
+from benchmarks.everything import signatures, switch_on
 from mattermod_action.ports import SCHEMA
 from sandbox import payloads
 from sandbox.act import EXAMPLES
@@ -15,7 +17,8 @@ from sandbox.records import Status
 from tests import servers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from sandbox import Sandbox
     from sandbox.act import Act
@@ -131,43 +134,55 @@ def test_migrate(act: Workflow, mysql_server: servers.Server) -> None:
         assert servers.migrator(empty).version() == (number, False)
 
 
-CONFIG = """
-block_merge: {labels: ["Do Not Merge"]}
-welcome: {message: "Hello @USERNAME!"}
-greeter: {team: core, labels: [Contributor]}
-label_cleanup: {labels: ["Do Not Merge"]}
-update_branch: {}
-auto_assign: {team: core}
-"""
+@pytest.fixture
+def everything(github: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
+    """Every feature is switched on, and the job's token may do what the workflow asks for."""
+    with signatures(tmp_path / "signed") as url:
+        switch_on(github, url)
+        yield github
 
 
-def permitted(github: Sandbox, **more: str) -> None:
-    github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG})
-    given = {"contents": "read", "issues": "write", "pull_requests": "write", "statuses": "write", "metadata": "read"}
-    github.state.tokens["github-token"].permissions = {**given, **more}
+def permitted(github: Sandbox, workflow: str) -> None:
+    """Give the token what the job of that workflow has."""
+    document = YAML(typ="safe", pure=True).load((EXAMPLES / workflow).read_text())
+    [job] = document["jobs"].values()
+    asked = {name.replace("-", "_"): level for name, level in job["permissions"].items()}
+    github.state.tokens["github-token"].permissions = {**asked, "metadata": "read"}
 
 
-def test_the_life_of_a_pull_request(act: Workflow, github: Sandbox) -> None:
-    permitted(github)
-    event = payloads.opened_pull(github.state, github.repository, "New", ["Do Not Merge"], "newcomer")
+def test_the_life_of_a_pull_request(act: Workflow, everything: Sandbox) -> None:
+    github = everything
+    permitted(github, "pull-request.yml")
+    event = payloads.opened_pull(
+        github.state, github.repository, "New", ["Do Not Merge", "Work in Progress"], "newcomer"
+    )
     number = event["number"]
     run = act("pull-request.yml")
     ran = run.run("pull_request_target", event)
     assert ran.code == 0, ran.log
-    assert bodies(github, number)[0].startswith("Hello @newcomer!")
+    assert bodies(github, number)[0].startswith("Hello @newcomer, thanks")
+    assert "| cla | `CLA` | set status cla/mattermost, error |" in ran.summary
+    assert ran.outputs["failures"] == []
     assert "| block_merge | `labels` | set status merge/blocked, pending |" in ran.summary
     closed = payloads.closed(github.state, github.repository, number, "maintainer")
     assert run.run("pull_request_target", closed).code == 0
-    assert [label.name for label in github.state.pull(github.repository, number).labels] == ["Contributor"]
+    labels = {label.name for label in github.state.pull(github.repository, number).labels}
+    assert labels == {"Do Not Merge", "Contributor", "Hacktoberfest"}
 
 
-def test_commands(act: Workflow, github: Sandbox) -> None:
-    permitted(github, contents="write")
+def test_commands(act: Workflow, everything: Sandbox) -> None:
+    github = everything
+    permitted(github, "comments.yml")
     number = payloads.opened_pull(github.state, github.repository, "New", [], "newcomer")["number"]
     github.state.write_files(github.repository, {"new.txt": "new\n"})
     before = github.state.pull(github.repository, number).head_sha
     run = act("comments.yml")
-    for body, author in (("Please\n/update-branch", "newcomer"), ("/autoassign", "stranger"), ("thanks", "newcomer")):
+    for body, author in (
+        ("Please\n/update-branch", "newcomer"),
+        ("/check-cla", "stranger"),
+        ("/autoassign", "stranger"),
+        ("thanks", "newcomer"),
+    ):
         event = payloads.comment_created(github.state, github.repository, number, author, body)
         ran = run.run("issue_comment", event)
         assert ran.code == 0, ran.log
@@ -177,7 +192,7 @@ def test_commands(act: Workflow, github: Sandbox) -> None:
 
 
 def test_checks_that_are_over_merge(act: Workflow, github: Sandbox) -> None:
-    permitted(github, contents="write", statuses="write", checks="read")
+    permitted(github, "auto-merge.yml")
     github.state.write_files(github.repository, {".github/mattermod.yml": "auto_merge: {label: Ready}\n"})
     pull = github.state.add_pull(github.repository, "New", "reviewer", mergeable_reads=0)
     payloads.labeled(github.state, github.repository, pull.number, "Ready", "maintainer")
@@ -201,7 +216,7 @@ BUILD = "run-name: Build ${{ inputs.key }}\non: {workflow_dispatch: {inputs: {ke
 
 
 def test_a_label_starts_a_workflow_and_its_end_is_told(act: Workflow, github: Sandbox) -> None:
-    permitted(github, contents="write", actions="write")
+    permitted(github, "label-workflow.yml")
     files = {".github/mattermod.yml": STARTS, ".github/workflows/build.yml": BUILD}
     github.state.write_files(github.repository, files)
     repository = github.state.repository(github.repository)
