@@ -4,7 +4,8 @@ Calls are counted in the sandbox, REST and GraphQL alike, on both stores. The or
 source (mattermost-mattermod at 12977a7), for a repository with a build status and no more comments than fit on a page;
 of the schedule, for one pull request and one issue. The floor is what the outcome needs where the payload is believed
 and the database asked. A budget is the floor and one, and what safety costs: reading the configuration, a permission,
-two reactions on a command, one look at what is, and the changed files where paths are guarded.
+two reactions on a command, one look at what is, the changed files where paths are guarded, and, when there is a comment
+before a merge and one after it, the embedded store's second look for markers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sandbox
 from benchmarks import bodies
 from benchmarks.everything import Cost, Trial, signatures, switch_on
 from sandbox import payloads
+from sandbox.records import Review, Status
 from tests import servers
 
 if TYPE_CHECKING:
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 
     Payload = dict[str, Any]
 
-CONFIG, ROLE, REACTIONS, LIVE, FILES = 1, 1, 2, 1, 1
+CONFIG, ROLE, REACTIONS, LIVE, FILES, MARKERS = 1, 1, 2, 1, 1, 1
 DEV, BLOCK, HELP = "2: Dev Review", "Do Not Merge", "Help Wanted"
+BUILD, READY = "Build App", "Ready to Merge"
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,43 @@ def _tick(trial: Trial) -> Payload:
     return {"schedule": "7,37 * * * *", "repository": trial.opened()["repository"]}
 
 
+def _starts(trial: Trial) -> Payload:
+    files = {".github/workflows/build-app.yml": "on: workflow_dispatch\n"}
+    trial.github.state.write_files(trial.github.repository, files)
+    return _about(trial, trial.known(), "labeled", BUILD, "maintainer")
+
+
+def _may_merge(trial: Trial, *, approved: bool = True) -> int:
+    """A pull request with the label, which was announced; with everything else that a merge asks for, if `approved`."""
+    number, state = trial.known("reviewer"), trial.github.state
+    pull = state.pull(trial.github.repository, number)
+    pull.mergeable_reads = 0
+    if approved:
+        by, now = state.person("maintainer"), state.now()
+        state.review(trial.github.repository, number, Review(state.next_id(), by, "APPROVED", "", pull.head_sha, now))
+    return number
+
+
+def _merges(trial: Trial) -> Payload:
+    return _about(trial, _may_merge(trial), "labeled", READY, "maintainer")
+
+
+def _waits(trial: Trial) -> Payload:
+    return _about(trial, _may_merge(trial, approved=False), "labeled", READY, "maintainer")
+
+
+def _checks_over(trial: Trial) -> Payload:
+    """The label was put on while a check was running."""
+    number, state, place = _may_merge(trial), trial.github.state, trial.github.repository
+    sha = state.pull(place, number).head_sha
+    for result in ("pending", "success"):
+        made = Status(state.next_id(), "ci", result, state.person("ci"), state.now())
+        state.add_status(place, sha, made)
+        if result == "pending":
+            trial.run(_about(trial, number, "labeled", READY, "maintainer"))
+    return payloads.status(state, place, sha, made.id, "ci")
+
+
 PULL, ISSUE, COMMENT = "pull_request", "issues", "issue_comment"
 CASES = [
     Case("comment without a command", comment("Looks good"), (COMMENT, "created"), 4, agreed=0),
@@ -129,6 +169,12 @@ CASES = [
     Case("pull request labeled, a message", pull("labeled", DEV), (PULL, "labeled"), 3, 1, CONFIG + LIVE),
     Case("pull request labeled, blocks", pull("labeled", BLOCK), (PULL, "labeled"), None, 1, CONFIG + LIVE),
     Case("pull request labeled, no message", pull("labeled", "Other"), (PULL, "labeled"), None, 0, CONFIG + LIVE),
+    # The run, a comment and the label's end; the pull request is looked at once more right before.
+    Case("pull request labeled, a workflow", _starts, (PULL, "labeled"), None, 3, CONFIG + ROLE + 2 * LIVE),
+    # All that a merge depends on, the comments before and after, the merge; and all of it once more right before.
+    Case("pull request labeled, merged", _merges, (PULL, "labeled"), None, 4, CONFIG + ROLE + 2 * LIVE + MARKERS),
+    Case("pull request labeled, to be merged later", _waits, (PULL, "labeled"), None, 3, CONFIG + ROLE + LIVE),
+    Case("checks over, merged", _checks_over, ("status", ""), 7, 3, CONFIG + ROLE + LIVE, name="status"),
     Case("unlabeled, blocked no more", pull("unlabeled", BLOCK, (BLOCK,)), (PULL, "unlabeled"), None, 1, CONFIG + LIVE),
     Case("edited", pull("edited"), (PULL, "edited"), None, 0, CONFIG + ROLE + FILES + LIVE),
     Case(

@@ -10,6 +10,7 @@ import subprocess
 import time
 import uuid
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -31,7 +32,7 @@ SMALL = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A server whose account may create databases; `database` is the one to connect to for that."""
 
@@ -46,7 +47,17 @@ class Server:
         return replace(self.database, name=name)
 
     def migrated(self) -> Database:
-        """Create a database with our tables."""
+        """Create a database with our tables, copied from one that was migrated: that takes a third of the time."""
+        made, pattern = self.new_database(), self._pattern.name
+        with contextlib.closing(connect(made)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SHOW TABLES FROM {pattern}")
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"CREATE TABLE {table} LIKE {pattern}.{table}")
+                cursor.execute(f"INSERT INTO {table} SELECT * FROM {pattern}.{table}")
+        return made
+
+    @cached_property
+    def _pattern(self) -> Database:
         made = self.new_database()
         migrator(made).up()
         return made

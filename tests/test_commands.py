@@ -122,12 +122,12 @@ def test_no_body_breaks_it(body: str) -> None:
 
 @pytest.mark.parametrize("piece", WORST, ids=repr)
 def test_s22_the_worst_comment_is_read_in_linear_time(piece: str) -> None:
-    """S-22: four times the length is less than six times the processor's time; quadratic would be sixteen."""
+    """S-22: four times the length is less than ten times the processor's time, which is noisy; quadratic is sixteen."""
 
     def seconds(size: int) -> float:
         return min(_timed(worst(piece, size)) for _ in range(5))
 
-    assert seconds(SIZE) < 6 * seconds(SIZE // 4) + 0.01
+    assert seconds(SIZE) < 10 * seconds(SIZE // 4) + 0.01
 
 
 def _timed(body: str) -> float:

@@ -11,10 +11,10 @@ import pytest
 from markdown_it import MarkdownIt
 from selenium.webdriver.common.by import By
 
-import sandbox
 from benchmarks.everything import Trial, signatures, switch_on
 from mattermod_action.features import FEATURES
 from tests.e2e.pictures import png_size
+from tests.sandbox.openapi import checked
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -37,7 +37,7 @@ a { color: #0969da; }
 @pytest.fixture
 def summary(tmp_path: Path) -> str:
     """Of a pull request that an outsider opens with a label, with every feature switched on."""
-    with sandbox.serve() as github, signatures(tmp_path / "signed") as url:
+    with checked() as github, signatures(tmp_path / "signed") as url:
         switch_on(github, url)
         trial = Trial(github, tmp_path)
         ended = trial.run(trial.opened("newcomer", ("2: Dev Review", "Do Not Merge")))
