@@ -99,7 +99,7 @@ class StoreContract:
     def test_a_list_is_kept_as_it_was_last(self, store: Store, late: Store) -> None:
         key, at = "c" * 64, datetime(2026, 1, 2, 3, 4, 5, 678_901)  # noqa: DTZ001  # naive UTC, as everywhere
         assert store.recall(key) is None
-        for names in (bytes(range(256)), b"x" * 2_000_000):
+        for names in (bytes(range(256)), b"x" * 500_000):
             store.keep(key, '"an etag"', names, at)
             assert late.recall(key) == ('"an etag"', names, at)
         assert store.recall("d" * 64) is None
