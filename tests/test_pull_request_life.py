@@ -210,7 +210,9 @@ def test_mm56_logins_compare_without_case(bot: Bot, github: Sandbox, author: str
     assert statuses(github, event["number"])["cla/mattermost"] == expected
 
 
-def test_mm55_a_deleted_account_has_signed_nothing(bot: Bot, github: Sandbox) -> None:
+def test_mm55_a_deleted_account_has_signed_nothing(bot: Bot, github: Sandbox, signatures: Signatures) -> None:
+    """MM-55: nor is an empty line of the list anybody's name."""
+    signatures.body += "\n,\n"
     event = opened(github, "reviewer")
     github.state.pull(github.repository, event["number"]).author = None
     event["pull_request"]["user"] = None
