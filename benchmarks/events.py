@@ -123,7 +123,8 @@ def _tick(trial: Trial) -> Payload:
 
 
 def _starts(trial: Trial) -> Payload:
-    files = {".github/workflows/build-app.yml": "on: workflow_dispatch\n"}
+    inputs = "{pull: {}, sha: {}, mattermod-key: {}}"
+    files = {".github/workflows/build-app.yml": f"on: {{workflow_dispatch: {{inputs: {inputs}}}}}\n"}
     trial.github.state.write_files(trial.github.repository, files)
     return _about(trial, trial.known(), "labeled", BUILD, "maintainer")
 

@@ -152,7 +152,8 @@ class Ledger(Generic[E_contra]):
             except Unsure:
                 raise
             except (Limited, Down, Mistake, Refused) as error:  # certainly not carried out
-                self._store.release(effect.key, self._owner, claim.fence)
+                final = isinstance(error, Refused) and not effect.resumable  # nothing that a sweep should find
+                (self._store.forget if final else self._store.release)(effect.key, self._owner, claim.fence)
                 self._bide(error)
 
     def _bide(self, error: Exception) -> None:

@@ -399,9 +399,11 @@ REFUSED = {
 @pytest.mark.parametrize("label", REFUSED)
 @pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
 def test_what_github_refuses_is_told(bot: Bot, github: Sandbox, label: str) -> None:
+    """Once; and a sweep has nothing to add."""
     event = labeled(github, label)
     for _ in range(2):
         run(bot, event)
+    sweep(bot)
     assert runs(github) == []
     [body] = bodies(github)
     assert REFUSED[label] in body
