@@ -106,7 +106,9 @@ def features(section: str | None) -> None:
         for name in FEATURES:
             click.echo(f"{name:20} {_page(name).splitlines()[0]}")
     elif section in FEATURES:
-        click.echo(_page(section).rstrip())
+        click.echo(f"{_page(section).rstrip()}\n\nEach key, and what it is when it is left out:")
+        for key, default in _keys(section):
+            click.echo(f"  {key}: {default or 'must be given'}")
     else:
         _fail(Mistake(f"there is no feature {section!r}: give one of {', '.join(FEATURES)}"))
 
@@ -173,6 +175,12 @@ def _load(file: Path) -> Loaded:
 
 def _page(name: str) -> str:
     return importlib.import_module(f"mattermod_action.features.{name}").__doc__ or name
+
+
+def _keys(name: str) -> list[tuple[str, str]]:
+    from mattermod_action.config import keys_of
+
+    return list(keys_of(importlib.import_module(f"mattermod_action.features.{name}").Config))
 
 
 def _shown(made: Plan, event: Event) -> str:

@@ -6,6 +6,7 @@ Whatever is wrong is said at once, a line each: `file:line: section.key: what, d
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,8 @@ from mattermod_action.features import FEATURES
 from mattermod_action.source import Unreadable, read, suggestion
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic_core import ErrorDetails
 
     from mattermod_action.source import Path, Source
@@ -214,6 +217,15 @@ def _kind(value: Any) -> str:
         return "nothing"
     kind = list if isinstance(value, tuple) else type(value)
     return JSON_NAMES.get(kind, kind.__name__)
+
+
+def keys_of(section: type[BaseModel], before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each key of a section, and as JSON what it is when it is left out, "" when it must be given."""
+    for name, field in section.model_fields.items():
+        default = "" if field.is_required() else json.dumps(field.get_default(call_default_factory=True))
+        yield before + name, default
+        if inner := _model_in(field.annotation):
+            yield from keys_of(inner, f"{before}{name}[].")
 
 
 def _known_keys(path: tuple[int | str, ...]) -> tuple[str, ...]:

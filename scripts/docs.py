@@ -13,11 +13,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from mattermod_action.config import keys_of
 from mattermod_action.features import FEATURES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGE = "# {title}\n\n<!-- written by `make docs` from mattermod_action/features/{name}.py -->\n\n{text}\n"
+PAGE = "# {title}\n\n<!-- written by `make docs` from mattermod_action/features/{name}.py -->\n\n{text}\n{keys}"
+KEYS = "\n| key | when it is left out |\n| --- | --- |\n{rows}"
 
 
 def render() -> dict[Path, str]:
@@ -69,7 +71,14 @@ def _text(data: dict[str, Any]) -> str:
 
 
 def _page(name: str) -> str:
-    return PAGE.format(title=name.replace("_", " ").capitalize(), name=name, text=_doc(name))
+    return PAGE.format(title=name.replace("_", " ").capitalize(), name=name, text=_doc(name), keys=_keys(name))
+
+
+def _keys(name: str) -> str:
+    """What may stand in the section; none of it in some."""
+    section = importlib.import_module(f"mattermod_action.features.{name}").Config
+    rows = [f"| `{key}` | {f'`{default}`' if default else 'must be given'} |\n" for key, default in keys_of(section)]
+    return KEYS.format(rows="".join(rows)).replace("<", "&lt;") if rows else ""
 
 
 if __name__ == "__main__":

@@ -136,7 +136,11 @@ def test_check_config_tells_every_mistake(config: Path) -> None:
 
 def test_features_and_their_pages() -> None:
     assert "label_messages       Answer a label with a message.\n" in mattermod("features").stdout
-    assert "label_messages:\n  pull_requests:" in mattermod("features", "--show", "label_messages").stdout
+    shown = mattermod("features", "--show", "label_messages").stdout
+    assert "label_messages:\n  pull_requests:" in shown
+    assert shown.endswith(
+        '  issues[].label: must be given\n  issues[].message: must be given\n  issues[].when: "labeled"\n'
+    )
     ran = mattermod("features", "--show", "cherry_pick")
     assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
 
