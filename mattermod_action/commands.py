@@ -97,8 +97,8 @@ def _lines(body: str) -> list[str]:
             pieces.append("\n")
             continue
         [(kind, content)] = event.items()
-        if kind == "Text":
-            if starts and content[0] == "/" and not quotations and not html.quotes:
+        if kind in ("Text", "Code"):
+            if starts and kind == "Text" and content[0] == "/" and not quotations and not html.quotes:
                 slashes.append(len(pieces))
             pieces.append(content)
         elif kind in ("Start", "End"):
@@ -111,9 +111,8 @@ def _lines(body: str) -> list[str]:
                 continue
             if name not in PLAIN:
                 quotations += 1 if kind == "Start" else -1
-                html.ends_block()
-        elif kind == "Code":
-            pieces.append(content)
+                if html.block:
+                    html.ends_block()
         elif kind in ("Html", "InlineHtml"):
             html.reads(content, part_of_block=kind == "Html")
         starts = marked = False
@@ -163,18 +162,17 @@ class _Html:
     def __init__(self) -> None:
         self.quotes = False
         self._open: Counter[str] = Counter()
-        self._block: list[str] = []
+        self.block: list[str] = []
 
     def reads(self, raw: str, *, part_of_block: bool) -> None:
         if part_of_block:
-            self._block.append(raw)
+            self.block.append(raw)
         else:
             self._reads(raw)
 
     def ends_block(self) -> None:
-        if self._block:
-            self._reads("".join(self._block))
-            self._block = []
+        self._reads("".join(self.block))
+        self.block = []
 
     def _reads(self, raw: str) -> None:
         for found in _TAGS.finditer(raw):
