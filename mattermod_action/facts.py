@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mattermod_action.adapters.cla_list import Reading
-    from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
+    from mattermod_action.events import PullRequest, Repository
     from mattermod_action.merging import Candidate
     from mattermod_action.ports import Authorship, ChangedFile, Clock, Origin
     from mattermod_action.world import World
@@ -37,15 +37,12 @@ class LiveFacts:
     def __init__(self, world: World) -> None:
         self._world = world
         self._roles: dict[tuple[int, str], tuple[str, datetime]] = {}
+        self._lists: dict[str, Reading] = {}
+        self._listed: dict[tuple[int, str], Candidate] = {}
         self.pull = cache(self._pull)  # a method's cache would outlive its run
-        self.pull_of = cache(self._pull_of)
         self.files = cache(self._files)
         self.authors = cache(self._authors)
-        self.is_first = cache(self._is_first)
-        self._lists: dict[str, Reading] = {}
         self.candidates = cache(self._candidates)
-        self._listed: dict[tuple[int, str], Candidate] = {}
-        self.numbered = cache(self._numbered)
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -79,17 +76,11 @@ class LiveFacts:
     def _clock(self) -> Clock:
         return self._world.clock
 
-    def _pull(self, subject: Subject) -> PullRequest | None:
-        return self._world.github.pull(subject.repository, subject.number)
-
-    def _pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
-        return self._world.github.pull(group.repository, group.number)
+    def _pull(self, repository: Repository, number: int) -> PullRequest | None:
+        return self._world.github.pull(repository, number)
 
     def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
         return self._world.github.files(pull)
-
-    def _numbered(self, repository: Repository, number: int) -> PullRequest | None:
-        return self._world.github.pull(repository, number)
 
     def _candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
         found = self._world.github.candidates(repository, label)
@@ -106,7 +97,7 @@ class LiveFacts:
     def _authors(self, pull: PullRequest) -> Sequence[Authorship]:
         return self._world.github.authors(pull)
 
-    def _is_first(self, pull: PullRequest) -> bool:
+    def is_first(self, pull: PullRequest) -> bool:
         return self._world.github.is_first(pull)
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
@@ -126,13 +117,7 @@ class NoFacts:
     def role_now(self, repository: Repository, login: str, seconds: float) -> str:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to ask who may do what")
 
-    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the pull request")
-
-    def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the pull request")
-
-    def numbered(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
+    def pull(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
 
     def origin(self, key: str) -> Origin | None:  # noqa: ARG002  # the port's signature

@@ -11,7 +11,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import events, inputs
+from mattermod_action import inputs, parsing
 from mattermod_action.errors import Mistake, Stopped
 from mattermod_action.events import Ignored
 
@@ -73,7 +73,7 @@ def read_payload(path: Path) -> dict[str, Any]:
 
 def parse(name: str, payload: dict[str, Any], repository: str, repository_id: int = 0) -> Event | Ignored:
     try:
-        return events.parse(name, payload, repository, repository_id)
+        return parsing.parse(name, payload, repository, repository_id)
     except (AttributeError, TypeError, ValueError) as error:
         raise Mistake(f"the event file is not what GitHub sends for {name}: {error}") from error
 

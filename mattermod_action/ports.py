@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from mattermod_action.effects import Once
-    from mattermod_action.events import MergeGroupSeen, PullRequest, Repository, Subject
+    from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
@@ -308,14 +308,8 @@ class Facts(Protocol):
     def role_now(self, repository: Repository, login: str, seconds: float) -> str:
         """The same, read at most `seconds` ago."""
 
-    def pull(self, subject: Subject) -> PullRequest | None:
+    def pull(self, repository: Repository, number: int) -> PullRequest | None:
         """A pull request as it is now, None when it is gone."""
-
-    def pull_of(self, group: MergeGroupSeen) -> PullRequest | None:
-        """The pull request at the head of a merge group."""
-
-    def numbered(self, repository: Repository, number: int) -> PullRequest | None:
-        """The pull request of this number, None when it is gone."""
 
     def origin(self, key: str) -> Origin | None:
         """What a key of the ledger stands for."""

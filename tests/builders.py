@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mattermod_action import events
+from mattermod_action import parsing
 from mattermod_action.events import IssueSeen, PullRequestSeen
 
 NOON = "2026-01-01T12:00:00Z"
@@ -38,12 +38,12 @@ def payload(kind: str, action: str, data: dict[str, Any], label: str | None = No
 
 
 def pull_seen(*labels: str, action: str = "labeled", label: str | None = None, **more: Any) -> PullRequestSeen:
-    seen = events.parse("pull_request", payload("pull_request", action, item(*labels, **more), label))
+    seen = parsing.parse("pull_request", payload("pull_request", action, item(*labels, **more), label))
     assert isinstance(seen, PullRequestSeen)
     return seen
 
 
 def issue_seen(*labels: str, action: str = "labeled", label: str | None = None, **more: Any) -> IssueSeen:
-    seen = events.parse("issues", payload("issue", action, item(*labels, **more), label))
+    seen = parsing.parse("issues", payload("issue", action, item(*labels, **more), label))
     assert isinstance(seen, IssueSeen)
     return seen

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mattermod_action import events
+from mattermod_action import parsing
 from mattermod_action.events import (
     ChecksChanged,
     CommandGiven,
@@ -43,7 +43,7 @@ def over(name: str, action: str = "completed") -> dict[str, Any]:
 KEY = "0123456789abcdef" * 4
 
 
-def result(key: Any, conclusion: Any = "success", action: str = events.RESULT) -> dict[str, Any]:
+def result(key: Any, conclusion: Any = "success", action: str = parsing.RESULT) -> dict[str, Any]:
     return {
         "action": action,
         "client_payload": {"key": key, "conclusion": conclusion, "url": "x"},
@@ -78,7 +78,7 @@ def workflow_run(title: str, kind: str = "workflow_dispatch", action: str = "com
     ],
 )
 def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> None:
-    event = events.parse(name, given, "octo-org/hello")
+    event = parsing.parse(name, given, "octo-org/hello")
     assert isinstance(event, kind)
     assert not isinstance(event, Ignored)
     assert event.repository.full_name == "octo-org/hello"
@@ -136,7 +136,7 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
 )
 def test_mm18_everything_else_is_a_clean_line(name: str, given: dict[str, Any], reason: str) -> None:
     """MM-18, MM-28: a table of events and actions; the rest is a no-op that says so."""
-    assert events.parse(name, given) == Ignored(reason)
+    assert parsing.parse(name, given) == Ignored(reason)
 
 
 def without(path: tuple[str, ...]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def without(path: tuple[str, ...]) -> dict[str, Any]:
 )  # fmt: skip
 def test_mm13_nulls_survive(path: tuple[str, ...]) -> None:
     """MM-13: a deleted account, a deleted fork, no milestone."""
-    assert isinstance(events.parse("pull_request", without(path)), PullRequestSeen)
+    assert isinstance(parsing.parse("pull_request", without(path)), PullRequestSeen)
 
 
 @pytest.mark.parametrize(
@@ -171,16 +171,16 @@ def test_mm13_nulls_survive(path: tuple[str, ...]) -> None:
     ],
 )
 def test_what_cannot_be_missing_is_named(path: tuple[str, ...], message: str) -> None:
-    with pytest.raises(events.BadPayloadError, match=message):
-        events.parse("pull_request", without(path))
+    with pytest.raises(parsing.BadPayloadError, match=message):
+        parsing.parse("pull_request", without(path))
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "../x", "a/b?c", "a b/c", "/x", "x/", "a/b\n::error::"])
 def test_a_repository_is_owner_and_name(name: str) -> None:
     """Names reach URL paths, so nothing but names may pass."""
     given = {**PULL, "repository": {**REPOSITORY, "full_name": name}}
-    with pytest.raises(events.BadPayloadError, match="full_name"):
-        events.parse("pull_request", given)
+    with pytest.raises(parsing.BadPayloadError, match="full_name"):
+        parsing.parse("pull_request", given)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +195,6 @@ def test_a_repository_is_owner_and_name(name: str) -> None:
     ],
 )
 def test_what_an_event_is_about(action: str, label: str | None, cause: str, *, news: bool) -> None:
-    seen = events.parse("pull_request", payload("pull_request", action, item("A", "B"), label))
+    seen = parsing.parse("pull_request", payload("pull_request", action, item("A", "B"), label))
     assert isinstance(seen, PullRequestSeen)
     assert seen.is_news(cause) is news

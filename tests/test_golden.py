@@ -12,15 +12,16 @@ import pytest
 
 from mattermod_action.bot import said
 from mattermod_action.config import load
-from mattermod_action.events import Ignored, MergeConsidered, parse
+from mattermod_action.events import Ignored, MergeConsidered
 from mattermod_action.facts import NoFacts
 from mattermod_action.features import FEATURES
+from mattermod_action.parsing import parse
 from mattermod_action.planning import follow_ups, make_plan
 from mattermod_action.ports import ChangedFile
 from tests.builders import item, payload
 
 if TYPE_CHECKING:
-    from mattermod_action.events import PullRequest, Repository, Subject
+    from mattermod_action.events import PullRequest, Repository
 
 CONFIG = """
 label_messages:
@@ -110,7 +111,7 @@ class Facts(NoFacts):
     def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002  # the port's signature
         return "admin" if login == "carol" else "read"
 
-    def pull(self, subject: Subject) -> PullRequest | None:  # noqa: ARG002  # the port's signature
+    def pull(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         return self._pull
 
     def files(self, pull: PullRequest) -> list[ChangedFile]:  # noqa: ARG002  # the port's signature

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mattermod_action.config import load
-from mattermod_action.events import PullRequestSeen, parse
+from mattermod_action.events import PullRequestSeen
+from mattermod_action.parsing import parse
 from mattermod_action.planning import make_plan
 from sandbox import payloads
 from sandbox.faults import Fault

@@ -21,7 +21,8 @@ from urllib3.exceptions import NewConnectionError
 from mattermod_action import __version__
 from mattermod_action.adapters import candidates
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
-from mattermod_action.events import PullRequest, issue, pull_request
+from mattermod_action.events import PullRequest
+from mattermod_action.parsing import issue, pull_request
 from mattermod_action.ports import Authorship, ChangedFile
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ LIST = "items"  # under which a list without a name of its own is read
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
 ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
-MERGES = "`contents: write`"
 READINESS = f"{PULLS}, `checks: read` and {STATUSES.replace('write', 'read')}"
 UNKNOWN_PAUSES = (1.0, 2.0, 4.0)  # seconds that GitHub is given to work out whether a pull request merges
 FOREIGN = (
@@ -61,45 +61,25 @@ _ANY_KEY = re.compile(r"[0-9a-f]{64}")
 
 T = TypeVar("T")
 
-COMMENTS = """
-query ($owner: String!, $name: String!, $number: Int!, $before: String) {
-  repository(owner: $owner, name: $name) {
-    issueOrPullRequest(number: $number) {
-      ... on Issue { comments(last: 100, before: $before) { ...page } }
-      ... on PullRequest { comments(last: 100, before: $before) { ...page } }
-    }
-  }
-}
-fragment page on IssueCommentConnection {
-  nodes { url body createdAt viewerDidAuthor author { __typename login } }
-  pageInfo { hasPreviousPage startCursor }
-}
+# What is asked about one item, page by page.
+ITEM = (
+    "query ($owner: String!, $name: String!, $number: Int!, $cursor: String) { repository(owner: $owner, name: $name) {"
+)
+WRITTEN = "url body createdAt viewerDidAuthor author { __typename login }"
+OLDER, NEWER = "pageInfo { hasPreviousPage startCursor }", "pageInfo { hasNextPage endCursor }"
+COMMENTS = f"""{ITEM} issueOrPullRequest(number: $number) {{
+  ... on Issue {{ comments(last: 100, before: $cursor) {{ ...page }} }}
+  ... on PullRequest {{ comments(last: 100, before: $cursor) {{ ...page }} }}
+}} }} }}
+fragment page on IssueCommentConnection {{ nodes {{ {WRITTEN} }} {OLDER} }}
 """
-
-THREADS = """
-query ($owner: String!, $name: String!, $number: Int!, $before: String) {
-  repository(owner: $owner, name: $name) {
-    pullRequest(number: $number) {
-      reviewThreads(last: 100, before: $before) {
-        nodes { comments(first: 1) { nodes { url body createdAt viewerDidAuthor author { __typename login } } } }
-        pageInfo { hasPreviousPage startCursor }
-      }
-    }
-  }
-}
+THREADS = f"""{ITEM} pullRequest(number: $number) {{ reviewThreads(last: 100, before: $cursor) {{
+  nodes {{ comments(first: 1) {{ nodes {{ {WRITTEN} }} }} }} {OLDER}
+}} }} }} }}
 """
-
-COMMITS = """
-query ($owner: String!, $name: String!, $number: Int!, $after: String) {
-  repository(owner: $owner, name: $name) {
-    pullRequest(number: $number) {
-      commits(first: 100, after: $after) {
-        nodes { commit { oid authors(first: 20) { nodes { email user { login } } } } }
-        pageInfo { hasNextPage endCursor }
-      }
-    }
-  }
-}
+COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: 100, after: $cursor) {{
+  nodes {{ commit {{ oid authors(first: 20) {{ nodes {{ email user {{ login }} }} }} }} }} {NEWER}
+}} }} }} }}
 """
 
 
@@ -166,7 +146,7 @@ class PyGithubGitHub:
         """https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch: an App must write the head, too."""
         path = f"{_path(subject.repository)}/pulls/{subject.number}/update-branch"
         try:
-            self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and `contents: write`")
+            self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and {CONTENTS}")
         except Mistake as error:
             if subject.from_fork:
                 raise Refused(FOREIGN) from error
@@ -200,14 +180,14 @@ class PyGithubGitHub:
         """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
         path = f"{_path(subject.repository)}/pulls/{subject.number}/merge"
         body = {"sha": sha, "merge_method": method}
-        if self._write("PUT", path, body, "merge", MERGES).get("merged") is not True:
+        if self._write("PUT", path, body, "merge", CONTENTS).get("merged") is not True:
             raise Unsure("GitHub's answer does not say that it has merged")
 
     def enqueue(self, node: str, sha: str) -> None:
         """https://docs.github.com/en/graphql/reference/pulls#enqueuepullrequest."""
         variables = {"node": node, "sha": sha}
         ask = partial(self._requester.graphql_query, candidates.ENQUEUE, variables)
-        self._call(ask, "put a pull request into the merge queue", f"{MERGES} and {PULLS}")
+        self._call(ask, "put a pull request into the merge queue", f"{CONTENTS} and {PULLS}")
 
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
@@ -375,22 +355,21 @@ class PyGithubGitHub:
             before = page["pageInfo"]["startCursor"]
 
     def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
-        where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
-        _, answer = self._requester.graphql_query(COMMENTS, {**where, "before": before})
-        item = answer["data"]["repository"]["issueOrPullRequest"]
-        return dict(item["comments"])
+        return dict(self._in_item(COMMENTS, subject, before)["issueOrPullRequest"]["comments"])
 
     def _commits(self, pull: PullRequest, after: str | None) -> dict[str, Any]:
-        where = {"owner": pull.repository.owner, "name": pull.repository.name, "number": pull.number}
-        _, answer = self._requester.graphql_query(COMMITS, {**where, "after": after})
-        return dict(answer["data"]["repository"]["pullRequest"]["commits"])
+        return dict(self._in_item(COMMITS, pull, after)["pullRequest"]["commits"])
 
     def _comments_on_lines(self, subject: Subject, before: str | None) -> dict[str, Any]:
         """The first comment of each thread."""
-        where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
-        _, answer = self._requester.graphql_query(THREADS, {**where, "before": before})
-        threads = answer["data"]["repository"]["pullRequest"]["reviewThreads"]
+        threads = self._in_item(THREADS, subject, before)["pullRequest"]["reviewThreads"]
         return {**threads, "nodes": [node for each in threads["nodes"] for node in each["comments"]["nodes"]]}
+
+    def _in_item(self, query: str, subject: Subject, cursor: str | None) -> dict[str, Any]:
+        """Ask about one item; return what is said of the repository that it is in."""
+        where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
+        _, answer = self._requester.graphql_query(query, {**where, "cursor": cursor})
+        return dict(answer["data"]["repository"])
 
     def _is_ours(self, node: Mapping[str, Any]) -> bool:
         """GraphQL shows a bot as `github-actions`, REST and everybody else as `github-actions[bot]`."""

@@ -53,7 +53,7 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
         case PullRequestSeen(pull) if pull.is_open:
             yield from _statuses(pull, pull.sha, config)
-        case MergeGroupSeen(sha=sha) if event.number and (queued := facts.pull_of(event)):
+        case MergeGroupSeen(repository, sha, number) if number and (queued := facts.pull(repository, number)):
             yield from _statuses(queued, sha, config)
 
 

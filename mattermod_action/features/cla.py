@@ -83,10 +83,10 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match about:
         case PullRequestSeen(pull) if pull.is_open and about.action in CHECKED:
             yield from _checked(event, pull, pull.sha, config, facts)
-        case MergeGroupSeen(sha=sha) if about.number and (queued := facts.pull_of(about)):
+        case MergeGroupSeen(sha=sha) if about.number and (queued := facts.pull(about.repository, about.number)):
             yield from _checked(event, queued, sha, config, facts)
         case Commanded(given, Command(name="check-cla")):
-            asked = facts.pull(given.subject)
+            asked = facts.pull(given.repository, given.subject.number)
             if asked is None or not asked.is_open:
                 raise Refused("the pull request is closed")
             yield from _checked(event, asked, asked.sha, config, facts)

@@ -284,7 +284,7 @@ def _ended(event: WorkflowEnded, config: Config, facts: Facts) -> Iterator[Effec
     origin = facts.origin(event.key)
     if origin is None or not _is_ours(origin, event):
         raise Passed(UNKNOWN)
-    pull, rule = facts.numbered(event.repository, origin.number), _rule(config, origin.note)
+    pull, rule = facts.pull(event.repository, origin.number), _rule(config, origin.note)
     if pull and rule:
         message = rule.done if event.conclusion == "success" else rule.failed
         text = _text(message, pull, rule, event.url, origin.result)

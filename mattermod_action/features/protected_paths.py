@@ -67,8 +67,9 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
                 listed = "\n".join(f"- {quoted(path)}" for path in touched[:SHOWN])
                 text = f"{addressed(config.message, pull.author)}\n\n{listed}"
                 yield Comment(subject=pull, text=text, once=("touched",), cause="protected paths")
-        case MergeGroupSeen(sha=sha) if config.required and event.number and (queued := facts.pull_of(event)):
-            yield _status(queued, sha, config, [])
+        case MergeGroupSeen(repository, sha, number) if config.required and number:
+            if queued := facts.pull(repository, number):
+                yield _status(queued, sha, config, [])
 
 
 def _touched(pull: PullRequest, config: Config, facts: Facts) -> list[str]:

@@ -42,7 +42,7 @@ class Config(Section):
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:  # noqa: ARG001  # every plan is asked alike
     match event:
         case Commanded(given, Command(name="update-branch")):
-            pull = _checked(facts.pull(given.subject))
+            pull = _checked(facts.pull(given.repository, given.subject.number))
             yield UpdateBranch(
                 subject=pull, sha=pull.sha, once=("update-branch", given.comment_id), cause="/update-branch"
             )

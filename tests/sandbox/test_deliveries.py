@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mattermod_action import events
+from mattermod_action import parsing
 from sandbox import payloads
 from tests.sandbox.test_sandbox import call
 from tests.test_real_payloads import examples
@@ -127,4 +127,4 @@ def test_payloads_have_the_types_of_githubs_own(github: Sandbox, kind: str, pref
     for path, allowed in types(kind, paths, prefix).items():
         assert type(fields(made, f"{prefix}{path}")) in allowed, path
     assert json.loads(json.dumps(made)) == made
-    events.parse(kind, made)
+    parsing.parse(kind, made)

@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLEnumType, build_schema, parse, validate
 
 from mattermod_action.adapters.candidates import ENQUEUE, LABELED, MORE, ONE
-from mattermod_action.adapters.github import COMMENTS
+from mattermod_action.adapters.github import COMMENTS, COMMITS, THREADS
 from sandbox.graph import SCHEMA
 
 if TYPE_CHECKING:
@@ -42,7 +42,15 @@ def _signature(field: Any) -> set[str]:
     return {str(field.type), *(f"{name}: {argument.type}" for name, argument in arguments.items())}
 
 
-QUERIES = {"comments": COMMENTS, "labeled": LABELED, "one": ONE, "more": MORE, "enqueue": ENQUEUE}
+QUERIES = {
+    "comments": COMMENTS,
+    "commits": COMMITS,
+    "threads": THREADS,
+    "labeled": LABELED,
+    "one": ONE,
+    "more": MORE,
+    "enqueue": ENQUEUE,
+}
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)

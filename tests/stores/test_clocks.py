@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mattermod_action import events, inputs
+from mattermod_action import inputs, parsing
 from mattermod_action.adapters.mysql import MySQLStore
 from mattermod_action.adapters.sqlite import SQLiteStore
 from mattermod_action.bot import Bot
@@ -176,7 +176,7 @@ def test_f06_a_lost_answer_is_looked_for_at_the_right_time(
 ) -> None:
     """F06 with F07, F10, F11: the comment is found a page back, though the clock that says since when is wrong."""
     number = payloads.opened_pull(github.state, github.repository, "Skewed", [], "newcomer")["number"]
-    event = events.parse("pull_request", payloads.labeled(github.state, github.repository, number, "A", "maintainer"))
+    event = parsing.parse("pull_request", payloads.labeled(github.state, github.repository, number, "A", "maintainer"))
     assert isinstance(event, PullRequestSeen)
     github.state.faults.add(Fault("reset", "POST", "/repos/*/comments", when="after", reads=reads))
     given = inputs.read({**github.variables, "INPUT_GITHUB-TOKEN": github.token, "GITHUB_WORKSPACE": str(tmp_path)})
