@@ -9,6 +9,7 @@ import pytest
 from tests import servers
 from tests.harness import Bot
 from tests.sandbox.openapi import checked
+from tests.signatures import Signatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,12 @@ def database(mysql_server: servers.Server) -> Database:
 @pytest.fixture
 def github() -> Iterator[sandbox.Sandbox]:
     with checked() as running:
+        yield running
+
+
+@pytest.fixture
+def signatures() -> Iterator[Signatures]:
+    with Signatures().served() as running:
         yield running
 
 

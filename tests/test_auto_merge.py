@@ -11,6 +11,7 @@ import pytest
 from sandbox import payloads
 from sandbox.faults import Fault
 from sandbox.records import CheckRun, Review, Status
+from tests.scene import run, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,27 +85,15 @@ def reviewed(github: Sandbox, pull: Pull, state: str, by: str = "maintainer") ->
     return payloads.reviewed(github.state, github.repository, pull.number, made.id, by)
 
 
-def run(bot: Bot, payload: Any, **variables: str) -> Run:
-    name = payloads.name(payload)
-    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
-    assert done.code == 0, done.log
-    assert "Traceback" not in done.log
-    return done
-
-
 def sweep(bot: Bot, **variables: str) -> Run:
     done = bot.run("schedule", {}, **SKIPS, **variables)
     assert done.code == 0, done.log
     return done
 
 
-def said(pull: Pull) -> list[str]:
-    return [each.body.split("\n\n<!--")[0] for each in pull.comments]
-
-
 def waits(pull: Pull) -> list[str]:
     """What is said of why it is not merged."""
-    return [text.removeprefix("This is not merged yet: ") for text in said(pull) if text != ANNOUNCED]
+    return [text.removeprefix("This is not merged yet: ") for text in texts(pull.comments) if text != ANNOUNCED]
 
 
 def merges(github: Sandbox) -> list[int]:
@@ -116,7 +105,7 @@ def test_the_label_merges(bot: Bot, github: Sandbox) -> None:
     event = labeled(github, pull)
     run(bot, event)
     assert pull.merged_at
-    assert said(pull) == [ANNOUNCED, MERGED]
+    assert texts(pull.comments) == [ANNOUNCED, MERGED]
     writes = len(github.writes)
     assert writes == 3
     # Configuration, the pull request, its labeller's role, and right before the merge the pull request once more.
@@ -176,7 +165,7 @@ def test_mm47_f18_what_changes_during_a_wait_is_seen(
     assert done.code == 0, done.log
     assert merges(github) == []
     assert "auto_merge: label ready to merge: refused" in done.log
-    assert all("could not be merged" not in text for text in said(pull))
+    assert all("could not be merged" not in text for text in texts(pull.comments))
 
 
 def test_f18_the_role_is_asked_again(bot: Bot, github: Sandbox) -> None:
@@ -194,7 +183,7 @@ def test_f18_the_role_is_asked_again(bot: Bot, github: Sandbox) -> None:
     )
     run(bot, status(github, pull, "success"), **SKIPS)
     assert len(merges(github)) == merged
-    assert said(pull)[-1] == "This could not be merged. @reviewer has no write permission here any more."
+    assert texts(pull.comments)[-1] == "This could not be merged. @reviewer has no write permission here any more."
 
 
 def test_mm48_one_comment_for_each_commit_and_reason(bot: Bot, github: Sandbox) -> None:
@@ -204,7 +193,7 @@ def test_mm48_one_comment_for_each_commit_and_reason(bot: Bot, github: Sandbox) 
     for _ in range(3):
         sweep(bot)
     assert waits(pull) == ["it waits for checks: `build`."]
-    assert said(pull).count(ANNOUNCED) == 1
+    assert texts(pull.comments).count(ANNOUNCED) == 1
     run(bot, check(github, pull, "failure"))
     sweep(bot)
     assert waits(pull)[1:] == ["checks failed: `build`."]
@@ -285,7 +274,7 @@ def test_mm49_what_is_in_the_way_is_told(
     prepare(github, pull)
     run(bot, labeled(github, pull))
     assert merges(github) == []
-    assert said(pull) == [ANNOUNCED, f"This is not merged yet: {reason}."]
+    assert texts(pull.comments) == [ANNOUNCED, f"This is not merged yet: {reason}."]
 
 
 ALLOWED: dict[str, Callable[[Sandbox, Pull], Any]] = {
@@ -365,7 +354,7 @@ def test_mm50_what_stays_unknown_is_left_in_silence(bot: Bot, github: Sandbox) -
     pull = opened(github)
     pull.mergeable_reads = 100
     run(bot, labeled(github, pull), **SKIPS)
-    assert said(pull) == [ANNOUNCED]
+    assert texts(pull.comments) == [ANNOUNCED]
     assert merges(github) == []
 
 
@@ -445,7 +434,7 @@ def test_f07_an_answer_that_was_lost_is_looked_for(
     run(bot, labeled(github, pull), **SKIPS)
     assert [request.write for request in github.requests if request.fault] == [True]
     assert [write.action for write in github.writes].count("enqueue" if queue else "merge") == 1
-    assert len(said(pull)) == 2
+    assert len(texts(pull.comments)) == 2
 
 
 def test_f07_a_405_of_what_is_merged_is_a_merge(bot: Bot, github: Sandbox) -> None:
@@ -463,7 +452,7 @@ def test_f07_a_405_of_what_is_merged_is_a_merge(bot: Bot, github: Sandbox) -> No
     run(bot, labeled(github, pull), **SKIPS)
     assert [request.status for request in github.requests if request.method == "PUT"] == [502, 405]
     assert merges(github) == [pull.number]
-    assert said(pull) == [ANNOUNCED, MERGED]
+    assert texts(pull.comments) == [ANNOUNCED, MERGED]
 
 
 def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> None:
@@ -472,7 +461,10 @@ def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> 
     event = labeled(github, pull)
     run(bot, event)
     assert pull.queued
-    assert said(pull) == [ANNOUNCED, f"This is in the merge queue now, as the label `{LABEL.lower()}` asks for."]
+    assert texts(pull.comments) == [
+        ANNOUNCED,
+        f"This is in the merge queue now, as the label `{LABEL.lower()}` asks for.",
+    ]
     writes = len(github.writes)
     run(bot, event)
     sweep(bot)
@@ -514,7 +506,7 @@ def test_s13_whose_label_counts(bot: Bot, github: Sandbox, case: tuple[str, str,
     for _ in range(2):
         run(bot, event) if by == "event" else sweep(bot)
     assert bool(merges(github)) == (not reason)
-    told = [text for text in said(pull) if "does not count" in text]
+    told = [text for text in texts(pull.comments) if "does not count" in text]
     assert told == ([_again(reason)] if reason else [])
 
 
@@ -539,7 +531,7 @@ def test_a_commit_that_was_pushed_just_now_is_given_time_for_its_checks(bot: Bot
     pull.mergeable_reads = 0
     run(bot, event)
     assert merges(github) == []
-    assert said(pull) == [ANNOUNCED]
+    assert texts(pull.comments) == [ANNOUNCED]
     run(bot, check(github, pull, "success"))
     assert merges(github) == [pull.number]
 
@@ -563,7 +555,7 @@ def test_runs_at_once_merge_once(bot: Bot, github: Sandbox) -> None:
     runs = [bot.start("pull_request_target", event) for _ in range(4)]
     assert [bot.finish(each).code for each in runs] == [0] * 4
     assert merges(github) == [pull.number]
-    assert said(pull) == [ANNOUNCED, MERGED]
+    assert texts(pull.comments) == [ANNOUNCED, MERGED]
 
 
 def test_a_dry_run_says_what_would_be_merged(bot: Bot, github: Sandbox) -> None:

@@ -11,15 +11,14 @@ from sandbox import payloads
 from sandbox.faults import Fault
 from tests import servers
 from tests.harness import Bot
-from tests.signatures import Signatures
+from tests.scene import bodies, deliver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
-    from tests.harness import Run
+    from tests.signatures import Signatures
 
 CONTEXT = "cla/mattermost"
 CONFIG = """
@@ -31,12 +30,6 @@ cla:
 """
 DAY = 86_400  # seconds
 SWEEP = {"repository": {"id": 0, "full_name": "octo-org/hello"}}
-
-
-@pytest.fixture
-def signatures() -> Iterator[Signatures]:
-    with Signatures().served() as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -62,23 +55,12 @@ def pushed(github: Sandbox, number: int, by: str = "", message: str = "More") ->
     return payloads.about(github.state, github.repository, number, "synchronize", "reviewer")
 
 
-def bodies(github: Sandbox, number: int) -> list[str]:
-    return [each.body.split("\n\n<!--")[0] for each in github.state.item(github.repository, number).comments]
-
-
-def run(bot: Bot, payload: Any, **variables: str) -> Run:
-    name = payloads.name(payload)
-    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
-    assert "Traceback" not in done.log
-    return done
-
-
 def test_whoever_has_not_signed_is_told_once(bot: Bot, github: Sandbox) -> None:
     event = opened(github, "newcomer")
     number = event["number"]
     for _ in range(2):
-        assert run(bot, event).code == 0
-    assert run(bot, payloads.comment_created(github.state, github.repository, number, "x", "/check-cla")).code == 0
+        assert deliver(bot, event).code == 0
+    assert deliver(bot, payloads.comment_created(github.state, github.repository, number, "x", "/check-cla")).code == 0
     assert verdicts(github, event["number"]) == [("error", "newcomer needs to sign the CLA")]
     assert bodies(github, event["number"]) == ["@newcomer, please sign.", "/check-cla"]
 
@@ -105,17 +87,17 @@ def test_mm57_every_author_is_asked_for(
     github.state.person("stranger")
     github.state.person("signed-one")
     number = opened(github)["number"]
-    assert run(bot, pushed(github, number, **more)).code == 0
+    assert deliver(bot, pushed(github, number, **more)).code == 0
     assert verdicts(github, number) == [expected]
 
 
 def test_commits_of_no_account_are_listed_once(bot: Bot, github: Sandbox) -> None:
     """Neither their names nor their addresses can say anything to anybody."""
     number = opened(github)["number"]
-    run(bot, opened(github))  # a pull request that was never seen is only looked at
+    deliver(bot, opened(github))  # a pull request that was never seen is only looked at
     event = pushed(github, number, by="@everyone <`@octo-org/core`@x>")
-    run(bot, {**event, "action": "opened"})
-    run(bot, event)
+    deliver(bot, {**event, "action": "opened"})
+    deliver(bot, event)
     [body] = bodies(github, number)
     sha = github.state.pull(github.repository, number).head_sha
     assert body.endswith(f"- {sha[:10]} `\u02cb@octo-org/core\u02cb@x`")
@@ -127,14 +109,14 @@ def test_mm08_the_hundred_and_first_commit_is_looked_at(bot: Bot, github: Sandbo
     number = opened(github)["number"]
     for _ in range(100):
         github.state.add_commit(github.repository, number)
-    run(bot, pushed(github, number, by="stranger"))
+    deliver(bot, pushed(github, number, by="stranger"))
     assert verdicts(github, number) == [("error", "stranger needs to sign the CLA")]
 
 
 def test_what_takes_long_is_said_to_be_pending(bot: Bot, github: Sandbox, signatures: Signatures) -> None:
     signatures.pause = 4.0
     number = opened(github)["number"]
-    assert run(bot, pushed(github, number)).code == 0
+    assert deliver(bot, pushed(github, number)).code == 0
     assert [state for state, _ in verdicts(github, number)] == ["pending", "success"]
     assert signatures.asked == 1
 
@@ -143,7 +125,7 @@ def test_mm53_pending_does_not_stay(bot: Bot, github: Sandbox, signatures: Signa
     """MM-53: the list takes long, and then it is none. Fails when only a verdict takes the place of pending."""
     signatures.pause, signatures.status = 4.0, 404
     number = opened(github)["number"]
-    run(bot, pushed(github, number))
+    deliver(bot, pushed(github, number))
     assert [state for state, _ in verdicts(github, number)] == ["pending", "error"]
     assert verdicts(github, number)[-1][1] == "The list of signatures cannot be read"
 
@@ -158,36 +140,36 @@ class TestShared:
     def test_a_list_that_is_known_is_not_fetched_again(self, bot: Bot, github: Sandbox, signatures: Signatures) -> None:
         for _ in range(3):
             event = opened(github)
-            assert run(bot, event).code == 0
+            assert deliver(bot, event).code == 0
             assert verdicts(github, event["number"]) == [("success", "reviewer authorized")]
         assert (signatures.asked, signatures.told) == (3, 1)
         signatures.body += "newcomer\n"
         event = opened(github, "newcomer")
-        run(bot, event)
+        deliver(bot, event)
         assert verdicts(github, event["number"]) == [("success", "newcomer authorized")]
 
     def test_mm54_a_list_that_lost_half_is_not_believed_for_a_day(
         self, bot: Bot, github: Sandbox, signatures: Signatures
     ) -> None:
         """MM-54: fails when a list is believed whatever was in it before."""
-        run(bot, opened(github))
+        deliver(bot, opened(github))
         whole, signatures.body = signatures.body, "somebody\n"
         event = opened(github)
         for _ in range(2):
-            assert "has 1 names, and had 2" not in run(bot, event).log  # 2 of which half are left
+            assert "has 1 names, and had 2" not in deliver(bot, event).log  # 2 of which half are left
         signatures.body = "\n".join([whole, *(f"more-{number}" for number in range(8))])
-        run(bot, opened(github))
+        deliver(bot, opened(github))
         signatures.body = "somebody\n"
         event = opened(github, "more-1")
-        assert "has 1 names, and had 10" in run(bot, event).log
+        assert "has 1 names, and had 10" in deliver(bot, event).log
         assert verdicts(github, event["number"]) == []
-        run(bot, event, MATTERMOD_CLOCK_OFFSET=str(DAY + 60))
+        deliver(bot, event, MATTERMOD_CLOCK_OFFSET=str(DAY + 60))
         assert verdicts(github, event["number"]) == [("error", "more-1 needs to sign the CLA")]
 
     def test_a_sweep_tries_again_until_it_is_known(self, bot: Bot, github: Sandbox, signatures: Signatures) -> None:
         signatures.status = 404
         event = opened(github)
-        assert run(bot, event).code == 0
+        assert deliver(bot, event).code == 0
         for expected in ([], [("success", "reviewer authorized")], [("success", "reviewer authorized")]):
             assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="60").code == 0
             assert verdicts(github, event["number"]) == expected
@@ -199,7 +181,7 @@ class TestShared:
     ) -> None:
         signatures.status = 404
         event = opened(github)
-        run(bot, event)
+        deliver(bot, event)
         signatures.status = 200
         github.state.faults.add(Fault("status", "POST", "*/statuses/*", status=502, times=0))
         assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="60").code == 3

@@ -19,6 +19,7 @@ from sandbox import payloads
 from sandbox.faults import Fault
 from tests.cut import PHASES, Cut, Proxy, http_request
 from tests.sandbox.test_sandbox import call
+from tests.scene import deliver, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,10 +96,6 @@ def labels(github: Sandbox) -> list[str]:
     return [label.name for label in pull_of(github).labels]
 
 
-def bodies(github: Sandbox) -> list[str]:
-    return [each.body.split("\n\n<!--")[0] for each in pull_of(github).comments]
-
-
 def labeled(github: Sandbox, label: str = BUILD, sender: str = "maintainer", number: int = 0) -> dict[str, Any]:
     return payloads.labeled(github.state, github.repository, number or github.pull, label, sender)
 
@@ -112,10 +109,8 @@ def again(github: Sandbox, label: str = BUILD) -> dict[str, Any]:
 
 
 def run(bot: Bot, payload: Any, *, code: int = 0, **variables: Any) -> Run:
-    name = payloads.name(payload)
-    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
+    done = deliver(bot, payload, **variables)
     assert done.code == code, done.log
-    assert "Traceback" not in done.log
     return done
 
 
@@ -155,7 +150,7 @@ def test_a_label_starts_a_workflow_once(bot: Bot, github: Sandbox) -> None:
     head = pull_of(github)
     assert (made.file, made.event, made.ref) == ("build.yml", "workflow_dispatch", "main")
     assert made.inputs == {"pull": "7", "sha": head.head_sha, "branch": "finnish", "mattermod-key": key_of(made)}
-    assert bodies(github) == [f"@newcomer, it is being built: {page(github, made)}"]
+    assert texts(pull_of(github).comments) == [f"@newcomer, it is being built: {page(github, made)}"]
     assert labels(github) == []
     calls = [(each.method, each.path.removeprefix(f"/repos/{github.repository}")) for each in github.requests]
     rest = [call for call in calls if call[1] != "/graphql"]
@@ -180,7 +175,7 @@ def test_a_label_calls_for_an_event_once(bot: Bot, github: Sandbox) -> None:
     [made] = runs(github)
     assert (made.file, made.event) == ("load.yml", "repository_dispatch")
     assert made.inputs == {"sha": pull_of(github).head_sha, "key": key_of(made)}
-    assert bodies(github) == [f"The workflow was started: {github.url}/{github.repository}/actions"]
+    assert texts(pull_of(github).comments) == [f"The workflow was started: {github.url}/{github.repository}/actions"]
 
 
 def test_r07_put_on_again_it_starts_again(bot: Bot, github: Sandbox) -> None:
@@ -189,7 +184,7 @@ def test_r07_put_on_again_it_starts_again(bot: Bot, github: Sandbox) -> None:
     run(bot, again(github))
     assert len(runs(github)) == 2
     assert len({key_of(made) for made in runs(github)}) == 2
-    assert len(bodies(github)) == 2
+    assert len(texts(pull_of(github).comments)) == 2
 
 
 def test_f03_of_eight_at_once_one_starts(bot: Bot, github: Sandbox) -> None:
@@ -198,7 +193,7 @@ def test_f03_of_eight_at_once_one_starts(bot: Bot, github: Sandbox) -> None:
     done = [bot.finish(process) for process in processes]
     assert [each.code for each in done] == [0] * 8, done
     assert len(runs(github)) == 1
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
     assert labels(github) == []
 
 
@@ -233,7 +228,7 @@ def test_s13_who_may_not_write_starts_nothing_and_is_told_once(bot: Bot, github:
         event["sender"]["login"] = "helper"
         run(bot, event)
     assert runs(github) == []
-    [body] = bodies(github)
+    [body] = texts(pull_of(github).comments)
     assert body.startswith("@helper, the label `Build App` starts a workflow, and that is for people with write access")
     assert labels(github) == [BUILD]
 
@@ -247,7 +242,7 @@ def test_s14_a_bot_starts_nothing(bot: Bot, github: Sandbox, login: str) -> None
     event["sender"] |= {"login": login, "type": "Bot"}
     run(bot, event)
     assert runs(github) == []
-    assert "a label that a bot puts on starts none" in bodies(github)[0]
+    assert "a label that a bot puts on starts none" in texts(pull_of(github).comments)[0]
 
 
 @pytest.mark.parametrize(("head", "count"), [("topic", 1), ("newcomer/hello:finnish", 0)])
@@ -266,7 +261,7 @@ def test_s04_whoever_runs_it_again_must_be_allowed_too(bot: Bot, github: Sandbox
     event = labeled(github)
     run(bot, event, GITHUB_RUN_ATTEMPT="2", GITHUB_TRIGGERING_ACTOR="stranger")
     assert runs(github) == []
-    assert bodies(github)[0].startswith("@stranger, ")
+    assert texts(pull_of(github).comments)[0].startswith("@stranger, ")
     run(bot, event, GITHUB_RUN_ATTEMPT="3", GITHUB_TRIGGERING_ACTOR="reviewer")
     assert len(runs(github)) == 1
 
@@ -283,7 +278,7 @@ def test_f18_a_permission_that_went_meanwhile(bot: Bot, github: Sandbox) -> None
         wired = replace(bot, api_url=url)
         run(wired, event, **NOW)
     assert [made.file for made in runs(github)] == ["build.yml"]
-    assert "@reviewer has no write permission here any more" in bodies(github)[-1]
+    assert "@reviewer has no write permission here any more" in texts(pull_of(github).comments)[-1]
 
 
 @contextlib.contextmanager
@@ -336,7 +331,7 @@ def test_s15_f18_what_changed_in_between_is_seen(bot: Bot, github: Sandbox, chan
         done = run(replace(bot, api_url=url), event)
     assert runs(github) == []
     assert reason in done.log
-    assert bodies(github) == [
+    assert texts(pull_of(github).comments) == [
         f"The label `Build App` has started nothing: {reason}. To try once more, take it off and put it on again."
     ]
 
@@ -360,7 +355,7 @@ def test_s16_a_branchs_name_is_a_value_and_nothing_else(bot: Bot, github: Sandbo
     done = run(bot, labeled(github))
     [made] = runs(github)
     assert made.inputs["branch"] == branch
-    assert branch not in made.title + "".join(bodies(github)) + done.log
+    assert branch not in made.title + "".join(texts(pull_of(github).comments)) + done.log
     sent = [json.loads(each.body) for each in github.requests if each.path.endswith("/dispatches")]
     assert [each["ref"] for each in sent] == ["main"]
 
@@ -373,7 +368,9 @@ def test_another_repository(bot: Bot, github: Sandbox, elsewhere: Repository) ->
     run(bot, labeled(github, "Elsewhere"))
     [made] = elsewhere.runs
     assert made.ref == "trunk"
-    assert bodies(github) == [f"The workflow was started: {github.url}/{BUILDS}/actions/runs/{made.id}"]
+    assert texts(pull_of(github).comments) == [
+        f"The workflow was started: {github.url}/{BUILDS}/actions/runs/{made.id}"
+    ]
 
 
 @pytest.mark.parametrize("private", [False, True], ids=["403", "404"])
@@ -405,7 +402,7 @@ def test_what_github_refuses_is_told(bot: Bot, github: Sandbox, label: str) -> N
         run(bot, event)
     sweep(bot)
     assert runs(github) == []
-    [body] = bodies(github)
+    [body] = texts(pull_of(github).comments)
     assert REFUSED[label] in body
     assert labels(github) == [label]
 
@@ -414,7 +411,7 @@ def test_what_github_refuses_is_told(bot: Bot, github: Sandbox, label: str) -> N
 def test_an_archived_repository(bot: Bot, github: Sandbox) -> None:
     here(github).archived = True
     run(bot, labeled(github))
-    assert "archived" in bodies(github)[0]
+    assert "archived" in texts(pull_of(github).comments)[0]
 
 
 @pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
@@ -423,7 +420,7 @@ def test_a_github_that_does_not_tell_the_run(bot: Bot, github: Sandbox) -> None:
     github.state.run_details = False
     run(bot, labeled(github))
     assert len(runs(github)) == 1
-    assert bodies(github) == [
+    assert texts(pull_of(github).comments) == [
         f"@newcomer, it is being built: {github.url}/{github.repository}/actions/workflows/build.yml"
     ]
 
@@ -442,7 +439,7 @@ def test_r01_f07_an_answer_that_was_lost(bot: Bot, github: Sandbox, fault: Fault
     github.state.faults.add(replace(fault, method="POST", path="*/dispatches", when=when))
     run(bot, labeled(github, label), **NOW)
     assert len(runs(github)) == 1
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
     assert labels(github) == []
 
 
@@ -463,10 +460,10 @@ def test_r01_what_nobody_can_tell_is_not_tried_again(bot: Bot, github: Sandbox, 
     if not bot.database_url:
         return
     sweep(bot, **MUCH_LATER)
-    assert bodies(github) == [MISSED.format(label="Silent")]
+    assert texts(pull_of(github).comments) == [MISSED.format(label="Silent")]
     run(bot, event, **MUCH_LATER)
     assert len(runs(github)) == count
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
 
 
 @pytest.mark.parametrize(
@@ -507,7 +504,7 @@ def test_a_rerun_whose_file_was_lost_looks_for_the_run(bot: Bot, github: Sandbox
         file.unlink()
     run(bot, event, GITHUB_RUN_ATTEMPT="2", GITHUB_TRIGGERING_ACTOR="maintainer", **NOW)
     assert len(runs(github)) == 1
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
 
 
 # How it ended
@@ -531,11 +528,11 @@ def test_how_it_ended_is_told_once(bot: Bot, github: Sandbox, way: str, conclusi
         "schedule": lambda: sweep(bot),
     }
     ways[way]()
-    assert bodies(github)[1:] == [f"@newcomer, {word}: {page(github, made)}"]
+    assert texts(pull_of(github).comments)[1:] == [f"@newcomer, {word}: {page(github, made)}"]
     for each in ways.values():
         each()
     run(bot, told(github, key_of(made), "cancelled"))  # somebody has started the run once more
-    assert len(bodies(github)) == 2
+    assert len(texts(pull_of(github).comments)) == 2
 
 
 def test_it_is_told_on_the_right_pull_request(bot: Bot, github: Sandbox) -> None:
@@ -550,7 +547,7 @@ def test_it_is_told_on_the_right_pull_request(bot: Bot, github: Sandbox) -> None
 def test_the_end_of_an_event_is_told_too(bot: Bot, github: Sandbox) -> None:
     made = started(bot, github, LOAD)
     run(bot, payloads.workflow_ended(github.state, github.repository, made.id, "success"))
-    assert bodies(github)[1:] == [f"The workflow has succeeded: {page(github, made)}"]
+    assert texts(pull_of(github).comments)[1:] == [f"The workflow has succeeded: {page(github, made)}"]
 
 
 @pytest.mark.parametrize("key", ["0" * 64, "", "x", "0" * 63, "G" * 64, None, 7, ["a"]])
@@ -597,7 +594,7 @@ def test_s23_the_title_of_a_forks_run_is_not_believed(bot: Bot, github: Sandbox,
     requests = len(github.requests)
     assert run(bot, ended).log.startswith("ChecksChanged")
     assert len(github.requests) == requests + 1  # the configuration
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
 
 
 URLS = [
@@ -617,14 +614,14 @@ URLS = [
 def test_s21_only_a_runs_page_on_this_server_is_shown(bot: Bot, github: Sandbox, url: Any) -> None:
     made = started(bot, github)
     run(bot, told(github, key_of(made), "success", url.replace("SERVER", github.url) if isinstance(url, str) else url))
-    assert bodies(github)[1:] == [f"@newcomer, it is built: {page(github, made)}"]
+    assert texts(pull_of(github).comments)[1:] == [f"@newcomer, it is built: {page(github, made)}"]
 
 
 def test_a_page_that_is_told_is_shown(bot: Bot, github: Sandbox) -> None:
     """That of another run, say: the one that built what this one only asked for."""
     url = f"{github.url}/{BUILDS}/actions/runs/12/attempts/2"
     run(bot, told(github, key_of(started(bot, github)), "success", url))
-    assert bodies(github)[1:] == [f"@newcomer, it is built: {url}"]
+    assert texts(pull_of(github).comments)[1:] == [f"@newcomer, it is built: {url}"]
 
 
 def test_other_events_of_their_kinds_cost_nothing(bot: Bot, github: Sandbox) -> None:
@@ -643,7 +640,7 @@ def test_a_rule_that_went_says_nothing(bot: Bot, github: Sandbox) -> None:
     made = started(bot, github)
     github.state.write_files(github.repository, {".github/mattermod.yml": "label_workflow: {rules: []}\n"})
     run(bot, told(github, key_of(made)))
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
 
 
 # The sweep
@@ -656,12 +653,12 @@ def asked(github: Sandbox) -> int:
 def test_a_sweep_asks_until_it_is_answered(bot: Bot, github: Sandbox) -> None:
     made = started(bot, github)
     sweep(bot)
-    assert (asked(github), len(bodies(github))) == (1, 1)
+    assert (asked(github), len(texts(pull_of(github).comments))) == (1, 1)
     github.state.end_run(github.repository, made.id, "timed_out")
     sweep(bot)
-    assert (asked(github), len(bodies(github))) == (2, 2)
+    assert (asked(github), len(texts(pull_of(github).comments))) == (2, 2)
     sweep(bot)
-    assert (asked(github), len(bodies(github))) == (2, 2)
+    assert (asked(github), len(texts(pull_of(github).comments))) == (2, 2)
 
 
 def test_a_sweep_does_not_ask_for_ever(bot: Bot, github: Sandbox) -> None:
@@ -676,7 +673,7 @@ def test_a_sweep_does_not_ask_for_ever(bot: Bot, github: Sandbox) -> None:
     github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG})
     runs(github).clear()
     sweep(bot)
-    assert (asked(github), len(bodies(github))) == (1, 2)
+    assert (asked(github), len(texts(pull_of(github).comments))) == (1, 2)
 
 
 def test_a_run_that_cannot_be_read_holds_up_no_other(bot: Bot, github: Sandbox) -> None:
@@ -686,10 +683,10 @@ def test_a_run_that_cannot_be_read_holds_up_no_other(bot: Bot, github: Sandbox) 
         github.state.end_run(github.repository, made.id, "success")
     github.state.faults.add(Fault("status", "GET", f"*/actions/runs/{first.id}", status=500, times=0))
     sweep(bot, code=3)
-    assert len(bodies(github)) == 3
+    assert len(texts(pull_of(github).comments)) == 3
     github.state.faults.clear()
     sweep(bot)
-    assert len(bodies(github)) == 4
+    assert len(texts(pull_of(github).comments)) == 4
 
 
 @pytest.mark.parametrize("bot", ["mysql"], indirect=True)
@@ -704,15 +701,15 @@ def test_a_sweep_starts_nothing_and_says_how_to_ask_again(bot: Bot, github: Sand
         assert bot.finish(process).code == -signal.SIGKILL
     assert "dispatches" in cut.names[-1]
     sweep(bot, MATTERMOD_CLOCK_OFFSET="60")
-    assert bodies(github) == []  # somebody may be at it
+    assert texts(pull_of(github).comments) == []  # somebody may be at it
     for _ in range(2):
         sweep(bot)
     assert runs(github) == []
-    assert bodies(github) == [MISSED.format(label=BUILD)]
+    assert texts(pull_of(github).comments) == [MISSED.format(label=BUILD)]
     run(bot, event, **LATER)
     run(bot, event, GITHUB_RUN_ATTEMPT="2", GITHUB_TRIGGERING_ACTOR="maintainer", **LATER)
     assert runs(github) == []
-    assert len(bodies(github)) == 1
+    assert len(texts(pull_of(github).comments)) == 1
     run(bot, again(github), **LATER)
     assert len(runs(github)) == 1
 

@@ -18,12 +18,13 @@ from mattermod_action.parsing import parse
 from mattermod_action.planning import make_plan
 from sandbox import payloads
 from sandbox.faults import Fault
+from tests.scene import bodies, deliver
 from tests.signatures import Signatures
 from tests.test_golden import Facts, given
 
 if TYPE_CHECKING:
     from sandbox import Sandbox
-    from tests.harness import Bot, Run
+    from tests.harness import Bot
 
 DEV = "2: Dev Review"
 CONFIG = """
@@ -46,28 +47,17 @@ def configured(github: Sandbox) -> None:
     github.state.tokens["github-token"].permissions |= {"statuses": "write"}
 
 
-def bodies(github: Sandbox, number: int) -> list[str]:
-    return [each.body.split("\n\n<!--")[0] for each in github.state.item(github.repository, number).comments]
-
-
 def opened(github: Sandbox, author: str = "reviewer", labels: tuple[str, ...] = ()) -> Any:
     return payloads.opened_pull(github.state, github.repository, "New", labels, author)
-
-
-def run(bot: Bot, payload: Any, **variables: str) -> Run:
-    name = payloads.name(payload)
-    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
-    assert "Traceback" not in done.log
-    return done
 
 
 def test_mm01_what_is_stored_with_the_label_is_answered(bot: Bot, github: Sandbox) -> None:
     """MM-01: a row is stored first. Red when what the row has counts as answered."""
     event = opened(github)
     number = event["number"]
-    run(bot, event)
+    deliver(bot, event)
     for _ in range(2):
-        assert run(bot, payloads.labeled(github.state, github.repository, number, DEV, "maintainer")).code == 0
+        assert deliver(bot, payloads.labeled(github.state, github.repository, number, DEV, "maintainer")).code == 0
     assert bodies(github, number) == ["Look"]
 
 
@@ -75,7 +65,7 @@ def test_mm09_what_github_said_a_minute_ago_is_asked_again(bot: Bot, github: San
     """MM-09: the label went a moment ago. Red when a run that is started once more believes its payload."""
     event = payloads.labeled(github.state, github.repository, github.pull, DEV, "maintainer")
     payloads.unlabeled(github.state, github.repository, github.pull, DEV, "maintainer")
-    assert run(bot, event, GITHUB_RUN_ATTEMPT="2").code == 0
+    assert deliver(bot, event, GITHUB_RUN_ATTEMPT="2").code == 0
     assert bodies(github, github.pull) == []
 
 
@@ -83,7 +73,7 @@ def test_mm11_a_label_that_went_is_gone(bot: Bot, github: Sandbox) -> None:
     """MM-11: a status that followed from it goes with it, and comes with it again. Red when `unlabeled` is ignored."""
     number, states = opened(github)["number"], []
     for change in (payloads.labeled, payloads.unlabeled, payloads.labeled):
-        run(bot, change(github.state, github.repository, number, "Do Not Merge", "maintainer"))
+        deliver(bot, change(github.state, github.repository, number, "Do Not Merge", "maintainer"))
         repository = github.state.repository(github.repository)
         assert repository
         states.append(repository.statuses[github.state.pull(github.repository, number).head_sha][-1].state)
@@ -95,7 +85,7 @@ def test_mm12_a_message_within_another_is_not_posted_already(bot: Bot, github: S
     number = opened(github)["number"]
     payloads.comment_created(github.state, github.repository, number, "stranger", "Look")
     for label in ("3: QA Review", DEV):
-        assert run(bot, payloads.labeled(github.state, github.repository, number, label, "maintainer")).code == 0
+        assert deliver(bot, payloads.labeled(github.state, github.repository, number, label, "maintainer")).code == 0
     assert bodies(github, number) == ["Look", "Look at this", "Look"]
 
 
@@ -104,7 +94,7 @@ def test_mm17_one_that_fails_stops_no_other(bot: Bot, github: Sandbox, broken: s
     """MM-17: and the run is red. Red when an effect's failure ends the plan."""
     github.state.faults.add(Fault("status", "*", broken, status=500, times=0))
     event = opened(github, "newcomer", (DEV,))
-    assert run(bot, event, **SKIPS).code == 3
+    assert deliver(bot, event, **SKIPS).code == 3
     actions = {write.action for write in github.writes}
     assert actions == {"status", "comment"} - {"*/permission": set(), "*/statuses/*": {"status"}}.get(
         broken, {"comment"}
@@ -118,7 +108,7 @@ def test_mm20_a_label_that_went_meanwhile_keeps_none_of_the_others(bot: Bot, git
     number = opened(github, labels=(DEV, "3: QA Review"))["number"]
     event = payloads.closed(github.state, github.repository, number, "maintainer")
     payloads.unlabeled(github.state, github.repository, number, DEV, "maintainer")
-    done = run(bot, event)
+    done = deliver(bot, event)
     assert (done.code, done.outputs["failures"]) == (0, [])
     assert github.state.item(github.repository, number).labels == []
 
@@ -129,7 +119,7 @@ def test_mm20_a_label_that_went_meanwhile_keeps_none_of_the_others(bot: Bot, git
 def test_mm26_white_space_is_white_space(bot: Bot, github: Sandbox, body: str) -> None:
     """MM-26: two spaces, tabs, CRLF, a second command. Red when the line is split at single spaces."""
     event = payloads.comment_created(github.state, github.repository, github.pull, "maintainer", body)
-    assert run(bot, event).code == 0
+    assert deliver(bot, event).code == 0
     assert github.state.pull(github.repository, github.pull).teams == ["core"]
 
 
@@ -141,7 +131,7 @@ def test_mm58_a_list_is_read_up_to_a_size_and_from_where_it_was_said(bot: Bot, g
             config = f"cla: {{signed_url: '{url}'}}\n"
             github.state.write_files(github.repository, {".github/mattermod.yml": config})
             event = opened(github)
-            run(bot, event, **SKIPS)
+            deliver(bot, event, **SKIPS)
             assert [write for write in github.writes if write.action == "status"] == []
         assert (huge.told, other.asked) == (1, 0)
 
@@ -186,7 +176,7 @@ def test_mm65_a_key_that_is_unknown_is_a_mistake(bot: Bot, github: Sandbox) -> N
     """MM-65: all of them at once, with what was meant, and nothing is done. Red when unknown keys are ignored."""
     text = "greeter:\n  taem: core\nwelcom: {message: Hello}\n"
     github.state.write_files(github.repository, {".github/mattermod.yml": text})
-    done = run(bot, opened(github, "newcomer"))
+    done = deliver(bot, opened(github, "newcomer"))
     assert done.code == 2
     assert ".github/mattermod.yml:2: greeter.taem: unknown key, did you mean" in done.log
     assert ".github/mattermod.yml:3: welcom: unknown key, did you mean" in done.log
@@ -194,4 +184,4 @@ def test_mm65_a_key_that_is_unknown_is_a_mistake(bot: Bot, github: Sandbox) -> N
     original = {"GreeterTaem": "core"}
     github.state.write_files(github.repository, {"config.json": json.dumps(original)})
     bot.inputs = {"config": "config.json"}
-    assert run(bot, opened(github, "newcomer")).code == 2
+    assert deliver(bot, opened(github, "newcomer")).code == 2

@@ -9,10 +9,11 @@ import pytest
 
 from sandbox import payloads
 from sandbox.faults import Fault
+from tests.scene import bodies, run, statuses, texts
 
 if TYPE_CHECKING:
     from sandbox import Sandbox
-    from tests.harness import Bot, Run
+    from tests.harness import Bot
 
 CONFIG = """
 protected_paths:
@@ -48,29 +49,10 @@ def pushed(github: Sandbox, number: int, files: dict[str, str]) -> Any:
     return payloads.about(github.state, github.repository, number, "synchronize", "newcomer")
 
 
-def status(github: Sandbox, number: int) -> tuple[str, str] | None:
-    repository = github.state.repository(github.repository)
-    assert repository
-    sha = github.state.pull(github.repository, number).head_sha
-    said = {each.context: (each.state, each.description) for each in repository.statuses.get(sha, ())}
-    return said.get(CONTEXT)
-
-
-def bodies(github: Sandbox, number: int) -> list[str]:
-    return [each.body.split("\n\n<!--")[0] for each in github.state.item(github.repository, number).comments]
-
-
 def remarks(github: Sandbox, number: int) -> list[tuple[str, int, str]]:
     pull = github.state.pull(github.repository, number)
-    return [(each.path, each.line, each.body.split("\n\n<!--")[0]) for each in pull.line_comments]
-
-
-def run(bot: Bot, payload: Any, **variables: str) -> Run:
-    name = payloads.name(payload)
-    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
-    assert done.code == 0, done.log
-    assert "Traceback" not in done.log
-    return done
+    said = texts(pull.line_comments)
+    return [(each.path, each.line, text) for each, text in zip(pull.line_comments, said, strict=True)]
 
 
 TOUCHED = [
@@ -86,7 +68,7 @@ def test_guarded_paths(bot: Bot, github: Sandbox, files: dict[str, str], named: 
     for _ in range(2):
         run(bot, event)
     number = event["number"]
-    assert status(github, number) == ("failure", f"Changes protected paths: {named}")
+    assert statuses(github, number)[CONTEXT] == ("failure", f"Changes protected paths: {named}")
     told = [body for body in bodies(github, number) if "changes to these paths" in body]
     assert len(told) == 1
     assert all(f"- `{path}`" in told[0] for path in files)
@@ -104,7 +86,7 @@ def test_mm61_a_file_that_is_renamed_away_is_guarded(bot: Bot, github: Sandbox) 
     repository.commits[sha] = moved
     pull.head_sha = repository.branches["away"] = sha
     run(bot, payloads.about(github.state, github.repository, pull.number, "opened", "newcomer"))
-    assert status(github, pull.number) == ("failure", "Changes protected paths: build/a.sh")
+    assert statuses(github, pull.number)[CONTEXT] == ("failure", "Changes protected paths: build/a.sh")
 
 
 @pytest.mark.parametrize(
@@ -119,22 +101,22 @@ def test_mm61_a_file_that_is_renamed_away_is_guarded(bot: Bot, github: Sandbox) 
 def test_what_is_free(bot: Bot, github: Sandbox, author: str, files: dict[str, str]) -> None:
     event = opened(github, files, author)
     run(bot, event)
-    assert status(github, event["number"]) is None
+    assert CONTEXT not in statuses(github, event["number"])
 
 
 def test_the_status_follows_the_files(bot: Bot, github: Sandbox) -> None:
     """A new base may make a pull request out of other files, for which the same commit stands."""
     number = opened(github, {"build/b.sh": "echo b\n"})["number"]
     run(bot, payloads.about(github.state, github.repository, number, "reopened", "newcomer"))
-    assert status(github, number) == ("failure", "Changes protected paths: build/b.sh")
+    assert statuses(github, number)[CONTEXT] == ("failure", "Changes protected paths: build/b.sh")
     pull, repository = github.state.pull(github.repository, number), github.state.repository(github.repository)
     assert repository
     repository.branches["next"], pull.base_ref = pull.head_sha, "next"
     run(bot, payloads.about(github.state, github.repository, number, "edited", "newcomer"))
-    assert status(github, number) == ("success", "No protected path is changed")
+    assert statuses(github, number)[CONTEXT] == ("success", "No protected path is changed")
     number = opened(github, {"free": "x\n"})["number"]
     run(bot, payloads.about(github.state, github.repository, number, "edited", "newcomer"))
-    assert status(github, number) is None
+    assert CONTEXT not in statuses(github, number)
 
 
 def test_required_means_everywhere(bot: Bot, github: Sandbox) -> None:
@@ -143,7 +125,7 @@ def test_required_means_everywhere(bot: Bot, github: Sandbox) -> None:
     for author in ("reviewer", "newcomer"):
         event = opened(github, {"free": "x\n"}, author)
         run(bot, event)
-        assert status(github, event["number"]) == ("success", "No protected path is changed")
+        assert statuses(github, event["number"])[CONTEXT] == ("success", "No protected path is changed")
 
 
 GO = "package a\n\nfunc a() {\n\tmlog.Error(1)\n\tmlog.Error(2)\n}\n"

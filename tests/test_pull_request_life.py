@@ -11,14 +11,15 @@ from sandbox import payloads
 from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
 from sandbox.records import CheckRun
-from tests.signatures import Signatures
+from tests.scene import bodies, run, statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sandbox import Sandbox
     from sandbox.records import Token
-    from tests.harness import Bot, Run
+    from tests.harness import Bot
+    from tests.signatures import Signatures
 
 ISSUE = 5  # of the scenario
 CONFIG = """
@@ -43,12 +44,6 @@ commands: {{blocked_bots: [naughty]}}
 """
 
 
-@pytest.fixture
-def signatures() -> Iterator[Signatures]:
-    with Signatures().served() as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def configured(github: Sandbox, signatures: Signatures) -> None:
     github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG.format(url=signatures.url)})
@@ -59,31 +54,12 @@ def configured(github: Sandbox, signatures: Signatures) -> None:
     repository.permissions["helper"] = "triage"
 
 
-def statuses(github: Sandbox, number: int) -> dict[str, tuple[str, str]]:
-    repository = github.state.repository(github.repository)
-    assert repository
-    sha = github.state.pull(github.repository, number).head_sha
-    return {each.context: (each.state, each.description) for each in repository.statuses.get(sha, ())}
-
-
 def opened(github: Sandbox, author: str = "newcomer", labels: tuple[str, ...] = (), head: str = "topic") -> Any:
     return payloads.opened_pull(github.state, github.repository, "New", labels, author, head=head)
 
 
-def bodies(github: Sandbox, number: int) -> list[str]:
-    return [each.body.split("\n\n<!--")[0] for each in github.state.item(github.repository, number).comments]
-
-
 def labels(github: Sandbox, number: int) -> set[str]:
     return {label.name for label in github.state.item(github.repository, number).labels}
-
-
-def run(bot: Bot, payload: Any, **variables: str) -> Run:
-    name = payloads.name(payload)
-    done = bot.run("pull_request_target" if name == "pull_request" else name, payload, **variables)
-    assert done.code == 0, done.log
-    assert "Traceback" not in done.log
-    return done
 
 
 BLOCKED, ALLOWED = ("pending", "Merge blocked due Do Not Merge label"), ("success", "Merged allowed")
