@@ -130,6 +130,16 @@ def test_mm53_pending_does_not_stay(bot: Bot, github: Sandbox, signatures: Signa
     assert verdicts(github, number)[-1][1] == "The list of signatures cannot be read"
 
 
+@pytest.mark.parametrize("url", ["https://169.254.169.254/latest/meta-data", "https://metadata.google.internal/list"])
+def test_s20_where_machines_learn_secrets_nobody_is_asked(bot: Bot, github: Sandbox, url: str) -> None:
+    """S-20: a configuration may name it. Red when `plain_http.FORBIDDEN` is left out."""
+    config = f"cla: {{signed_url: '{url}'}}\n"
+    github.state.write_files(github.repository, {".github/mattermod.yml": config})
+    event = opened(github)
+    assert "the list of signatures cannot be read: it leads to where machines learn secrets" in deliver(bot, event).log
+    assert verdicts(github, event["number"]) == []
+
+
 class TestShared:
     """With the shared database, which remembers lists and has rows for the sweep."""
 

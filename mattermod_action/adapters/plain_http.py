@@ -20,7 +20,9 @@ class NotAllowedError(ValueError):
 def open_url(url: str) -> tuple[http.client.HTTPConnection, str]:
     """Return a connection that has still to be made, and what to ask of it. No redirect is followed."""
     parts = urlsplit(url)
-    if FORBIDDEN.match(parts.hostname or "") or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
+    if FORBIDDEN.match(parts.hostname or ""):
+        raise NotAllowedError("it leads to where machines learn secrets about themselves")
+    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
         raise NotAllowedError("only https addresses are asked")
     return connect(parts.scheme, parts.netloc), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 

@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def test_y09_this_version_works_on_its_neighbours(
     mysql_server: servers.Server, github: Sandbox, tmp_path: Path, folder: Path, number: int
 ) -> None:
-    """From label to comment, once more, and a sweep."""
+    """Y-09, MM-69: one schema older and one newer. From label to comment, once more, and a sweep."""
     database = mysql_server.new_database()
     migrator = servers.migrator(database, folder=folder)
     migrator.goto(number)

@@ -12,6 +12,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pymysql
 import pytest
 
 from mattermod_action.adapters import schema
@@ -142,6 +143,7 @@ def test_up_again_changes_nothing(database: Database) -> None:
 
 
 def test_up_and_down_by_count_and_goto(empty: Database) -> None:
+    """Y-07: as golang-migrate's operations."""
     migrator = servers.migrator(empty)
     assert [move.number for move in migrator.up(2)] == [1, 2]
     assert rows(empty, OPERATORS) == [(2,)]
@@ -257,6 +259,7 @@ def test_nothing_to_adopt(empty: Database, database: Database) -> None:
 
 
 def test_columns_are_wide_enough_for_what_github_allows(database: Database) -> None:
+    """MM-68: in strict mode a longer value is an error."""
     widths = {(row[0], row[1]): row[2] for row in shape(database)}
     assert widths["PullRequests", "Ref"] == "varchar(255)"
     assert widths["PullRequests", "Sha"] == "varchar(64)"
@@ -264,6 +267,7 @@ def test_columns_are_wide_enough_for_what_github_allows(database: Database) -> N
 
 
 def test_keys_are_compared_byte_by_byte(database: Database) -> None:
+    """R-12: the default collation takes three labels for one."""
     kinds = {row[:2]: (row[2], row[4]) for row in shape(database) if row[5] == "PRI" and row[0].startswith("mm_")}
     text = {place: kind for place, kind in kinds.items() if not kind[0].startswith("int")}
     assert text
@@ -281,6 +285,7 @@ def _up(database: Database) -> list[str]:
 
 
 def test_f19_four_migrators_at_once(empty: Database) -> None:
+    """F19, Y-03: one works and three wait, whatever their process numbers are."""
     with multiprocessing.get_context("fork").Pool(4) as pool:
         done = [name for names in pool.map(_up, [empty] * 4) for name in names]
     assert sorted(done) == NAMES
@@ -297,6 +302,24 @@ def test_who_is_at_work_is_said(database: Database) -> None:
     with pytest.raises(Down, match=r"migrate is held by https://github\.com/run/9"):
         migrator.up()
     assert heard == ["migrate is held by https://github.com/run/9: waiting"]
+
+
+def test_mm76_a_pull_request_has_one_server_that_is_alive(database: Database) -> None:
+    """MM-76, MM-79: told by owner, repository and number; of servers that are gone there may be any number."""
+    columns = {
+        row[1]: "'x'" if "char" in row[2] or "text" in row[2] else "UTC_TIMESTAMP(6)" if "date" in row[2] else "0"
+        for row in shape(database)
+        if row[0] == "mm_servers"
+    }
+
+    def add(key: str, owner: str, live: str) -> None:
+        row = {**columns, "k": f"'{key}'", "owner": f"'{owner}'", "live": live}
+        rows(database, f"INSERT INTO mm_servers ({', '.join(row)}) VALUES ({', '.join(row.values())})")
+
+    for key, owner, live in (("a", "one", "1"), ("b", "other", "1"), ("c", "one", "NULL"), ("d", "one", "NULL")):
+        add(key, owner, live)
+    with pytest.raises(pymysql.IntegrityError):
+        add("e", "one", "1")
 
 
 @pytest.mark.parametrize("doing", ["up", "down"])

@@ -297,7 +297,7 @@ class StoreContract:
         assert late.renew_lease("a", "two", 2, TTL)
 
     def test_f05_an_owner_that_comes_back_is_told_apart_by_its_fence(self, store: Store, late: Store) -> None:
-        """One run may hold a name twice; what it still believes of the first time is void."""
+        """F05, MM-70: one run may hold a name twice; what it still believes of the first time is void."""
         store.take_lease("a", "one", TTL)
         assert late.take_lease("a", "one", TTL) == Taken(2, "one")
         assert not late.renew_lease("a", "one", 1, TTL)
@@ -317,7 +317,7 @@ class StoreContract:
         assert store.renew_lease("a", "one", 1, TTL)
 
     def test_f05_of_two_that_saw_it_free_one_gets_it(self, store: Store, late: Store, open_store: Open) -> None:
-        """When there is no row yet, and when there is one whose lease has ended."""
+        """F05, MM-71: to look is not to take. When there is no row yet, and when there is one whose lease has ended."""
         other = open_store(SkippingClock(timedelta(seconds=LATER)))
         after_the_next_look(store, lambda: open_store(RealClock()).take_lease("a", "one", TTL))
         assert store.take_lease("a", "two", TTL) == Taken(None, "one")
@@ -339,6 +339,7 @@ class StoreContract:
         assert TTL - 1 < clock.offset.total_seconds() < TTL + 5
 
     def test_f05_acquire_gives_up_when_its_patience_ends(self, store: Store, open_store: Open) -> None:
+        """F05, MM-75: nobody waits for ever."""
         store.take_lease("a", "one", TTL)
         clock = SkippingClock()
         with pytest.raises(Down, match="a is held by one, which has not finished in time; run again"):
@@ -347,7 +348,7 @@ class StoreContract:
         assert store.renew_lease("a", "one", 1, TTL)
 
     def test_f05_a_lease_that_is_checked_goes_on_until_it_is_lost(self, open_store: Open) -> None:
-        """Asked right before each side effect; Down is what stops a run that was paused for too long."""
+        """F05, MM-74: asked right before each side effect; Down is what stops a run that was paused for too long."""
         clock = SkippingClock()
         lease = acquire(open_store(clock), clock, "a", "one", patience=0, ttl=TTL)
         assert lease == Lease(lease.leases, "a", "one", 1, TTL)

@@ -123,7 +123,7 @@ def test_f06_the_embedded_stores_clock_is_the_only_one(expected: list[object], t
 
 @pytest.mark.parametrize("by", WRONG, ids=["ahead", "behind"])
 def test_f06_the_databases_clock_is_the_only_one(expected: list[object], away: Database, by: timedelta) -> None:
-    """And where the server's own day begins does not matter."""
+    """F06, MM-73: and where the server's own day begins does not matter."""
     assert story(partial(MySQLStore, away), by) == expected
 
 

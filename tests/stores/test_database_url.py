@@ -43,6 +43,7 @@ OTHER_ADDRESS = "127.0.0.2"
     ],
 )
 def test_understood(url: str, expected: Database) -> None:
+    """Y-06: what a URI or a Go DSN says beside the address stops nothing."""
     assert parse(url)[0] == expected
 
 
