@@ -1,4 +1,4 @@
-"""What the original did is put back, one fault at a time, into a copy: the test that is named after it must then fail.
+"""What the original did, or what breaks a rule, is put into a copy, one at a time: the test of its name must then fail.
 
 `make soak` runs it. A line of ours that is not found any more is a failure, too: then the way back has changed.
 """
@@ -55,4 +55,4 @@ def test_each_fault_that_has_a_test_is_put_back() -> None:
     named = set(re.findall(r"mm\d\d", " ".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))))
     ours = {f"mm{number:02}" for number in [*range(1, 31), *range(47, 62), 65]} - {"mm06", "mm07"}
     assert ours <= named
-    assert set(FAULTS) == ours
+    assert {name for name in FAULTS if name.startswith("mm")} == ours
