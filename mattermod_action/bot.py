@@ -190,9 +190,9 @@ class Bot:
             self._fail(effect, error, event, plan)
             return None
         self._tell(effect, outcome)
-        return (
-            None if outcome.what == "baseline" else effect.ended(outcome.url, done=outcome.what in ("posted", "found"))
-        )
+        if outcome.what == BASELINE:
+            return None
+        return effect.ended(outcome.url, done=outcome.what in ("posted", "found"))
 
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from mattermod_action.effects import ABANDONED, Comment, ReviewComment, marker
+from mattermod_action.effects import ABANDONED, Comment, Dispatch, ReviewComment, marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Ledger(Generic[E_contra]):
             if url := self._look_twice(find, entry.sent_at or EVER):
                 self._store.confirm(row.key, self._owner, fence, url)
                 return Outcome("found", url)
-        if row.kind == "Dispatch":
+        if row.kind == Dispatch.__name__:
             self._store.confirm(row.key, self._owner, fence, ABANDONED)
         else:
             self._store.forget(row.key, self._owner, fence)
