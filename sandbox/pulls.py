@@ -71,6 +71,8 @@ def open_pull(call: Call) -> Answer:
         raise invalid(call.docs, "PullRequest", f"A pull request already exists for {repo.owner}:{ref}.")
     if ":" not in ref and not call.state.git.of(repo).history(repo.branches[ref], repo.branches[base]):
         raise invalid(call.docs, "PullRequest", f"No commits between {base} and {ref}")
+    if data.get("draft") and not repo.drafts:
+        raise refuse(422, "Draft pull requests are not supported in this repository.", call.docs)
     more = {"body": data.get("body") or "", "draft": bool(data.get("draft")), "base": base}
     pull = call.state.open_pull(repo.full_name, title, call.token.login, head=ref, **more)
     return answer(201, whole(call, pull), Location=f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}")

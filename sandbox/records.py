@@ -72,6 +72,11 @@ class Milestone:
     id: int
     number: int
     title: str
+    closed_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        return "closed" if self.closed_at else "open"
 
 
 @dataclass
@@ -189,7 +194,8 @@ class Repository:
     """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them.
 
     The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
-    of people with write access before a merge, and, if `strict`, that the head has all of it.
+    of people with write access before a merge, and, if `strict`, that the head has all of it. `drafts` is whether
+    a pull request may be opened as one.
     """
 
     id: int
@@ -215,6 +221,7 @@ class Repository:
     required: set[str] = field(default_factory=set)
     approvals: int = 0
     strict: bool = False
+    drafts: bool = True
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
     dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -182,7 +182,7 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
         "node_id": node_id("MI", each.id),
         "number": each.number,
         "title": each.title,
-        "state": "open",
+        "state": each.state,
         "labels_url": f"{state.url}/repos/{repo.full_name}/milestones/{each.number}/labels",
         "description": None,
         "creator": user(state, state.person(repo.owner)),
@@ -191,7 +191,7 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
         "created_at": moment(repo.created_at),
         "updated_at": moment(repo.created_at),
         "due_on": None,
-        "closed_at": None,
+        "closed_at": moment(each.closed_at),
     }
 
 
