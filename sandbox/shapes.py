@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sandbox.objects import NOREPLY
 from sandbox.records import Issue, Pull
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def user(state: State, person: Person | None) -> Json | None:
         "user_view_type": "public",
         "site_admin": False,
     }
+
+
+def committer(state: State, email: str) -> Person | None:
+    """Find whose address this is; a bot's is nobody's."""
+    login, _, host = email.partition("@")
+    return state.people.get(login.casefold()) if host == NOREPLY else None
 
 
 _OF_USER = {
@@ -296,7 +303,7 @@ def pull(state: State, repo: Repository, item: Pull, written: Json | None = None
         "head": _head(state, repo, item, written),
         "base": _base(state, repo, item, written),
         "_links": {name: {"href": href} for name, href in links.items()},
-        "auto_merge": None,
+        "auto_merge": _auto_merge(state, item),
         "draft": item.draft,
         "merged": item.merged_at is not None,
         "mergeable": None,  # worked out later, and only when asked for
@@ -311,6 +318,13 @@ def pull(state: State, repo: Repository, item: Pull, written: Json | None = None
         "deletions": 0,
         "changed_files": 1,
     }
+
+
+def _auto_merge(state: State, item: Pull) -> Json | None:
+    if item.auto_merge is None:
+        return None
+    texts = {"commit_title": f"{item.title} (#{item.number})", "commit_message": ""}
+    return {"enabled_by": user(state, item.auto_merge.by), "merge_method": item.auto_merge.method, **texts}
 
 
 def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
