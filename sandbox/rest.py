@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote
 
 from starlette.routing import compile_path
 
-from sandbox import access, checks, issues, lines, people, pulls, refs, shapes, workflows
+from sandbox import access, checks, compare, issues, lines, people, pulls, refs, shapes, workflows
 from sandbox.answers import Answer, RefusedError, answer, invalid, not_found, refuse
 from sandbox.calls import Call, paged
 
@@ -154,6 +154,7 @@ ALL = (
     *checks.TABLE,
     *people.TABLE,
     *refs.TABLE,
+    *compare.TABLE,
     *workflows.TABLE,
 )
 ROUTES = [(method, *compile_path(path)[::2], handler, f"rest/{docs}") for method, path, handler, docs in ALL]

@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from sandbox.bare import Commit, Identity
     from sandbox.records import Comment, Item, Label, LineComment, Milestone, Person, Repository, Review, WorkflowRun
     from sandbox.state import State
 
@@ -200,6 +202,34 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
         "due_on": None,
         "closed_at": moment(each.closed_at),
     }
+
+
+def commit(state: State, repo: Repository, each: Commit) -> Json:
+    """Write a commit; nobody signs one here."""
+    api, page = f"{state.url}/repos/{repo.full_name}", f"{state.url}/{repo.full_name}/commit"
+    people = {"author": each.author, "committer": each.committer}
+    unsigned = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
+    return {
+        "sha": each.sha,
+        "node_id": f"C_{each.sha}",
+        "url": f"{api}/commits/{each.sha}",
+        "html_url": f"{page}/{each.sha}",
+        "comments_url": f"{api}/commits/{each.sha}/comments",
+        "commit": {
+            "url": f"{api}/git/commits/{each.sha}",
+            **{role: _identity(who) for role, who in people.items()},
+            "message": each.message,
+            "tree": {"sha": each.tree, "url": f"{api}/git/trees/{each.tree}"},
+            "comment_count": 0,
+            "verification": unsigned,
+        },
+        **{role: user(state, committer(state, who.email)) for role, who in people.items()},
+        "parents": [{"sha": sha, "url": f"{api}/commits/{sha}", "html_url": f"{page}/{sha}"} for sha in each.parents],
+    }
+
+
+def _identity(who: Identity) -> Json:
+    return {"name": who.name, "email": who.email, "date": moment(who.at.astimezone(UTC))}
 
 
 def item_page(state: State, repo: Repository, item: Item) -> str:

@@ -1,9 +1,10 @@
-"""Commits, branches and what they have to do with pull requests, as GraphQL tells of them."""
+"""Commits, branches and what they have to do with pull requests, as GraphQL and the comparison tell of them."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -311,3 +312,56 @@ def test_an_automatic_merge_is_refused(github: Sandbox, held: Repository) -> Non
     del github.state.tokens["app"].permissions["pull_requests"]
     assert refusal(github, query, app)[0] == "FORBIDDEN"
     assert (pull.auto_merge, github.writes) == (None, [])
+
+
+def compared(github: Sandbox, base: str, head: str, query: str = "") -> Any:
+    status, answer, _ = call(github, "GET", f"{REPO}/compare/{quote(base, safe='')}...{quote(head, safe='')}{query}")
+    return answer if status == 200 else (status, answer["message"])
+
+
+def test_a_comparison_is_from_what_both_have(github: Sandbox, held: Repository) -> None:
+    fork = held.branches["main"]
+    pull = opened(github, "release/1.0")
+    github.state.write_files(github.repository, {"new.txt": "new\n"}, message="On main")
+    main = held.branches["main"]
+    found = compared(github, "main", "release/1.0")
+    assert (found["status"], found["ahead_by"], found["behind_by"], found["total_commits"]) == ("diverged", 2, 1, 2)
+    assert (found["base_commit"]["sha"], found["merge_base_commit"]["sha"]) == (main, fork)
+    assert [each["commit"]["message"].partition("\n")[0] for each in found["commits"]] == [pull.title, "One more"]
+    assert [each["author"]["login"] for each in found["commits"]] == ["newcomer", "newcomer"]
+    assert found["commits"][0]["parents"][0]["sha"] == fork
+    assert [(each["filename"], each["status"]) for each in found["files"]] == [(f"change-{pull.number}.txt", "added")]
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "status"), [("main", "topic", "ahead"), ("topic", "main", "behind"), ("main", "main", "identical")]
+)
+def test_how_two_commits_stand(github: Sandbox, held: Repository, base: str, head: str, status: str) -> None:
+    opened(github)
+    for names in ((base, head), (held.branches[base], held.branches[head])):
+        found = compared(github, *names)
+        assert (found["status"], bool(found["commits"])) == (status, status == "ahead")
+
+
+def test_a_comparison_has_pages(github: Sandbox) -> None:
+    pull = opened(github)
+    for _ in range(3):
+        github.state.add_commit(github.repository, pull.number)
+    first, last = (compared(github, "main", "topic", f"?per_page=2&page={page}") for page in (1, 3))
+    assert [len(each["commits"]) for each in (first, last)] == [2, 1]
+    assert last["commits"][0]["sha"] == pull.head_sha
+    assert [each["total_commits"] for each in (first, last)] == [5, 5]
+    assert [len(each.get("files", ())) for each in (first, last)] == [1, 0]  # files are on the first page only
+
+
+def test_a_comparison_that_cannot_be(github: Sandbox, held: Repository) -> None:
+    bare = github.state.git.of(held)
+    bare.publish()
+    held.branches["orphan"] = bare.run("commit-tree", "main^{tree}", "-m", "Alone").strip()
+    assert compared(github, "main", "orphan") == (404, "No common ancestor between main and orphan.")
+    assert pulls_of(github, "orphan") == []
+    assert compared(github, "main", "nowhere") == (404, "Not Found")
+    assert call(github, "GET", f"{REPO}/compare/main")[0] == 404
+    held.private = True
+    del github.state.tokens["github-token"].permissions["contents"]
+    assert compared(github, "main", "main") == (403, "Resource not accessible by integration")

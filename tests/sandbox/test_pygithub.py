@@ -258,3 +258,10 @@ def test_milestones_by_their_state(repo: Repository, github: Sandbox) -> None:
     github.state.repositories[repo.id].milestones[0].closed_at = github.state.now()
     titles = {state: [each.title for each in repo.get_milestones(state=state)] for state in ("open", "closed", "all")}
     assert titles == {"open": ["v2"], "closed": ["v1"], "all": ["v1", "v2"]}
+
+
+def test_comparing(repo: Repository) -> None:
+    found = repo.compare("main", "topic")
+    assert (found.status, found.ahead_by, found.behind_by) == ("ahead", 1, 0)
+    assert [commit.commit.message for commit in found.commits] == ["Change files"]
+    assert [file.filename for file in found.files] == ["list.txt"]
