@@ -342,7 +342,16 @@ def _refs(viewer: Viewer, repo: Repository, info: Info, **asked: Any) -> Json:
 def _written_ref(viewer: Viewer, repo: Repository, prefix: str, name: str) -> Json:
     branch = f"{prefix}{name}".removeprefix(BRANCHES)
     target = partial(_target, viewer, repo, repo.branches[branch])
-    return {"id": f"REF_{branch}", "name": name, "prefix": prefix, "target": target}
+    pulls = partial(_pulls_from, viewer, repo, branch)
+    return {"associatedPullRequests": pulls, "id": f"REF_{branch}", "name": name, "prefix": prefix, "target": target}
+
+
+def _pulls_from(viewer: Viewer, repo: Repository, branch: str, info: Info, **page: Any) -> Json:
+    """Those that have the branch, or one of this name in a fork, for a head."""
+    _check(info, page)
+    _need(viewer, repo, "pull_requests=read")
+    found = [pull for pull in repo.pulls() if pull.head_ref == branch]
+    return _connection(found, partial(_written, viewer, repo), page)
 
 
 def _target(viewer: Viewer, repo: Repository, sha: str, _info: Info) -> Json | None:
@@ -449,7 +458,8 @@ def _commits(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: A
     """https://docs.github.com/en/graphql/reference/objects#pullrequestcommit; whoever may read the code sees them."""
     _check(info, page)
     _need(viewer, repo, "contents=read")
-    shown = viewer.state.git.of(repo).log("--reverse", item.head_sha, f"^{repo.branches[item.base_ref]}")
+    onto = item.merged_onto or repo.branches[item.base_ref]  # once merged, the base has them all
+    shown = viewer.state.git.of(repo).log("--reverse", item.head_sha, f"^{onto}")
     return _listed(shown, partial(_pull_commit, viewer, repo), page)
 
 

@@ -30,7 +30,7 @@ NO_BLOB = (SUBMODULE, "000000")
 ATTRIBUTES = ".gitattributes"
 TARGET, PICKED = "target", "picked"  # the names of the two sides in conflict markers
 HUNK = re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL)
-HUNKS_SHOWN = 20_000  # bytes of each file's conflicts
+HUNKS_SHOWN = 8_000  # bytes of each file's conflicts
 _REFUSED = re.compile(r"^!\t[^:\t]*:refs/heads/([^\t]+)\t(.*)$", re.MULTILINE)
 # What a push is refused for, by what git or GitHub says of it.
 REASONS = (
