@@ -17,14 +17,16 @@ RECIPE = 1  # one more with every change of what is made here
 SEED = 20_201_123
 COMMITS, FILES, DIRECTORIES, PULLS, BRANCHES, TAGS = 50_400, 7_200, 1_040, 10_000, 350, 400
 DEPTH = 12  # of deltas
-RELEASES = {"release-3": 360, "release-2": 480, "release-1": 620}  # how many commits before main's tip each forked
+RELEASES = {"release-3": 230, "release-2": 280, "release-1": 340}  # how many commits before main's tip each forked
 OWN_COMMITS = 25  # of a release branch
-BUSY = 260  # how long before the tip the files that will be picked are changed at their top
+BUSY = 200  # how long before the tip the files that will be picked are changed at their top
 PICKS = {"A2": (2, 120), "C22": (22, 60)}  # name: files it touches, how many commits before the tip
+CROWD = {"A2": 150}  # name: how many files are in the directories that it touches, as in the original's `app`
 PULL_EVERY = 5  # commits; each of these is the squash merge of a pull request
 IMAGES, IMAGE_BYTES, IMAGE_SLOTS, IMAGE_EVERY = 4_700, 36_000, 60, 10
 IMAGES_GONE = 2_000  # how long before the tip the last image went
-MEDIAN_LINES, LEAST_LINES, MOST_LINES = 175, 40, 3_000
+MEDIAN_LINES, LEAST_LINES, MOST_LINES = 195, 40, 3_000
+PICKED_LINES = range(100, 300)  # what is picked is of ordinary size
 POOL = 60_000  # lines that files are made of
 START, SECONDS = 1_300_000_000, 5_000  # when the first commit was made, and from each to the next
 ENDINGS = (".go", "_test.go", ".ts", ".tsx", ".json", ".md")
@@ -47,8 +49,13 @@ class File:
     """A file and its life: where each change was made (0 top, 1 bottom), and the mark of its first version."""
 
     path: str
+    lines: int = 0  # at first
     changes: list[float] = field(default_factory=list)
     first: int = 0
+
+    @property
+    def directory(self) -> str:
+        return self.path.rpartition("/")[0]
 
 
 @dataclass
@@ -57,16 +64,19 @@ class Recipe:
 
     dice: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311  # a seed is no secret
     born: int = 0
+    alive: set[File] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.words = [
             "".join(self.dice.choices(SYLLABLES, k=self.dice.choice((1, 2, 2, 3, 3, 4)))) for _ in range(2_500)
         ]
         self.lines = [self._line() for _ in range(POOL)]
-        self.files = [File(path) for path in self._paths()]
+        self.files = [File(path, self._length()) for path in self._paths()]
+        self.beside: dict[str, list[File]] = {}
+        for file in self.files:
+            self.beside.setdefault(file.directory, []).append(file)
         self.picked = self._reserve()
-        reserved = {file for files in self.picked.values() for file in files}
-        self.free = [file for file in self.files if file not in reserved]
+        self.reserved = {file for files in self.picked.values() for file in files}
         self.commits = [list(self._touches(number)) for number in range(COMMITS)]
 
     def _line(self) -> bytes:
@@ -76,10 +86,13 @@ class Recipe:
         words = (self.words[int(len(self.words) * self.dice.random() ** 4)] for _ in range(8))
         return self.dice.choice(SHAPES).format(*words).encode()
 
+    def _length(self) -> int:
+        return max(LEAST_LINES, min(MOST_LINES, int(MEDIAN_LINES * self.dice.lognormvariate(0, 1.0))))
+
     def _paths(self) -> list[str]:
         """Return the files' paths: each directory has one at least, and few have hundreds."""
         directories = self._directories()
-        weights = [min(self.dice.paretovariate(0.9), 90) for _ in directories]
+        weights = [min(self.dice.paretovariate(0.8), 400) for _ in directories]
         paths = {f"{home}{self._name()}" for home in directories}
         while len(paths) < FILES:
             paths.add(f"{self.dice.choices(directories, weights)[0]}{self._name()}")
@@ -102,13 +115,19 @@ class Recipe:
 
     def _reserve(self) -> dict[str, list[File]]:
         """Choose what the picks will change, from files that are there early."""
-        chosen = iter(self.dice.sample(self.files[: FILES // 4], sum(count for count, _ in PICKS.values())))
-        return {name: [next(chosen) for _ in range(count)] for name, (count, _) in PICKS.items()}
+        chosen: dict[str, list[File]] = {}
+        ordinary = [file for file in self.files[: FILES // 4] if file.lines in PICKED_LINES]
+        for name, (count, _) in PICKS.items():
+            taken = [file for files in chosen.values() for file in files]
+            fit = (file for file in ordinary if len(self.beside[file.directory]) >= CROWD.get(name, 0))
+            chosen[name] = self.dice.sample([file for file in fit if file not in taken], count)
+        return chosen
 
     def _touches(self, number: int) -> Iterator[tuple[File, int]]:
         """Decide what commit `number` does: (file, version)."""
         born = min(FILES, FILES // 4 + int(number * FILES / COMMITS * 0.8))
         yield from ((file, 0) for file in self.files[self.born : born])
+        self.alive.update(self.files[self.born : born])
         self.born = born
         for file, where in self._changes(number, COMMITS - 1 - number):
             file.changes.append(where)
@@ -124,11 +143,13 @@ class Recipe:
         return [(file, self.dice.random()) for file in self._any(number, before_tip)]
 
     def _any(self, number: int, before_tip: int) -> list[File]:
-        """Choose the files of an ordinary commit: old ones more often, none twice, none that will be picked."""
+        """Choose the files of an ordinary commit: an old one more often, and others of its directory."""
         count = self.dice.choices((1, 2, 3, 5, 9), (35, 25, 18, 14, 8))[0] if number else 0
-        among = self.free if before_tip <= max(RELEASES.values()) else self.files[: self.born]
-        chosen = (among[int(len(among) * self.dice.random() ** 1.6)] for _ in range(count))
-        return list(dict.fromkeys(chosen))
+        chosen = [self.files[int(self.born * self.dice.random() ** 1.6)] for _ in range(min(count, 2))]
+        there = [file for one in chosen[-1:] for file in self.beside[one.directory] if file in self.alive]
+        chosen += self.dice.sample(there, min(len(there), count - len(chosen)))
+        taken = self.reserved if before_tip <= max(RELEASES.values()) else set()
+        return [file for file in dict.fromkeys(chosen) if file not in taken]
 
 
 @dataclass
@@ -158,8 +179,7 @@ class Writer:
         self.mark += len(versions)
 
     def _versions(self, file: File) -> Iterator[bytes]:
-        count = int(MEDIAN_LINES * self.dice.lognormvariate(0, 1.0))
-        lines = self.dice.choices(self.recipe.lines, k=max(LEAST_LINES, min(MOST_LINES, count)))
+        lines = self.dice.choices(self.recipe.lines, k=file.lines)
         yield b"\n".join(lines) + b"\n"
         for where in file.changes:
             at = int(where * (len(lines) - 10))
@@ -196,7 +216,7 @@ class Writer:
 
     def _branches(self, main: Sequence[int]) -> None:
         """Write the releases, on each some older versions of files, and the other branches and tags."""
-        changed = [file for file in self.recipe.free if file.changes]
+        changed = [file for file in self.recipe.files if file.changes and file not in self.recipe.reserved]
         for name, before_tip in RELEASES.items():
             parent = main[-1 - before_tip]
             for number in range(OWN_COMMITS):
@@ -214,7 +234,8 @@ class Writer:
         message = f"{subject}\n\n{self._words(12)}\n{self._words(9)}\n"
         head = f"commit {ref}\nmark :{self.mark}\nauthor {who}\ncommitter {who}\ndata {len(message)}\n{message}"
         start = f"from :{parent}\n" if parent else ""
-        self.stream.write(f"{head}{start}{chr(10).join(changes)}\n\n".encode())
+        done = "".join(f"{change}\n" for change in changes)
+        self.stream.write(f"{head}{start}{done}\n".encode())
         return self.mark
 
     def _words(self, count: int, between: str = " ") -> str:
