@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Ensure, Once, PostChat, Recheck, ReviewComment
+from mattermod_action.effects import Comment, Ensure, Once, Pick, PostChat, Recheck, ReviewComment, TellPicks
 from mattermod_action.errors import Down, Limited, Overtaken, Refused, Stopped
 from mattermod_action.events import (
     OPENED,
@@ -41,6 +41,7 @@ DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {
     "posted": "comment posted",
     "found": "comment found, posted by a run that died",
+    "edited": "comment brought up to date",
     "known": "nothing new, the comment is there",
     "baseline": "nothing, it was there before this action was",
     "dropped": "nothing, it is not called for any more",
@@ -56,8 +57,12 @@ class Bot:
         self._config, self._world, self._report = config, world, report
 
     @cached_property
+    def _hands(self) -> Hands:
+        return Hands(self._world)
+
+    @cached_property
     def ledger(self) -> Ledger[Once]:
-        return Ledger(self._world.store, self._world.clock, uuid.uuid4().hex, Hands(self._world))
+        return Ledger(self._world.store, self._world.clock, uuid.uuid4().hex, self._hands)
 
     @cached_property
     def _ensurer(self) -> Ensurer:
@@ -165,7 +170,8 @@ class Bot:
             self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
             self._tell(effect, Outcome("known", markers[effect.marker]))
         told = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
-        return [effect for effect in due if effect not in (*posted, *told)]
+        over = [effect for effect in posted if not effect.kept]
+        return [effect for effect in due if effect not in (*over, *told)]
 
     def _asked_at(self, event: Event, effect: Once) -> datetime | None:
         """When this very event asked for `effect`; None when the effect only follows from what is there."""
@@ -177,6 +183,8 @@ class Bot:
         try:
             if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
                 check_need(self._world, effect.subject.repository, effect.need)
+            if isinstance(effect, Pick):
+                return self._pick(effect, event, plan)
             if isinstance(effect, Ensure):
                 self._ensure(effect)
                 return effect.ended("", done=True)
@@ -189,10 +197,22 @@ class Bot:
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
+        if isinstance(effect, TellPicks) and self._hands.keep(effect, outcome):
+            outcome = Outcome("edited", outcome.url)
         self._tell(effect, outcome)
         if outcome.what == BASELINE:
             return None
         return effect.ended(outcome.url, done=outcome.what in ("posted", "found"))
+
+    def _pick(self, effect: Pick, event: Event, plan: Plan) -> Event:
+        """What stops it half-way is a failure of this run; what has come of it until then is told all the same."""
+        from mattermod_action.picking import Picker  # most runs pick nothing
+
+        ended = Picker(self._world, effect).go()
+        self._report.picked(effect.feature, ended)
+        if ended.error:
+            self._fail(effect, ended.error, event, plan)
+        return ended
 
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
@@ -203,6 +223,7 @@ class Bot:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
         expendable = isinstance(effect, Once) and effect.expendable
         resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
+        resumable = resumable or isinstance(effect, Pick)  # which has a row of its own
         parked = expendable or (isinstance(error, Limited) and self._world.store.durable and resumable)
         plan.silent.add(effect.feature)
         if effect.command:

@@ -11,7 +11,16 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from mattermod_action.events import OPENED, MergeEnded, Posted, PullRequest, Subject, WorkflowStarted, label_cause
+from mattermod_action.events import (
+    OPENED,
+    MergeEnded,
+    PickEnded,
+    Posted,
+    PullRequest,
+    Subject,
+    WorkflowStarted,
+    label_cause,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +29,8 @@ if TYPE_CHECKING:
     from mattermod_action.commands import Command
     from mattermod_action.events import Event
     from mattermod_action.merging import Rule
+    from mattermod_action.picks import Row
+    from mattermod_action.picks import Rule as PickRule
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
 DESCRIPTION_LIMIT = 140  # characters of a commit status's description
@@ -107,8 +118,9 @@ class Ensure(Wish):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Once):
-    """A comment with our marker at its end."""
+    """A comment with our marker at its end; one that is `kept` says later what is wished then."""
 
+    kept: ClassVar[bool] = False
     text: str
 
     @property
@@ -135,6 +147,14 @@ class PostChat(Once):
     text: str
     room: str = ""
     channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellPicks(Comment):
+    """The one comment on what is picked of a pull request, edited as that goes on. It tells the `rows` as they are."""
+
+    kept = True
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +290,31 @@ class RemoveLabel(Ensure):
     @property
     def key(self) -> str:
         return repr(("RemoveLabel", self.subject.number, self.label.casefold()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick(Ensure):
+    """Note that `by` wants the pull request on these `targets`, and bring it there as `rule` says.
+
+    What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed. `label` is the
+    one that asks, which has to be on the pull request still; then whoever GitHub says has put it on is who asks. A
+    `refusal` is why nothing can be picked at all.
+    """
+
+    rule: PickRule
+    targets: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+    by: str = ""
+    label: str = ""
+    refusal: str = ""
+
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        del url, done
+        return PickEnded(self.subject, by=self.by, label=self.label, reason=reason) if reason else None
+
+    @property
+    def key(self) -> str:
+        return repr(("Pick", self.subject.number, self.targets, self.again))
 
 
 Effect = Once | Ensure

@@ -42,6 +42,10 @@ class Overtaken(Refused):
     """What was decided on changed before it could be done; the next look at it decides anew."""
 
 
+class Conflicting(Refused):
+    """A change does not fit where it was to be brought: red only when `fail-on` asks for that."""
+
+
 class FactUnavailable(MattermodError):
     """A feature asked for something that cannot be read here (offline, no token)."""
 

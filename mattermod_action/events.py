@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.commands import Command
+    from mattermod_action.picks import Told
 
 GHOST = "ghost"  # what GitHub itself shows for an account that was deleted (`user: null`)
 RESUMED = "resumed"  # the action of what a sweep read by itself
@@ -314,6 +315,31 @@ class MergeEnded(_OfPull):
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PicksDue(_OfPull):
+    """A sweep found something that was asked to be picked of a pull request, and is not done or not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickEnded(_OfSubject):
+    """Outcome: what was asked to be picked has come as far as it could; or (`reason`) nothing is picked at all.
+
+    `by` is who asked, and `label` the label that it was asked with. `opened` are the pages of new pull requests,
+    `failed` says what failed, a line each, and `conflicted` what conflicted. `conflicts` is what there is to say of
+    them. `account` opened the pull requests. `error` is what has stopped it half-way.
+    """
+
+    by: str = ""
+    label: str = ""
+    reason: str = ""
+    opened: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    conflicted: tuple[str, ...] = ()
+    conflicts: tuple[Told, ...] = ()
+    account: str = ""
+    error: Exception | None = None
+
+
 Seen = PullRequestSeen | IssueSeen
 Event = (
     Seen
@@ -329,6 +355,8 @@ Event = (
     | Reviewed
     | MergeConsidered
     | MergeEnded
+    | PicksDue
+    | PickEnded
     | WorkflowStarted
     | WorkflowEnded
     | WorkflowAsked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mattermod_action.adapters.cla_list import Reading
-    from mattermod_action.events import PullRequest, Repository
+    from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
+    from mattermod_action.picks import Row
     from mattermod_action.ports import Authorship, ChangedFile, Clock, Origin
     from mattermod_action.world import World
 
 # The most that GitHub lists: https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 FILES_LISTED = 3_000
 ASKED_AT_ONCE = 100  # runs of workflows that one sweep asks after
+PICKED_AT_ONCE = 50  # pull requests that one sweep goes on picking
 ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is asked after no more
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
 # What each role may do includes what those before it may.
@@ -58,6 +61,14 @@ class LiveFacts:
 
     def origin(self, key: str) -> Origin | None:
         return self._world.store.origin(key)
+
+    def picks(self, subject: Subject) -> Sequence[Row]:
+        return self._world.store.picks(subject)
+
+    def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
+        due = self._world.store.due_picks(repository, PICKED_AT_ONCE)
+        pulls = (self.pull(replace(repository, id=repository_id), number) for repository_id, number in due)
+        return [pull for pull in pulls if pull]
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
         return self._world.store.unanswered(repository, feature, ASKED_AT_ONCE, ASKED_FOR)
@@ -125,6 +136,12 @@ class NoFacts:
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the store, to know what was started")
+
+    def picks(self, subject: Subject) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what was asked for")
+
+    def due_picks(self, repository: Repository) -> Sequence[PullRequest]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what was asked for")
 
     def conclusion(self, url: str) -> str:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to ask after a workflow")

@@ -28,11 +28,13 @@ from mattermod_action.merging import obstacles
 from mattermod_action.ports import Place, Status
 
 if TYPE_CHECKING:
-    from mattermod_action.effects import Need
+    from mattermod_action.effects import Need, TellPicks
     from mattermod_action.events import Repository, Subject
+    from mattermod_action.ledger import Outcome
     from mattermod_action.merging import Candidate
     from mattermod_action.world import World
 
+WAITING = 3_600.0  # seconds after which a sweep looks again at what waits for its merge
 TRUSTED = 10.0  # seconds for which a role that was read is believed
 
 
@@ -162,6 +164,14 @@ class Hands:
     def _(self, effect: Enqueue, since: datetime) -> str | None:  # noqa: ARG002  # the queue says it
         found = self._candidate(effect)
         return found.pull.url if found and (found.is_queued or found.pull.merged) else None
+
+    def keep(self, effect: TellPicks, outcome: Outcome) -> bool:
+        """Have a comment that stands there say what is so now, and note which rows it tells; say if it was changed."""
+        found = outcome.what != "posted"
+        changed = found and self._world.github.edit_comment(effect.subject, outcome.url, effect.body)
+        for row in effect.rows:
+            self._world.store.tell_pick(row, int(outcome.url.rpartition("-")[2] or 0), WAITING)
+        return changed
 
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
         return self._world.github.markers(subject, since, on_lines=on_lines).get(marker)

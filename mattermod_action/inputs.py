@@ -20,12 +20,12 @@ CHOICES = {
     "config-from": ("default-branch", "workspace"),
     "database-tls": ("verify", "insecure"),
     "dry-run": ("false", "true"),
-    "fail-on": ("never", "refusal"),
+    "fail-on": ("never", "refusal", "failure", "conflict"),
     "operation": ("up", "down", "goto", "force", "version", "status", "adopt"),
 }
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
-    "cherry-pick-token", "org-token", "sweep", "shard", "wait-minutes", "aws-region", "jenkins-credentials",
+    "org-token", "sweep", "shard", "wait-minutes", "aws-region", "jenkins-credentials",
 )  # fmt: skip
 
 
@@ -42,7 +42,9 @@ class Inputs:
     triggering_actor: str
     workspace: Path
     api_url: str
+    server_url: str
     token: str
+    pick_token: str
     bot_logins: tuple[str, ...]
     config: str
     config_from: str
@@ -76,7 +78,9 @@ def read(env: Mapping[str, str]) -> Inputs:
         triggering_actor=env.get("GITHUB_TRIGGERING_ACTOR", ""),
         workspace=workspace,
         api_url=api_url,
-        token=_token(_input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),
+        server_url=(env.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/"),
+        token=_token("github-token", _input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),
+        pick_token=_token("cherry-pick-token", _input(env, "cherry-pick-token")),
         bot_logins=tuple(_words(_input(env, "bot-logins") or DEFAULT_BOT)),
         config=_input(env, "config") or ".github/mattermod.yml",
         config_from=_choice(env, "config-from"),
@@ -101,9 +105,9 @@ def _input(env: Mapping[str, str], name: str) -> str:
     return env.get(f"INPUT_{name.upper()}", "").strip()
 
 
-def _token(value: str) -> str:
+def _token(name: str, value: str) -> str:
     if not value.isascii() or not value.isprintable() or " " in value:
-        raise Mistake("input `github-token` is not a token: it holds white space or other characters no token has")
+        raise Mistake(f"input `{name}` is not a token: it holds white space or other characters no token has")
     return value
 
 

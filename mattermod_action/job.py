@@ -98,7 +98,9 @@ def _work(given: Inputs, event: Event | None, report: Report) -> None:
     from mattermod_action.report import annotate
 
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
-    report.hide([given.token, given.database_url, database.password if database else "", given.webhook_url])
+    report.hide(
+        [given.token, given.pick_token, given.database_url, database.password if database else "", given.webhook_url]
+    )
     for warning in (*warnings, *(f"input `{name}` is not used by this version" for name in given.not_used)):
         annotate("warning", warning)
     if event is None:

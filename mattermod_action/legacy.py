@@ -153,7 +153,7 @@ def as_native(data: dict[str, Any]) -> str:
 
 def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]:
     """What is empty is off, as a message of "" never meant every comment; commands are on in the original."""
-    made: dict[str, Any] = {"update_branch": {}}
+    made: dict[str, Any] = {"update_branch": {}, "cherry_pick": {}}
     if _text(given, "MattermostWebhookURL"):
         made["chat"] = {}
     for key, place in (*PLACES.items(), *ALSO.items()):

@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 # The actions on which a decision can change. Every other one is a clean no-op.
 PULL_REQUEST_ACTIONS = frozenset(
-    {"opened", "reopened", "synchronize", "ready_for_review", "edited", "labeled", "unlabeled", "closed"}
-)
+    {
+        "opened", "reopened", "synchronize", "ready_for_review", "edited", "labeled", "unlabeled", "closed",
+        "milestoned",
+    }
+)  # fmt: skip
 ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled", "closed"})
 
 _QUEUED = re.compile(r"/pr-(\d+)-[0-9a-f]+$")

@@ -2,10 +2,131 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mattermod_action.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from mattermod_action.events import PullRequest
+
+# The states of a row, in their order, and how it may end.
+QUEUED, PICKING, PUSHED, OPENED = "queued", "picking", "pushed", "opened"
+FINISHED, CONFLICT, REFUSED, FAILED = "finished", "conflict", "refused", "failed"
+GOING = (QUEUED, PICKING, PUSHED, OPENED)
+ENDED_BADLY = (CONFLICT, REFUSED, FAILED)
+# The `reason` of a row that is finished without the usual pull request.
+KNOWN, FOUND = "known", "found"
+
+CONFLICTS_CONTEXT = "cherry-pick/conflicts"  # the status of a draft with conflicts
 
 # Why a push was refused, where that has a sentence of its own.
 EXISTS, PROTECTED, WORKFLOWS = "exists", "protected", "workflows"
+
+PREFIX = "automated-cherry-pick-of-"
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+SOURCE_SHOWN = 40  # characters of the name of the pull request's own branch
+RANGE = 100  # commits of a pull request that are compared; the most that a page of GraphQL has
+
+BRANCHES_MERGED = 2  # parents of a commit that merges one branch into another
+
+OCTOPUS = "it was merged by {sha:.10} together with other branches, and only a person can say what of that it brought"
+MERGES = "its commit {sha:.10} is a merge: pick by hand, or set `cherry_pick.merge_commits` to `skip`"
+TOO_MANY = f"it has more than {RANGE} commits and was rebased: pick by hand"
+NO_COMMIT = "GitHub does not say by which commit it was merged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One pull request onto one branch. `told` is whether the summary shows it as it is.
+
+    `source_sha` is the last commit that is picked, `head_sha` what is pushed as the branch `head_ref`. Of a conflict
+    `reason` is the paths, a line each.
+    """
+
+    key: str
+    target: str
+    state: str
+    requested_by: str
+    source_sha: str = ""
+    head_ref: str = ""
+    head_sha: str = ""
+    pull_number: int | None = None
+    attempts: int = 0
+    reason: str = ""
+    told: bool = False
+
+    @property
+    def is_going(self) -> bool:
+        return self.state in GOING
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Enough of a commit to know it again after it was rebased."""
+
+    sha: str
+    parents: tuple[str, ...]
+    headline: str
+    email: str
+    authored_at: datetime
+
+    def is_like(self, other: Commit) -> bool:
+        """Whether it may be the other one, rebased: GitHub keeps author, their date and the message."""
+        mine, theirs = ((each.headline, each.email, each.authored_at) for each in (self, other))
+        return self.sha == other.sha or mine == theirs
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A pull request from `head`, a branch of a pick, into `base`; `ours` is that this token opened it."""
+
+    number: int
+    state: str
+    head: str
+    base: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A pull request with all that picking it depends on, as it was at one moment.
+
+    `merge` is the commit by which it was merged, `history` that commit and what led to it, the newest first, `own` the
+    pull request's commits, the oldest first. `tips` has the tip of each target, `branches` of each branch that was made
+    for a pick of it, and `pulls` what was opened from those.
+    """
+
+    pull: PullRequest
+    title: str
+    merge: Commit | None
+    history: tuple[Commit, ...]
+    own: tuple[Commit, ...]
+    own_count: int
+    approvals: tuple[str, ...] = ()
+    labeller: str = ""
+    labeller_is_bot: bool = False
+    tips: Mapping[str, str] = field(default_factory=dict)
+    branches: Mapping[str, str] = field(default_factory=dict)
+    pulls: tuple[Existing, ...] = ()
+
+    def existing(self, head: str, base: str) -> Existing | None:
+        """The pull request from `head` that counts: one that was not closed, before one that was."""
+        found = [each for each in self.pulls if (each.head, each.base) == (head, base)]
+        return min(found, key=lambda each: (each.state == "closed", -each.number), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The commits to pick, the oldest first; `own` are those of the pull request that they repeat, if it is known."""
+
+    picks: tuple[str, ...]
+    own: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +156,101 @@ class Conflict:
 
 
 Merged = Clean | Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A commit on the base branch that touched a file since the target branched; `number` is its pull request's."""
+
+    path: str
+    sha: str
+    headline: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a comment on a conflict has to say; `mainline` is that a merge is picked, against its first parent."""
+
+    target: str
+    conflict: Conflict
+    touches: tuple[Touch, ...]
+    picks: tuple[str, ...]
+    mainline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How picks are made in a repository; each is a key of the section `cherry_pick`, and described there."""
+
+    title: str
+    body: str
+    labels: tuple[str, ...]
+    copy_labels: tuple[str, ...]
+    conflict_label: str
+    draft: bool
+    skip_merges: bool
+    auto_merge: str
+    bots: tuple[str, ...]
+    committer: str
+
+
+def choose(source: Source, *, skip_merges: bool) -> Chosen:
+    """Say which commits bring what the pull request brought. Raises Refused where nobody can know.
+
+    A merge is picked against its first parent. One commit may be squashed from many, or the last of several that were
+    rebased: then those before it are the pull request's own, by author, date and message.
+    """
+    merge = source.merge
+    if merge is None:
+        raise Refused(NO_COMMIT)
+    if len(merge.parents) > BRANCHES_MERGED:
+        raise Refused(OCTOPUS.format(sha=merge.sha))
+    if len(merge.parents) == BRANCHES_MERGED:
+        return Chosen((merge.sha,))
+    if merge.sha in {each.sha for each in source.own}:  # the branch itself was pushed
+        return _whole(source, skip_merges=skip_merges)
+    return _rebased(source) or Chosen((merge.sha,))
+
+
+def _whole(source: Source, *, skip_merges: bool) -> Chosen:
+    """The pull request's commits stand on the base as they are."""
+    if source.own_count > RANGE:
+        raise Refused(TOO_MANY)
+    for commit in source.own:
+        if len(commit.parents) > 1 and not skip_merges:
+            raise Refused(MERGES.format(sha=commit.sha))
+    return Chosen(tuple(commit.sha for commit in source.own if len(commit.parents) <= 1))
+
+
+def _rebased(source: Source) -> Chosen | None:
+    """Walk back as long as what stands there is the pull request's; what it lacks was on the base before."""
+    left = [commit for commit in source.own if len(commit.parents) <= 1]
+    pairs: list[tuple[str, str]] = []
+    for commit in source.history:
+        at = next((at for at in reversed(range(len(left))) if left[at].is_like(commit)), None)
+        if at is None:
+            break
+        pairs.append((commit.sha, left[at].sha))
+        del left[at:]
+    if pairs and source.own_count > RANGE:
+        raise Refused(TOO_MANY)
+    return Chosen(*zip(*reversed(pairs), strict=True)) if pairs else None
+
+
+def head_ref(pull: PullRequest, target: str) -> str:
+    """Name the branch of a pick. The number makes it the pull request's own; no script stumbles over the rest."""
+    return f"{PREFIX}{pull.number}-{_plain(pull.ref)[:SOURCE_SHOWN].rstrip('./-')}-{_plain(target)}"
+
+
+def _plain(name: str) -> str:
+    """A name of plain characters as it is; of any other what is plain, and six digits that tell it from others."""
+    if PLAIN.fullmatch(name):
+        return name
+    digits = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:6]
+    return f"{re.sub(r'[^A-Za-z0-9._/-]+', '-', name).strip('./-')}-{digits}".lstrip("-")
+
+
+def key(repository_id: int, number: int, target: str) -> str:
+    """64 hexadecimal digits; the primary key of the row."""
+    return hashlib.sha256(repr((repository_id, number, target)).encode()).hexdigest()

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from mattermod_action.effects import Once
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
+    from mattermod_action.picks import Merged, Row, Source, Touch
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
-SCHEMA = 6
+SCHEMA = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,26 @@ class Origin:
     result: str
 
 
-class Store(Leases, Protocol):
+class Picks(Protocol):
+    """Rows of cherry-picks. Each call may raise Mistake or Down."""
+
+    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str) -> int:
+        """Insert rows in the state `queued`; rows that exist stay as they are. Return how many are new."""
+
+    def picks(self, subject: Subject) -> list[Row]:
+        """Read the rows of a pull request, in the order in which they were asked for."""
+
+    def due_picks(self, repository: Repository, limit: int) -> list[tuple[int, int]]:
+        """Find pull requests (repository id, number) with rows that are not done, or not told as they are."""
+
+    def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
+        """Change a row, which is untold then; False when somebody with a greater fence has."""
+
+    def tell_pick(self, row: Row, comment: int, seconds: float) -> bool:
+        """Note that this comment tells a row as it is; a sweep need not look at it for `seconds`."""
+
+
+class Store(Leases, Picks, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
     `durable` is False for the embedded store: its loss must cost nothing but a look at the markers.
@@ -181,11 +202,14 @@ class GitHub(Protocol):
     def comment(self, subject: Subject, body: str) -> str:
         """Post a comment and return its URL."""
 
+    def edit_comment(self, subject: Subject, url: str, body: str) -> bool:
+        """Have a comment of ours say this; False when it does so already, or is gone."""
+
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         """Put a reaction on a comment; the same one again changes nothing."""
 
-    def request_review(self, subject: Subject, teams: Sequence[str]) -> None:
-        """Ask teams for a review; those who are asked already stay asked."""
+    def request_review(self, subject: Subject, teams: Sequence[str], people: Sequence[str] = ()) -> None:
+        """Ask teams and people for a review; those who are asked already stay asked."""
 
     def update_branch(self, subject: PullRequest, sha: str) -> None:
         """Merge the base into the head, which must still be `sha`. Raises Refused with GitHub's reason."""
@@ -216,6 +240,27 @@ class GitHub(Protocol):
 
     def ended(self, url: str) -> str:
         """Return the conclusion of the run that this page shows, "" when there is none yet, or no such run."""
+
+    def source(self, subject: Subject, label: str, targets: Sequence[str]) -> Source | None:
+        """Read a pull request with all that picking it onto `targets` depends on, None when it is gone.
+
+        `label` is the one whose labeller is asked for.
+        """
+
+    def branches(self, repository: Repository, like: str) -> Sequence[str]:
+        """Read names of branches that have this in them, as far as one page has them."""
+
+    def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
+        """Read what led to the commit `base`, touched the files, and is not on the branch `target`, not even picked."""
+
+    def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
+        """Open a pull request; return its number and who opened it. Raises Refused with GitHub's reason."""
+
+    def prepare_pull(self, subject: Subject, milestone: int | None, assignees: Sequence[str]) -> None:
+        """Set milestone and assignees."""
+
+    def auto_merge(self, subject: Subject, method: str) -> None:
+        """Have GitHub merge it when it is ready. Raises Refused with GitHub's reason."""
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         """Put labels on in one request."""
@@ -251,6 +296,28 @@ class GitHub(Protocol):
 
         Ours is what the token itself wrote or an author in `bot-logins`: anybody can paste a marker.
         """
+
+
+class Work(Protocol):
+    """What was fetched for the picks of one pull request."""
+
+    def matches(self, ones: Sequence[str], others: Sequence[str]) -> bool:
+        """Whether two rows of commits make the same changes."""
+
+    def pick(self, tip: str, picks: Sequence[str]) -> Merged:
+        """Repeat the changes of commits on `tip`."""
+
+    def push(self, branches: Mapping[str, str]) -> dict[str, str]:
+        """Create branches; return why not for each that was refused, and "" for the others."""
+
+
+class Git(Protocol):
+    """Git on the server, for picks. Raises Mistake, Refused, Down, and of a push Unsure."""
+
+    def fetched(
+        self, repository: Repository, tips: Sequence[str], picks: Sequence[str], own: Sequence[str] = ()
+    ) -> AbstractContextManager[Work]:
+        """Fetch tips of branches, and the commits to pick onto them; `own` are commits that these are compared with."""
 
 
 class Chat(Protocol):
@@ -289,6 +356,17 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPull:
+    """A pull request from the branch `head` of the same repository into `base`."""
+
+    title: str
+    body: str
+    head: str
+    base: str
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     context: str
     state: str
@@ -313,6 +391,12 @@ class Facts(Protocol):
 
     def origin(self, key: str) -> Origin | None:
         """What a key of the ledger stands for."""
+
+    def picks(self, subject: Subject) -> Sequence[Row]:
+        """What was asked to be picked of a pull request, as it is now."""
+
+    def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
+        """Pull requests of which something that was asked to be picked is not done or not told."""
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
         """Workflows that were started, and of which nobody has told how they ended."""

@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mattermod_action.errors import Down, Mistake, Refused
+from mattermod_action.errors import Conflicting, Down, Mistake, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from mattermod_action.events import PickEnded
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
 SHORTEST = 4  # characters of a secret, below which its stars would make a riddle of every line
@@ -42,6 +44,7 @@ class Report:
     fail_on: str = "never"
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
+    pulls: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # of the failures those that somebody has to look at
     plan: object = None
@@ -60,6 +63,16 @@ class Report:
         """Say what became of something: a line in the log and one in the summary, where `url` is a link."""
         self.rows.append((feature, because, f"[{result}]({url})" if url else plain(result)))
         say(" ".join(filter(None, [f"{feature}: {because}: {result}", url])))
+
+    def picked(self, feature: str, ended: PickEnded) -> None:
+        """Say what was opened, and what failed, which is red where `fail-on` asks for it."""
+        self.pulls += ended.opened
+        for url in ended.opened:
+            self.row(feature, "a pick", "pull request opened", url)
+        for line in ended.failed:
+            self.problem(Refused(f"not picked onto {safe(line)}"))
+        for line in ended.conflicted:
+            self.problem(Conflicting(f"conflicts with {safe(line)}"))
 
     def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
         """Note what went wrong once; the same line of several effects is one problem."""
@@ -84,6 +97,7 @@ class Report:
         _append("GITHUB_STEP_SUMMARY", self._summary())
         _output("comments", self.comments)
         _output("failures", self.failures)
+        _output("pulls", self.pulls)
         _output("plan", self.plan)
         return min((code for code in self.codes if code), default=0)
 
@@ -157,8 +171,10 @@ def _code(error: Exception, fail_on: str) -> int:
             return MISTAKE
         case Down():
             return DOWN
+        case Conflicting():
+            return REFUSED if fail_on == "conflict" else 0
         case Refused():
-            return REFUSED if fail_on == "refusal" else 0
+            return 0 if fail_on == "never" else REFUSED
     return BUG
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from mattermod_action.events import GHOST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
 QUOTED = 100  # characters of a name that are shown
 _WORKFLOW_URL = re.compile(r"(?<![A-Za-z0-9_])WORKFLOW_URL(?![A-Za-z0-9_])")
+_WORD = re.compile(r"\{([a-z]+)\}")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _
 
 
@@ -28,6 +29,11 @@ def quoted(text: str, most: int = QUOTED) -> str:
     return f"`{plain[:most]}`"
 
 
+def cell(text: str) -> str:
+    """The same in a table."""
+    return quoted(text).replace("|", "\\|")
+
+
 def matches(path: str, patterns: Sequence[str]) -> bool:
     """Whether one of the patterns is the whole path: `*` stops at a slash, `**` does not."""
     from wcmatch import glob
@@ -38,3 +44,25 @@ def matches(path: str, patterns: Sequence[str]) -> bool:
 def linked(message: str, url: str) -> str:
     """Replace `WORKFLOW_URL`, where it stands as a word of its own, by an address that was checked."""
     return _WORKFLOW_URL.sub(lambda _: url, message)
+
+
+def filled(template: str, words: Mapping[str, str], quote: str = "") -> str:
+    """Replace each `{word}`; those that `quote` names, which are written by anybody, become code."""
+    return _WORD.sub(lambda found: _word(found, words, quote.split()), template)
+
+
+def _word(found: re.Match[str], words: Mapping[str, str], quote: list[str]) -> str:
+    word = words.get(found[1], found[0])
+    return quoted(word) if found[1] in quote else word
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code that nothing in it ends."""
+    longest = max(map(len, re.findall("`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def folded(title: str, text: str) -> str:
+    """Shown when somebody wants to see it."""
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"

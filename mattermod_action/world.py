@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.adapters.database_url import Database
     from mattermod_action.inputs import Inputs
-    from mattermod_action.ports import Chat, Clock, Facts, GitHub, Store
+    from mattermod_action.ports import Chat, Clock, Facts, Git, GitHub, Store
 
 PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
 
@@ -82,6 +82,20 @@ class World:
         from mattermod_action.adapters.github import PyGithubGitHub
 
         return PyGithubGitHub(self.inputs.api_url, self._token, self.inputs.bot_logins, self.clock)
+
+    @cached_property
+    def picking(self) -> GitHub:
+        """GitHub for cherry-picks: with a token of its own, what it opens starts workflows."""
+        if not self.inputs.pick_token:
+            return self.github
+        from mattermod_action.adapters.github import PyGithubGitHub
+
+        return PyGithubGitHub(self.inputs.api_url, self.inputs.pick_token, self.inputs.bot_logins, self.clock)
+
+    def git(self, committer: str) -> Git:
+        from mattermod_action.adapters.git import Git
+
+        return Git(self.inputs.server_url, self.inputs.pick_token or self._token, committer, self.clock)
 
     @cached_property
     def chat(self) -> Chat:

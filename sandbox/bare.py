@@ -11,13 +11,14 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from sandbox.objects import NOREPLY
 
+if TYPE_CHECKING:
     from sandbox.records import Repository
 
 CONFIG = """[core]
@@ -56,8 +57,53 @@ ENVIRONMENT = {
 }
 
 
+# What is told of a commit, each part ended by a NUL, which no part can hold.
+FORMAT = "%x00".join(
+    (
+        "%H %T %P",
+        *(f"%{who}n%x00%{who}e%x00%{who}I" for who in "ac"),
+        "%(trailers:key=Co-authored-by,valueonly,separator=%x01)",
+        "%B",
+    )
+)
+PARTS = FORMAT.count("%x00") + 1
+
+
 class ConflictError(Exception):
     """The two sides do not merge."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who made a commit, and when."""
+
+    name: str
+    email: str
+    at: datetime
+
+    @classmethod
+    def of(cls, login: str, at: datetime) -> Identity:
+        """`login` may also be "NAME <ADDRESS>"."""
+        name, _, address = login.rstrip(">").partition(" <")
+        return cls(name, address or f"{name.removesuffix('[bot]')}@{NOREPLY}", at)
+
+    def variables(self, role: str) -> dict[str, str]:
+        """Return what tells git that it is they; `role` is AUTHOR or COMMITTER."""
+        who = {"NAME": self.name, "EMAIL": self.email, "DATE": self.at.isoformat()}
+        return {f"GIT_{role}_{name}": text for name, text in who.items()}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit as git tells it; `authors` are its author and those whom its trailers name."""
+
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Identity
+    committer: Identity
+    authors: tuple[Identity, ...]
+    message: str
 
 
 class Bare:
@@ -66,6 +112,7 @@ class Bare:
     def __init__(self, root: Path, repository: Repository) -> None:
         self._repository = repository
         self._published: dict[str, str] = {}
+        self._histories: dict[tuple[str, str], list[str]] = {}
         self.path = root / repository.owner / f"{repository.name}.git"
         for folder in ("objects", "refs/heads", "refs/pull", "hooks"):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
@@ -99,8 +146,20 @@ class Bare:
         self._published |= {f"refs/heads/{name}": sha for name, sha in found.items()}
         return changed
 
-    def merge(self, base: str, head: str, message: str, *, parents: tuple[str, ...] | None = None) -> str:
-        """Return the sha of a commit that merges `head` into `base`, with both for parents unless told."""
+    def merge(
+        self,
+        base: str,
+        head: str,
+        message: str,
+        author: Identity,
+        *,
+        at: datetime | None = None,
+        parents: tuple[str, ...] | None = None,
+    ) -> str:
+        """Return the sha of a commit that merges `head` into `base`, with both for parents unless told.
+
+        It is GitHub who commits it, `at` the time of the author's unless told.
+        """
         self.publish()
         try:
             tree = self.run("merge-tree", "--write-tree", base, head).split()[0]
@@ -108,7 +167,8 @@ class Bare:
             raise ConflictError from error
         both = parents or (base, head)
         given = [word for parent in both for word in ("-p", parent)]
-        sha = self.run("commit-tree", tree, *given, "-m", message).strip()
+        more = {**author.variables("AUTHOR"), "GIT_COMMITTER_DATE": (at or author.at).isoformat()}
+        sha = self.run("commit-tree", tree, *given, "-m", message, more=more).strip()
         self._load(sha)
         return sha
 
@@ -127,24 +187,36 @@ class Bare:
 
     def is_merged(self, base: str, head: str) -> bool:
         """Whether `base` has all of `head`."""
-        self.publish()
-        return self.run("merge-base", base, head).strip() == head
+        return self.common(base, head) == head
 
     def history(self, head: str, base: str = "") -> list[str]:
-        """Return the commits of `head` that `base` does not have, oldest first."""
-        self.publish()
-        return self.run("rev-list", "--reverse", head, *([f"^{base}"] if base else [])).split()
+        """Return the commits of `head` that `base` does not have, oldest first; both are shas, so it stays so."""
+        if (head, base) not in self._histories:
+            self.publish()
+            found = self.run("rev-list", "--reverse", head, *([f"^{base}"] if base else [])).split()
+            self._histories[head, base] = found
+        return self._histories[head, base]
 
-    def authors(self, sha: str) -> list[str]:
-        """Return the addresses of whoever made a commit, its author first, then those that its trailers name."""
-        trailers = "%(trailers:key=Co-authored-by,valueonly,separator=%x00)"
-        author, *others = self.run("log", "-1", f"--format=%ae%x00{trailers}", sha).strip().split("\0")
-        return [author, *(each.rpartition("<")[2].rstrip(">").strip() for each in others if each)]
+    def resolve(self, name: str) -> str:
+        """Return the sha of the commit that git knows by a name: a branch, a ref, a sha or its beginning, `main~2`."""
+        self.publish()
+        first, *more = name.splitlines() or [""]
+        words = self.run("cat-file", "--batch-check", stdin=f"{first}^{{commit}}\n".encode()).split()
+        return words[0] if words[1:2] == ["commit"] and not more else ""
+
+    def log(self, *words: str) -> list[Commit]:
+        """Return the commits that `git log` lists for these words, in its order."""
+        self.publish()
+        parts = self.run("--literal-pathspecs", "log", "-z", f"--format=tformat:{FORMAT}", *words).split("\0")
+        return [_commit(parts[start : start + PARTS]) for start in range(0, len(parts) - 1, PARTS)]
 
     def common(self, one: str, other: str) -> str:
-        """Return the newest commit that both have."""
+        """Return the newest commit that both have, "" if they have none."""
         self.publish()
-        return self.run("merge-base", one, other).strip()
+        try:
+            return self.run("merge-base", one, other).strip()
+        except subprocess.CalledProcessError:
+            return ""
 
     def changed(self, base: str, head: str) -> list[Change]:
         """Return each file that differs, in git's order; a file that was renamed is one of them."""
@@ -156,13 +228,16 @@ class Bare:
     def diff(self, base: str, head: str) -> str:
         return self.run("diff", "--no-color", base, head)
 
-    def pick(self, base: str, shas: list[str]) -> str:
-        """Return the last of commits that repeat `shas` on top of `base`, as "rebase and merge" does."""
-        for sha in shas:
+    def pick(self, base: str, shas: list[str], at: datetime) -> str:
+        """Return the last of commits that repeat `shas` on top of `base`, as "rebase and merge" does.
+
+        Who made the originals stays their author.
+        """
+        for told in self.log("--no-walk=unsorted", *shas) if shas else ():
             # git 2.39's merge-tree knows no --merge-base: a commit of the base's files on the original's parent is one.
-            parent = self.run("rev-parse", f"{sha}^").strip()
+            parent = told.parents[0]
             stand_in = self.run("commit-tree", f"{base}^{{tree}}", "-p", parent, "-m", "stand-in").strip()
-            base = self.merge(stand_in, sha, self.run("log", "-1", "--format=%B", sha).strip(), parents=(base,))
+            base = self.merge(stand_in, told.sha, told.message, told.author, at=at, parents=(base,))
         return base
 
     @property
@@ -179,8 +254,8 @@ class Bare:
 
     def commit(self, tip: str, files: Mapping[str, bytes], message: str, at: datetime, by: str) -> str:
         """Commit files on top of `tip`, whose other files keep their modes, links and submodules."""
-        who = {"NAME": by, "EMAIL": f"{by}@users.noreply.example", "DATE": f"{int(at.timestamp())} +0000"}
-        identity = {f"GIT_{role}_{name}": text for role in ("AUTHOR", "COMMITTER") for name, text in who.items()}
+        who = Identity.of(by, at)
+        identity = {**who.variables("AUTHOR"), **who.variables("COMMITTER")}
         with tempfile.TemporaryDirectory() as home:
             index = {"GIT_INDEX_FILE": f"{home}/index"}
             self.run("read-tree", tip, more=index)
@@ -219,6 +294,19 @@ class OnDisk(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._blobs)
+
+
+def _commit(parts: list[str]) -> Commit:
+    """Read one commit of FORMAT."""
+    names, *people, trailers, message = parts
+    sha, tree, *parents = names.split(" ")
+    author, committer = (
+        Identity(name, email, datetime.fromisoformat(at)) for name, email, at in (people[:3], people[3:])
+    )
+    others = (each.rpartition("<") for each in trailers.split("\1") if each)
+    together = (Identity(name.strip(), email.rstrip(">").strip(), author.at) for name, _, email in others)
+    given = tuple(each for each in parents if each)
+    return Commit(sha, tree, given, author, committer, (author, *together), message.rstrip("\n"))
 
 
 @dataclass(frozen=True)

@@ -80,13 +80,19 @@ class Call:
 
 def paged(call: Call, things: list[Any], write: Callable[[Any], Any]) -> Answer:
     """https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api."""
+    shown, headers = page_of(call, things)
+    return answer(200, [write(each) for each in shown], **headers)
+
+
+def page_of(call: Call, things: list[Any]) -> tuple[list[Any], dict[str, str]]:
+    """Return those of the page that is asked for, and the header that leads to the others."""
     size = min(100, max(1, _number(call, "per_page", 30)))
     page, last = max(1, _number(call, "page", 1)), max(1, -(-len(things) // size))
     steps = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
     wanted = [*(("prev", "first") if page > 1 else ()), *(("next", "last") if page < last else ())]
     links = [f'<{_address(call, steps[name])}>; rel="{name}"' for name in wanted]
     headers = {"Link": ", ".join(links)} if links else {}
-    return answer(200, [write(each) for each in things[(page - 1) * size : page * size]], **headers)
+    return things[(page - 1) * size : page * size], headers
 
 
 def _address(call: Call, page: int) -> str:

@@ -21,15 +21,18 @@ from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 
 from sandbox import access, checks, cost, readiness, shapes
 from sandbox.answers import Answer, answer, refuse
-from sandbox.objects import NOREPLY
 from sandbox.records import BOT, CheckRun, Pull
 from sandbox.state import COMMENT_LIMIT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from graphql import DocumentNode, GraphQLResolveInfo
 
+    from sandbox.bare import Bare, Commit, Identity
     from sandbox.cost import Cost
     from sandbox.records import (
+        AutoMerge,
         Comment,
         Issue,
         Labeling,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 PAGE = 100  # the most that `first` or `last` may ask for
+BRANCHES = "refs/heads/"
 
 SCHEMA = build_schema((Path(__file__).parent / "schema.graphql").read_text())
 
@@ -143,6 +147,12 @@ def _typed(kind: str, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"type": kind})
 
 
+def _need(viewer: Viewer, repo: Repository, *needs: str) -> None:
+    """Raise GraphQLError unless the token has one of these permissions."""
+    if not access.allowed(viewer.token, repo, needs):
+        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+
+
 def _root(viewer: Viewer) -> Json:
     """Values that are callables are resolved with the field's arguments, see `_field`."""
     return {
@@ -155,6 +165,7 @@ def _root(viewer: Viewer) -> Json:
         "minimizeComment": partial(_minimize, viewer),
         "convertPullRequestToDraft": partial(_set_draft, viewer),
         "markPullRequestReadyForReview": partial(_set_draft, viewer),
+        "enablePullRequestAutoMerge": partial(_enable_auto_merge, viewer),
         "enqueuePullRequest": partial(_enqueue, viewer),
     }
 
@@ -202,8 +213,7 @@ def _set_draft(viewer: Viewer, info: Info, input: Json) -> Json:  # noqa: A002  
 def _enqueue(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
     """GitHub does not say which permission this takes; what is merged is written, so that one is asked for here."""
     repo, item = _subject(viewer, input["pullRequestId"])
-    if not access.allowed(viewer.token, repo, ["contents=write"]):
-        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    _need(viewer, repo, "contents=write")
     if not isinstance(item, Pull) or item.base_ref not in repo.queues:
         raise _typed("UNPROCESSABLE", "Merge queue is not enabled for this branch")
     if input.get("expectedHeadOid") not in (None, item.head_sha):
@@ -216,6 +226,26 @@ def _enqueue(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  #
     return {"clientMutationId": input.get("clientMutationId"), "mergeQueueEntry": entry}
 
 
+def _enable_auto_merge(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
+    """https://docs.github.com/en/graphql/reference/mutations#enablepullrequestautomerge; nothing merges by itself here.
+
+    GitHub does not say which permission this takes; what is merged is written, so that one is asked for here, too.
+    """
+    repo, item = _subject(viewer, input["pullRequestId"])
+    _need(viewer, repo, "pull_requests=write")
+    _need(viewer, repo, "contents=write")
+    method = (input.get("mergeMethod") or "MERGE").lower()
+    if not isinstance(item, Pull) or not repo.auto_merge:
+        raise _typed("UNPROCESSABLE", "Pull request Auto merge is not allowed for this repository")
+    if item.state != "open":
+        raise _typed("UNPROCESSABLE", "Pull request is closed")
+    if method not in repo.methods:
+        raise _typed("UNPROCESSABLE", f"{readiness.KINDS[method]} are not allowed on this repository.")
+    viewer.state.enable_auto_merge(repo.full_name, item.number, method, viewer.token.login)
+    written = _written(viewer, repo, item)
+    return {"clientMutationId": input.get("clientMutationId"), "pullRequest": written}
+
+
 def _subject(viewer: Viewer, node: str) -> tuple[Repository, Issue | Pull]:
     for repo in viewer.state.repositories.values():
         for item in repo.items.values():
@@ -226,8 +256,7 @@ def _subject(viewer: Viewer, node: str) -> tuple[Repository, Issue | Pull]:
 
 
 def _may_write(viewer: Viewer, repo: Repository, item: Issue | Pull) -> None:
-    if not access.allowed(viewer.token, repo, access.of_item(item, "write")):
-        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    _need(viewer, repo, *access.of_item(item, "write"))
 
 
 def _viewer(viewer: Viewer, _info: Info) -> Json:
@@ -260,6 +289,8 @@ def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -
         "issueOrPullRequest": partial(_item, viewer, repo, "issue or pull request"),
         "issues": partial(_items, viewer, repo, "Issue"),
         "pullRequests": partial(_items, viewer, repo, "PullRequest"),
+        "ref": partial(_ref, viewer, repo),
+        "refs": partial(_refs, viewer, repo),
         "object": partial(_object, viewer, repo),
         "issue": partial(_item, viewer, repo, "Issue"),
         "pullRequest": partial(_item, viewer, repo, "PullRequest"),
@@ -269,9 +300,7 @@ def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -
 def _items(viewer: Viewer, repo: Repository, kind: str, info: Info, **asked: Any) -> Json:
     """A page of them, in the order of their numbers, which is that in which they were opened."""
     _check(info, asked)
-    need = "pull_requests=read" if kind == "PullRequest" else "issues=read"
-    if not access.allowed(viewer.token, repo, [need]):
-        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    _need(viewer, repo, "pull_requests=read" if kind == "PullRequest" else "issues=read")
     labels = {name.casefold() for name in asked.get("labels") or ()}
     found = [
         item
@@ -280,22 +309,61 @@ def _items(viewer: Viewer, repo: Repository, kind: str, info: Info, **asked: Any
         and _state(item) in (asked.get("states") or [_state(item)])
         and (not labels or labels & {label.name.casefold() for label in item.labels})
         and asked.get("baseRefName") in (None, getattr(item, "base_ref", None))
+        and asked.get("headRefName") in (None, getattr(item, "head_ref", None))
     ]
     order = asked.get("orderBy") or {"direction": "ASC", "field": "CREATED_AT"}
-    return _connection(_ordered(found, order), partial(_written, viewer, repo), asked)
+    if order["field"] != "CREATED_AT":
+        raise _typed("NOT_IMITATED", "The sandbox lists in the order CREATED_AT only")
+    sign = 1 if order["direction"] == "ASC" else -1
+    found.sort(key=lambda item: sign * item.id)
+    return _connection(found, partial(_written, viewer, repo), asked, sign)
 
 
-def _ordered(found: list[Issue | Pull], order: Json) -> list[Issue | Pull]:
-    if order["field"] == "CREATED_AT" and order["direction"] == "ASC":
-        return sorted(found, key=_id)
-    raise _typed("NOT_IMITATED", "The sandbox lists in the order CREATED_AT ASC only")
+def _ref(viewer: Viewer, repo: Repository, _info: Info, qualifiedName: str) -> Json | None:  # noqa: N803  # GitHub's own name
+    """https://docs.github.com/en/graphql/reference/objects#ref; there are branches only, and null for no such one."""
+    _need(viewer, repo, "contents=read")
+    name = qualifiedName.removeprefix("refs/").removeprefix("heads/")
+    return _written_ref(viewer, repo, BRANCHES, name) if name in repo.branches else None
+
+
+def _refs(viewer: Viewer, repo: Repository, info: Info, **asked: Any) -> Json:
+    """By name; a ref's name is what follows `refPrefix`, and `query` any part of it."""
+    _check(info, asked)
+    _need(viewer, repo, "contents=read")
+    prefix, query = asked["refPrefix"], (asked.get("query") or "").casefold()
+    if not prefix.endswith("/"):
+        raise _typed("NOT_IMITATED", "The sandbox knows a refPrefix that ends with a slash only")
+    whole = sorted(f"{BRANCHES}{name}" for name in repo.branches)
+    names = [each.removeprefix(prefix) for each in whole if each.startswith(prefix)]
+    found = [name for name in names if query in name.casefold()]
+    return _listed(found, partial(_written_ref, viewer, repo, prefix), asked)
+
+
+def _written_ref(viewer: Viewer, repo: Repository, prefix: str, name: str) -> Json:
+    branch = f"{prefix}{name}".removeprefix(BRANCHES)
+    target = partial(_target, viewer, repo, repo.branches[branch])
+    pulls = partial(_pulls_from, viewer, repo, branch)
+    return {"associatedPullRequests": pulls, "id": f"REF_{branch}", "name": name, "prefix": prefix, "target": target}
+
+
+def _pulls_from(viewer: Viewer, repo: Repository, branch: str, info: Info, **page: Any) -> Json:
+    """Those that have the branch, or one of this name in a fork, for a head."""
+    _check(info, page)
+    _need(viewer, repo, "pull_requests=read")
+    found = [pull for pull in repo.pulls() if pull.head_ref == branch]
+    return _connection(found, partial(_written, viewer, repo), page)
+
+
+def _target(viewer: Viewer, repo: Repository, sha: str, _info: Info) -> Json | None:
+    return _commit_at(viewer, repo, sha)
 
 
 def _object(viewer: Viewer, repo: Repository, _info: Info, expression: str = "") -> Json | None:
-    """A file by REF:PATH; anything else is null here."""
-    if not access.allowed(viewer.token, repo, ["contents=read"]):
-        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
-    ref, _, path = expression.partition(":")
+    """A file by REF:PATH, a commit by what else git knows it by; anything else is null here."""
+    _need(viewer, repo, "contents=read")
+    ref, colon, path = expression.partition(":")
+    if not colon:
+        return _commit_at(viewer, repo, ref)
     content = (repo.files("" if ref == "HEAD" else ref) or {}).get(path)
     if content is None:
         return None
@@ -309,8 +377,7 @@ def _item(viewer: Viewer, repo: Repository, kind: str, _info: Info, number: int)
     if item is None or (kind != "issue or pull request" and kind != _kind(item)):
         article = "an" if kind.startswith("i") else "a"
         raise _typed("NOT_FOUND", f"Could not resolve to {article} {kind} with the number of {number}.")
-    if not access.allowed(viewer.token, repo, access.of_item(item, "read")):
-        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    _need(viewer, repo, *access.of_item(item, "read"))
     return _written(viewer, repo, item)
 
 
@@ -349,16 +416,21 @@ def _state(item: Issue | Pull) -> str:
 
 def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
     return {
+        "autoMergeRequest": item.auto_merge and _auto_merge(item.auto_merge),
         "baseRefName": item.base_ref,
         "headRefName": item.head_ref,
         "headRefOid": item.head_sha,
         "headRepository": {"nameWithOwner": item.head_repository} if item.head_repository else None,
+        "isCrossRepository": item.head_repository != repo.full_name,
         "isDraft": item.draft,
         "isInMergeQueue": item.queued,
         "isMergeQueueEnabled": item.base_ref in repo.queues,
         "latestOpinionatedReviews": partial(_opinions, viewer, repo, item),
         "maintainerCanModify": item.maintainer_can_modify,
+        "mergeCommit": partial(_merge_commit, viewer, repo, item),
         "merged": item.merged_at is not None,
+        "mergedAt": shapes.moment(item.merged_at),
+        "mergedBy": _actor(viewer, item.merged_by),
         "mergeable": lambda _: readiness.mergeable(viewer.state, repo, item),
         "mergeStateStatus": lambda _: readiness.merge_state(viewer.state, repo, item),
         "milestone": item.milestone and _milestone(item.milestone),
@@ -372,39 +444,108 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
     }
 
 
-@dataclass(frozen=True)
-class _Numbered:
-    """Something of a page, with the number by which pages are cut."""
+def _auto_merge(each: AutoMerge) -> Json:
+    return {"enabledAt": shapes.moment(each.at), "mergeMethod": each.method.upper()}
 
-    id: int
-    value: str
+
+def _merge_commit(viewer: Viewer, repo: Repository, item: Pull, _info: Info) -> Json | None:
+    """What the base got by the merge; of several commits that were made anew, the last."""
+    _need(viewer, repo, "contents=read")
+    return _commit_at(viewer, repo, item.merge_sha) if item.merge_sha else None
 
 
 def _commits(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
     """https://docs.github.com/en/graphql/reference/objects#pullrequestcommit; whoever may read the code sees them."""
     _check(info, page)
-    if not access.allowed(viewer.token, repo, ["contents=read"]):
-        raise _typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
-    shas = viewer.state.git.of(repo).history(item.head_sha, repo.branches[item.base_ref])
-    return _connection([_Numbered(*each) for each in enumerate(shas, 1)], partial(_commit, viewer, repo), page)
+    _need(viewer, repo, "contents=read")
+    onto = item.merged_onto or repo.branches[item.base_ref]  # once merged, the base has them all
+    shown = viewer.state.git.of(repo).log("--reverse", item.head_sha, f"^{onto}")
+    return _listed(shown, partial(_pull_commit, viewer, repo), page)
 
 
-def _commit(viewer: Viewer, repo: Repository, each: _Numbered) -> Json:
-    authors = partial(_git_actors, viewer, repo, each.value)
-    return {"id": f"PRC_{each.value}", "commit": {"id": f"C_{each.value}", "oid": each.value, "authors": authors}}
+def _pull_commit(viewer: Viewer, repo: Repository, each: Commit) -> Json:
+    return {"id": f"PRC_{each.sha}", "commit": _commit(viewer, repo, each)}
 
 
-def _git_actors(viewer: Viewer, repo: Repository, sha: str, info: Info, **page: Any) -> Json:
+def _commit(viewer: Viewer, repo: Repository, each: Commit) -> Json:
+    """https://docs.github.com/en/graphql/reference/objects#commit."""
+    return {
+        "__typename": "Commit",
+        "associatedPullRequests": partial(_pulls_of, viewer, repo, each.sha),
+        "author": _git_actor(viewer, each.author),
+        "authoredDate": shapes.moment(each.author.at.astimezone(UTC)),
+        "authors": partial(_git_actors, viewer, each),
+        "committedDate": shapes.moment(each.committer.at.astimezone(UTC)),
+        "history": partial(_history, viewer, repo, each.sha),
+        "id": f"C_{each.sha}",
+        "message": each.message,
+        "messageHeadline": each.message.partition("\n")[0],
+        "oid": each.sha,
+        "parents": partial(_parents, viewer, repo, each),
+    }
+
+
+def _commit_at(viewer: Viewer, repo: Repository, name: str) -> Json | None:
+    """Write the commit that git knows by this name; null when it knows none."""
+    bare = viewer.state.git.of(repo)
+    sha = bare.resolve(name)
+    return _commit(viewer, repo, bare.log("--no-walk", sha)[0]) if sha else None
+
+
+def _history(viewer: Viewer, repo: Repository, sha: str, info: Info, **asked: Any) -> Json:
+    """As `git log` has it, the newest first; a merge that changed nothing by itself is not among those of a path."""
+    _check(info, asked)
+    since = [f"--since={_timestamp(asked['since'])}"] if asked.get("since") else []
+    paths = [asked["path"]] if asked.get("path") else []
+    found = viewer.state.git.of(repo).log(*since, sha, "--", *paths)
+    return _listed(found, partial(_commit, viewer, repo), asked)
+
+
+def _timestamp(text: str) -> str:
+    """Return the time as git reads it; it would read anything."""
+    try:
+        return datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        raise GraphQLError(f"invalid GitTimestamp: {text!r}") from None
+
+
+def _parents(viewer: Viewer, repo: Repository, each: Commit, info: Info, **page: Any) -> Json:
     _check(info, page)
-    addresses = enumerate(viewer.state.git.of(repo).authors(sha), 1)
-    return _connection([_Numbered(*each) for each in addresses], partial(_git_actor, viewer), page)
+    found = viewer.state.git.of(repo).log("--no-walk=unsorted", *each.parents) if each.parents else []
+    return _listed(found, partial(_commit, viewer, repo), page)
 
 
-def _git_actor(viewer: Viewer, each: _Numbered) -> Json:
+def _pulls_of(viewer: Viewer, repo: Repository, sha: str, info: Info, **page: Any) -> Json:
+    """The merged pull requests that brought the commit, and the open ones if the default branch does not have it.
+
+    What a pull request brought is the commits of its head and, once it is merged, what its base got by that: the merge,
+    the squashed commit, each commit that was made anew.
+    https://docs.github.com/en/graphql/reference/objects#commit
+    """
+    _check(info, page)
+    _need(viewer, repo, "pull_requests=read")
+    bare = viewer.state.git.of(repo)
+    also_open = not bare.is_merged(repo.branches[repo.default_branch], sha)
+    asked = [pull for pull in repo.pulls() if pull.merged_at or (also_open and pull.state == "open")]
+    found = sorted((pull for pull in asked if sha in _brought(bare, repo, pull)), key=_id)
+    return _connection(found, partial(_written, viewer, repo), page)
+
+
+def _brought(bare: Bare, repo: Repository, pull: Pull) -> set[str]:
+    onto = pull.merged_onto or repo.branches[pull.base_ref]
+    return {*bare.history(pull.head_sha, onto), *(bare.history(pull.merge_sha, onto) if pull.merge_sha else ())}
+
+
+def _git_actors(viewer: Viewer, each: Commit, info: Info, **page: Any) -> Json:
+    _check(info, page)
+    return _listed(list(each.authors), partial(_git_actor, viewer), page)
+
+
+def _git_actor(viewer: Viewer, each: Identity) -> Json:
     """An address that is nobody's has no user; nor has a bot's."""
-    login, _, host = each.value.partition("@")
-    person = viewer.state.people.get(login.casefold()) if host == NOREPLY else None
-    return {"email": each.value, "user": _actor(viewer, person) if person else None}
+    person = shapes.committer(viewer.state, each.email)
+    user = _actor(viewer, person) if person else None
+    return {"date": each.at.isoformat().replace("+00:00", "Z"), "email": each.email, "name": each.name, "user": user}
 
 
 def _threads(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
@@ -606,10 +747,17 @@ def _check(info: Info, page: Json) -> None:
             raise _typed("INVALID_PAGINATION", f"`{way}` on the {name} cannot be less than zero.")
 
 
-def _connection(things: list[Any], write: Any, page: Json) -> Json:
-    """Cut the page out of things that are sorted by id; cursors are made of ids, so growth does not shift them."""
-    low = bisect_right(things, _decode(page["after"]), key=_id) if page.get("after") else 0
-    high = bisect_left(things, _decode(page["before"]), key=_id) if page.get("before") else len(things)
+def _connection(things: list[Any], write: Any, page: Json, sign: int = 1) -> Json:
+    """Cut the page out of things that are sorted by id; cursors are made of ids, so growth does not shift them.
+
+    With `sign` -1 they are sorted the other way round.
+    """
+
+    def key(thing: Any) -> int:
+        return sign * _id(thing)
+
+    low = bisect_right(things, sign * _decode(page["after"]), key=key) if page.get("after") else 0
+    high = bisect_left(things, sign * _decode(page["before"]), key=key) if page.get("before") else len(things)
     first, last = page.get("first"), page.get("last")
     end = min(high, low + first) if first is not None else high
     start = max(low, end - last) if last is not None else low
@@ -626,6 +774,19 @@ def _connection(things: list[Any], write: Any, page: Json) -> Json:
         return [{"cursor": _encode(each.id), "node": node} for each, node in zip(shown, nodes, strict=True)]
 
     return {"edges": edges, "nodes": nodes, "pageInfo": info, "totalCount": len(things)}
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Something that has no id of its own, with its place in the list, by which pages are cut."""
+
+    id: int
+    value: Any
+
+
+def _listed(things: Iterable[Any], write: Callable[[Any], Json], page: Json) -> Json:
+    """Cut the page out of a list that stays as it is."""
+    return _connection([_Numbered(*each) for each in enumerate(things, 1)], lambda each: write(each.value), page)
 
 
 def _id(thing: Any) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox import access, shapes
 from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.calls import paged
+from sandbox.state import COMMENT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +50,23 @@ def create_issue(call: Call) -> Answer:
 
 
 def change_issue(call: Call) -> Answer:
+    """Whoever cannot be assigned is left out in silence; the others take the place of those who were.
+
+    https://docs.github.com/en/rest/issues/issues#update-an-issue
+    """
     call.need(*access.of_item(call.item, "write"))
-    call.state.change_item(call.repo.full_name, call.item.number, call.json())
+    data, place = call.json() or {}, (call.repo.full_name, call.item.number)
+    milestone = data.get("milestone")
+    if milestone not in [None, "", *(each.number for each in call.repo.milestones)]:  # PyGithub's None is ""
+        errors = [{"value": milestone, "resource": "Issue", "field": "milestone", "code": "invalid"}]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    call.state.change_item(*place, data)
+    if "assignees" in data:
+        wanted, there = _assignable(call), [person.login for person in call.item.assignees]
+        if gone := [login for login in there if login not in wanted]:
+            call.state.unassign(*place, gone)
+        if new := [login for login in wanted if login not in there]:
+            call.state.assign(*place, new)
     return answer(200, shapes.issue(call.state, call.repo, call.item))
 
 
@@ -63,8 +79,18 @@ def get_comment(call: Call) -> Answer:
 def change_comment(call: Call) -> Answer:
     item, comment = _comment(call)
     call.need(*access.of_item(item, "write"))
-    call.state.change_comment(call.repo.full_name, item.number, comment, call.field("body", str))
+    call.state.change_comment(call.repo.full_name, item.number, comment, body_of_comment(call))
     return answer(200, shapes.comment(call.state, call.repo, item, comment))
+
+
+def body_of_comment(call: Call) -> str:
+    """Raise 422 for one that a comment may not have."""
+    body: str = call.field("body", str)
+    if not body.strip():
+        raise invalid(call.docs, "IssueComment", "Body can't be blank")
+    if len(body) > COMMENT_LIMIT:
+        raise invalid(call.docs, "IssueComment", f"Body is too long (maximum is {COMMENT_LIMIT} characters)")
+    return body
 
 
 def delete_comment(call: Call) -> Answer:
@@ -108,16 +134,22 @@ def create_label(call: Call) -> Answer:
 
 
 def list_milestones(call: Call) -> Answer:
+    """Those that are open, unless asked for `closed` or `all`."""
     call.need("issues=read", "pull_requests=read")
-    return paged(call, call.repo.milestones, lambda each: shapes.milestone(call.state, call.repo, each))
+    wanted = call.query.get("state", "open")
+    found = [each for each in call.repo.milestones if wanted in ("all", each.state)]
+    return paged(call, found, lambda each: shapes.milestone(call.state, call.repo, each))
 
 
 def assign(call: Call) -> Answer:
     """Whoever cannot be assigned is left out in silence: https://docs.github.com/en/rest/issues/assignees."""
     call.need(*access.of_item(call.item, "write"))
-    names = [name for name in call.field("assignees", list) if name in call.repo.permissions]
-    call.state.assign(call.repo.full_name, call.item.number, names)
+    call.state.assign(call.repo.full_name, call.item.number, _assignable(call))
     return answer(201, shapes.issue(call.state, call.repo, call.item))
+
+
+def _assignable(call: Call) -> list[str]:
+    return [name for name in call.field("assignees", list) if name in call.repo.permissions]
 
 
 def unassign(call: Call) -> Answer:

@@ -13,21 +13,36 @@ from typing import TYPE_CHECKING, Any
 from markdown_it import MarkdownIt
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
+    from collections.abc import Callable, MutableMapping, Sequence
 
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
     from markdown_it.utils import OptionsDict
 
+    Address = Callable[[int], str]  # of the item with a number, "" if there is none
+
 PASSED = re.compile(r"&lt;(/?(?:details|summary|br|sub|sup|kbd|b|i))&gt;", re.IGNORECASE)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-NUMBER = re.compile(r"(?<![\w&/])#(\d+)\b")
+NUMBER = re.compile(r"(?<![\w&/])#([1-9][0-9]{0,8})\b")
 LOGIN = re.compile(r"(?<![\w/])@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)")
 
 
-def to_html(text: str, repository: str) -> str:
-    """Return the HTML of `text`, in which `#7` leads to this repository's number 7."""
-    return str(RENDERER.render(text, {"repository": repository}))
+def to_html(text: str, address: Address) -> str:
+    """Return the HTML of `text`, in which `#7` leads to the address of the item with this number, if there is one."""
+    return str(RENDERER.render(text, {"address": address}))
+
+
+def title_to_html(text: str, address: Address) -> str:
+    """Return the HTML of a title, in which there is nothing but `#7` to show."""
+    return _linked(escape(text, quote=False), address)
+
+
+def _linked(escaped: str, address: Address) -> str:
+    def link(found: re.Match[str]) -> str:
+        there = address(int(found[1]))
+        return f'<a href="{escape(there)}">{found[0]}</a>' if there else found[0]
+
+    return NUMBER.sub(link, escaped)
 
 
 def _html(
@@ -48,8 +63,7 @@ def _text(
     env: MutableMapping[str, Any],
 ) -> str:
     escaped = escape(tokens[index].content, quote=False)
-    linked = NUMBER.sub(rf'<a href="/{escape(env["repository"])}/issues/\1">#\1</a>', escaped)
-    return LOGIN.sub(r"<b>@\1</b>", linked)
+    return LOGIN.sub(r"<b>@\1</b>", _linked(escaped, env["address"]))
 
 
 def _renderer() -> MarkdownIt:

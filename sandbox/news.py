@@ -135,6 +135,7 @@ AFTER: dict[str, Callable[[State, Write], Iterator[Payload]]] = {
     "synchronize": _about("synchronize", before="before", after="after"),
     "change": _changed,
     "draft": _draft,
+    "auto_merge": _about("auto_merge_enabled"),
     "assign": _people("assigned", "assignee", "assignees"),
     "unassign": _people("unassigned", "assignee", "assignees"),
     "request_reviewers": _reviewers("review_requested"),

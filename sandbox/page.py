@@ -7,7 +7,7 @@ taken only from the page itself: another site in the same browser must not reach
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +18,8 @@ from sandbox.records import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from markupsafe import Markup
 
     from sandbox.records import Comment, Issue, Person, Repository
     from sandbox.state import State
@@ -102,6 +104,7 @@ def _item(state: State, path: str) -> Answer:
     return _page(
         state,
         "item.html",
+        heading=_heading(repo, item),
         title=f"{item.title} · #{item.number}",
         repository=repo.full_name,
         item=_head(repo, item),
@@ -115,15 +118,22 @@ def _item(state: State, path: str) -> Answer:
     )
 
 
+def _heading(repo: Repository, item: Issue | Pull) -> Markup:
+    from markupsafe import Markup
+
+    from sandbox.markdown import title_to_html
+
+    return Markup(title_to_html(item.title, partial(_address_at, repo)))  # noqa: S704  # all but its own links is escaped
+
+
 def _head(repo: Repository, item: Issue | Pull) -> dict[str, Any]:
-    kind = "pull" if isinstance(item, Pull) else "issues"
     shown = {
         "number": item.number,
         "title": item.title,
         "author": _login(item.author),
         "labels": item.labels,
         "state": item.state,
-        "address": f"/{repo.full_name}/{kind}/{item.number}",
+        "address": _address(repo, item),
         "head": "",
         "base": "",
     }
@@ -132,6 +142,15 @@ def _head(repo: Repository, item: Issue | Pull) -> dict[str, Any]:
         shown["state"] = "merged" if merged else "draft" if draft else item.state
         shown |= {"head": f"{item.head_repository or 'a deleted fork'}:{item.head_ref}", "base": item.base_ref}
     return shown
+
+
+def _address(repo: Repository, item: Issue | Pull) -> str:
+    return f"/{repo.full_name}/{'pull' if isinstance(item, Pull) else 'issues'}/{item.number}"
+
+
+def _address_at(repo: Repository, number: int) -> str:
+    """What `#7` leads to; a number that is nobody's leads nowhere."""
+    return _address(repo, repo.items[number]) if number in repo.items else ""
 
 
 def _facts(repo: Repository, item: Issue | Pull) -> Iterator[tuple[str, list[str]]]:
@@ -195,7 +214,7 @@ def _entry(repo: Repository, anchor: str, author: Person | None, at: Any, body: 
         "note": "",
         "bot": bool(author and author.kind == "Bot"),
         "at": f"{at:%Y-%m-%d %H:%M:%S} UTC",
-        "body": Markup(to_html(body, repo.full_name)),  # noqa: S704  # markdown.py lets no foreign HTML through
+        "body": Markup(to_html(body, partial(_address_at, repo))),  # noqa: S704  # markdown.py lets no foreign HTML through
     }
 
 

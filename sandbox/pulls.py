@@ -71,6 +71,8 @@ def open_pull(call: Call) -> Answer:
         raise invalid(call.docs, "PullRequest", f"A pull request already exists for {repo.owner}:{ref}.")
     if ":" not in ref and not call.state.git.of(repo).history(repo.branches[ref], repo.branches[base]):
         raise invalid(call.docs, "PullRequest", f"No commits between {base} and {ref}")
+    if data.get("draft") and not repo.drafts:
+        raise refuse(422, "Draft pull requests are not supported in this repository.", call.docs)
     more = {"body": data.get("body") or "", "draft": bool(data.get("draft")), "base": base}
     pull = call.state.open_pull(repo.full_name, title, call.token.login, head=ref, **more)
     return answer(201, whole(call, pull), Location=f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}")
@@ -211,7 +213,7 @@ def simple(call: Call, pull: Pull, around: dict[str, Any] | None = None) -> dict
 def changes(call: Call, pull: Pull) -> list[dict[str, Any]]:
     """Compare the head with what it has in common with its base."""
     bare = call.state.git.of(call.repo)
-    return [_change(call, pull, each) for each in bare.changed(_fork_point(call, pull), pull.head_sha)]
+    return [change(call, pull.head_sha, each) for each in bare.changed(_fork_point(call, pull), pull.head_sha)]
 
 
 def _fork_point(call: Call, pull: Pull) -> str:
@@ -221,23 +223,21 @@ def _fork_point(call: Call, pull: Pull) -> str:
 STATUS = {"A": "added", "D": "removed", "R": "renamed"}
 
 
-def _change(call: Call, pull: Pull, change: Change) -> dict[str, Any]:
+def change(call: Call, head: str, each: Change) -> dict[str, Any]:
     """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files, where a renamed file has both names."""
     page = f"{call.state.url}/{call.repo.full_name}"
     return {
-        "sha": change.blob,
-        "filename": change.path,
-        "status": STATUS.get(change.kind, "modified"),
-        "additions": change.added,
-        "deletions": change.deleted,
-        "changes": change.added + change.deleted,
-        "blob_url": f"{page}/blob/{pull.head_sha}/{quote(change.path)}",
-        "raw_url": f"{page}/raw/{pull.head_sha}/{quote(change.path)}",
-        "contents_url": (
-            f"{call.state.url}/repos/{call.repo.full_name}/contents/{quote(change.path)}?ref={pull.head_sha}"
-        ),
-        **({"previous_filename": change.previous} if change.previous else {}),
-        **({"patch": change.patch} if change.patch else {}),
+        "sha": each.blob,
+        "filename": each.path,
+        "status": STATUS.get(each.kind, "modified"),
+        "additions": each.added,
+        "deletions": each.deleted,
+        "changes": each.added + each.deleted,
+        "blob_url": f"{page}/blob/{head}/{quote(each.path)}",
+        "raw_url": f"{page}/raw/{head}/{quote(each.path)}",
+        "contents_url": f"{call.state.url}/repos/{call.repo.full_name}/contents/{quote(each.path)}?ref={head}",
+        **({"previous_filename": each.previous} if each.previous else {}),
+        **({"patch": each.patch} if each.patch else {}),
     }
 
 

@@ -72,6 +72,11 @@ class Milestone:
     id: int
     number: int
     title: str
+    closed_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        return "closed" if self.closed_at else "open"
 
 
 @dataclass
@@ -144,11 +149,21 @@ class Issue(Item):
     pass
 
 
+@dataclass
+class AutoMerge:
+    """That a pull request is to be merged when it can be; `method` is merge, squash or rebase."""
+
+    by: Person
+    method: str
+    at: datetime
+
+
 @dataclass(kw_only=True)
 class Pull(Item):
     """`head_repository` is a full name, None when the fork was deleted.
 
     GitHub works out in the background whether a pull request merges: the first `mergeable_reads` reads say null.
+    `merged_onto` is what its base was before it was merged.
     """
 
     head_repository: str | None
@@ -159,6 +174,7 @@ class Pull(Item):
     merged_at: datetime | None = None
     merged_by: Person | None = None
     merge_sha: str | None = None
+    merged_onto: str | None = None
     maintainer_can_modify: bool = False
     mergeable_reads: int = 1
     reviewers: list[Person] = field(default_factory=list)
@@ -166,6 +182,7 @@ class Pull(Item):
     reviews: list[Review] = field(default_factory=list)
     line_comments: list[LineComment] = field(default_factory=list)
     queued: bool = False  # in the merge queue of its base
+    auto_merge: AutoMerge | None = None
 
 
 @dataclass
@@ -189,7 +206,8 @@ class Repository:
     """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them.
 
     The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
-    of people with write access before a merge, and, if `strict`, that the head has all of it.
+    of people with write access before a merge, and, if `strict`, that the head has all of it. `auto_merge` is whether
+    it may be asked for, `drafts` whether a pull request may be opened as one.
     """
 
     id: int
@@ -215,6 +233,8 @@ class Repository:
     required: set[str] = field(default_factory=set)
     approvals: int = 0
     strict: bool = False
+    auto_merge: bool = False
+    drafts: bool = True
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
     dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -9,10 +9,9 @@ from urllib.parse import parse_qs, quote
 
 from starlette.routing import compile_path
 
-from sandbox import access, checks, issues, lines, people, pulls, refs, shapes, workflows
+from sandbox import access, checks, compare, issues, lines, people, pulls, refs, shapes, workflows
 from sandbox.answers import Answer, RefusedError, answer, invalid, not_found, refuse
 from sandbox.calls import Call, paged
-from sandbox.state import COMMENT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,11 +95,7 @@ def list_comments(call: Call) -> Answer:
 def create_comment(call: Call) -> Answer:
     """https://docs.github.com/en/rest/issues/comments#create-an-issue-comment."""
     call.need(*access.of_item(call.item, "write"))
-    body = call.field("body", str)
-    if not body.strip():
-        raise invalid(call.docs, "IssueComment", "Body can't be blank")
-    if len(body) > COMMENT_LIMIT:
-        raise invalid(call.docs, "IssueComment", f"Body is too long (maximum is {COMMENT_LIMIT} characters)")
+    body = issues.body_of_comment(call)
     if call.item.locked and call.repo.permissions.get(call.token.login) not in shapes.WRITERS:
         raise refuse(403, "Unable to create comment because issue is locked.", "articles/locking-conversations/")
     made = call.state.add_comment(call.repo.full_name, call.item.number, call.token.login, body)
@@ -159,6 +154,7 @@ ALL = (
     *checks.TABLE,
     *people.TABLE,
     *refs.TABLE,
+    *compare.TABLE,
     *workflows.TABLE,
 )
 ROUTES = [(method, *compile_path(path)[::2], handler, f"rest/{docs}") for method, path, handler, docs in ALL]

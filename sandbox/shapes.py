@@ -9,15 +9,18 @@ import base64
 import hashlib
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sandbox.objects import NOREPLY
 from sandbox.records import Issue, Pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from sandbox.bare import Commit, Identity
     from sandbox.records import Comment, Item, Label, LineComment, Milestone, Person, Repository, Review, WorkflowRun
     from sandbox.state import State
 
@@ -58,6 +61,12 @@ def user(state: State, person: Person | None) -> Json | None:
         "user_view_type": "public",
         "site_admin": False,
     }
+
+
+def committer(state: State, email: str) -> Person | None:
+    """Find whose address this is; a bot's is nobody's."""
+    login, _, host = email.partition("@")
+    return state.people.get(login.casefold()) if host == NOREPLY else None
 
 
 _OF_USER = {
@@ -182,7 +191,7 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
         "node_id": node_id("MI", each.id),
         "number": each.number,
         "title": each.title,
-        "state": "open",
+        "state": each.state,
         "labels_url": f"{state.url}/repos/{repo.full_name}/milestones/{each.number}/labels",
         "description": None,
         "creator": user(state, state.person(repo.owner)),
@@ -191,8 +200,36 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
         "created_at": moment(repo.created_at),
         "updated_at": moment(repo.created_at),
         "due_on": None,
-        "closed_at": None,
+        "closed_at": moment(each.closed_at),
     }
+
+
+def commit(state: State, repo: Repository, each: Commit) -> Json:
+    """Write a commit; nobody signs one here."""
+    api, page = f"{state.url}/repos/{repo.full_name}", f"{state.url}/{repo.full_name}/commit"
+    people = {"author": each.author, "committer": each.committer}
+    unsigned = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
+    return {
+        "sha": each.sha,
+        "node_id": f"C_{each.sha}",
+        "url": f"{api}/commits/{each.sha}",
+        "html_url": f"{page}/{each.sha}",
+        "comments_url": f"{api}/commits/{each.sha}/comments",
+        "commit": {
+            "url": f"{api}/git/commits/{each.sha}",
+            **{role: _identity(who) for role, who in people.items()},
+            "message": each.message,
+            "tree": {"sha": each.tree, "url": f"{api}/git/trees/{each.tree}"},
+            "comment_count": 0,
+            "verification": unsigned,
+        },
+        **{role: user(state, committer(state, who.email)) for role, who in people.items()},
+        "parents": [{"sha": sha, "url": f"{api}/commits/{sha}", "html_url": f"{page}/{sha}"} for sha in each.parents],
+    }
+
+
+def _identity(who: Identity) -> Json:
+    return {"name": who.name, "email": who.email, "date": moment(who.at.astimezone(UTC))}
 
 
 def item_page(state: State, repo: Repository, item: Item) -> str:
@@ -296,7 +333,7 @@ def pull(state: State, repo: Repository, item: Pull, written: Json | None = None
         "head": _head(state, repo, item, written),
         "base": _base(state, repo, item, written),
         "_links": {name: {"href": href} for name, href in links.items()},
-        "auto_merge": None,
+        "auto_merge": _auto_merge(state, item),
         "draft": item.draft,
         "merged": item.merged_at is not None,
         "mergeable": None,  # worked out later, and only when asked for
@@ -311,6 +348,13 @@ def pull(state: State, repo: Repository, item: Pull, written: Json | None = None
         "deletions": 0,
         "changed_files": 1,
     }
+
+
+def _auto_merge(state: State, item: Pull) -> Json | None:
+    if item.auto_merge is None:
+        return None
+    texts = {"commit_title": f"{item.title} (#{item.number})", "commit_message": ""}
+    return {"enabled_by": user(state, item.auto_merge.by), "merge_method": item.auto_merge.method, **texts}
 
 
 def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:

@@ -13,9 +13,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.bare import Git, OnDisk
+from sandbox.bare import Git, Identity, OnDisk
 from sandbox.faults import Faults
 from sandbox.records import (
+    AutoMerge,
     CheckRun,
     Comment,
     Issue,
@@ -227,15 +228,21 @@ class State:
                 self._record("draft", full_name, number, draft=draft)
 
     def merge(self, full_name: str, number: int, method: str, message: str, by: str) -> str:
-        """Merge by git: a merge, one squashed commit, or each commit anew. Raises ConflictError."""
+        """Merge by git: a merge, one squashed commit, or each commit anew. Raises ConflictError.
+
+        Author of a merge is who merges, of a squashed commit who opened the pull request.
+        """
         with self.lock:
-            repository, pull = self._at(full_name), self.pull(full_name, number)
+            repository, pull, now = self._at(full_name), self.pull(full_name, number), self.now()
             bare, tip = self.git.of(repository), repository.branches[pull.base_ref]
+            opener = pull.author.login if pull.author else "ghost"
             if method == "rebase":
-                sha = bare.pick(tip, bare.history(pull.head_sha, tip))
+                sha = bare.pick(tip, bare.history(pull.head_sha, tip), now)
+            elif method == "squash":
+                sha = bare.merge(tip, pull.head_sha, message, Identity.of(opener, now), parents=(tip,))
             else:
-                sha = bare.merge(tip, pull.head_sha, message, parents=None if method == "merge" else (tip,))
-            repository.branches[pull.base_ref], now = sha, self.now()
+                sha = bare.merge(tip, pull.head_sha, message, Identity.of(by, now))
+            repository.branches[pull.base_ref], pull.merged_onto = sha, tip
             pull.state, pull.merged_at, pull.closed_at, pull.updated_at = "closed", now, now, now
             pull.merged_by, pull.merge_sha, pull.queued = self.person(by), sha, False
             self._record("merge", full_name, number, method=method, sha=sha)
@@ -248,12 +255,20 @@ class State:
             pull.queued, pull.updated_at = True, self.now()
             self._record("enqueue", full_name, number, sha=pull.head_sha)
 
+    def enable_auto_merge(self, full_name: str, number: int, method: str, by: str) -> None:
+        """Note who asks for it; nothing comes out of it by itself."""
+        with self.lock:
+            pull = self.pull(full_name, number)
+            pull.auto_merge, pull.updated_at = AutoMerge(self.person(by), method, self.now()), self.now()
+            self._record("auto_merge", full_name, number, method=method)
+
     def update_branch(self, full_name: str, number: int) -> str:
         """Merge the base into the head. Raises ConflictError."""
         with self.lock:
             repository, pull = self._at(full_name), self.pull(full_name, number)
             message = f"Merge branch '{pull.base_ref}' into {pull.head_ref}"
-            sha = self.git.of(repository).merge(pull.head_sha, repository.branches[pull.base_ref], message)
+            who = Identity.of(self._doer() or "ghost", self.now())
+            sha = self.git.of(repository).merge(pull.head_sha, repository.branches[pull.base_ref], message, who)
             self._record("update_branch", full_name, number, sha=sha)
             self._move_head(repository, pull, sha)
             return sha

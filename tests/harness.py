@@ -81,6 +81,7 @@ class Bot:
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
             **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
             "GITHUB_API_URL": self.api_url,
+            "GITHUB_SERVER_URL": self.api_url,
             "GITHUB_EVENT_NAME": name,
             "GITHUB_EVENT_PATH": str(place / "event.json"),
             "GITHUB_OUTPUT": str(place / "output"),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mattermod_action.adapters.git import Git, Work
+from mattermod_action.errors import Refused
 from mattermod_action.events import Repository
 from mattermod_action.picks import Clean, Conflict
 from mattermod_action.world import RealClock
-from tests.histories import History, grown
+from tests.histories import grown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +41,11 @@ def test_a_pick_is_what_git_cherry_pick_makes_of_it(github: Sandbox, tmp_path: P
     for seed in seeds:
         history = grown(github, tmp_path / str(seed), random.Random(seed))  # noqa: S311  # a seed makes it repeatable
         expected = history.cherry_picked()
+        if expected.failed:
+            assert "Assertion" in expected.failed, expected.failed  # git 2.39 has a bug of its own
+            with fetched(github, history.tip, history.picks) as work, pytest.raises(Refused, match="Assertion"):
+                work.pick(history.tip, history.picks)
+            continue
         with fetched(github, history.tip, history.picks) as work:
             found = work.pick(history.tip, history.picks)
             if isinstance(found, Clean):

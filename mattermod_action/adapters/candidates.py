@@ -22,14 +22,23 @@ CHECKS = """
   pageInfo { hasNextPage endCursor }
 """
 REVIEWS = "nodes { state author { __typename login } } pageInfo { hasNextPage endCursor }"
+# What makes up an events.PullRequest, and who put labels on it.
+PULL = """
+  id number url state isDraft merged createdAt updatedAt maintainerCanModify
+  author { __typename login }
+  labels(first: 100) { nodes { name } }
+  milestone { number title }
+  baseRefName headRefName headRefOid headRepository { nameWithOwner }
+"""
+LABELINGS = """
+  timelineItems(itemTypes: [LABELED_EVENT], last: 100) {
+    nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }
+  }
+"""
 # A page of 100 costs 5 points: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 CANDIDATE = f"""
 fragment candidate on PullRequest {{
-  id number url state isDraft merged createdAt updatedAt maintainerCanModify
-  author {{ __typename login }}
-  labels(first: 100) {{ nodes {{ name }} }}
-  milestone {{ number title }}
-  baseRefName headRefName headRefOid headRepository {{ nameWithOwner }}
+  {PULL}
   mergeable mergeStateStatus isMergeQueueEnabled isInMergeQueue reviewDecision
   reviewRequests(first: 100) {{
     nodes {{ requestedReviewer {{
@@ -39,9 +48,7 @@ fragment candidate on PullRequest {{
   }}
   latestOpinionatedReviews(first: 100, writersOnly: true) {{ {REVIEWS} }}
   statusCheckRollup {{ contexts(first: 100) {{ {CHECKS} }} }}
-  timelineItems(itemTypes: [LABELED_EVENT], last: 100) {{
-    nodes {{ ... on LabeledEvent {{ createdAt actor {{ __typename login }} label {{ name }} }} }}
-  }}
+  {LABELINGS}
 }}
 fragment place on Repository {{
   databaseId nameWithOwner mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
@@ -103,23 +110,23 @@ def one(ask: Ask, repository: Repository, number: int, label: str) -> Candidate:
 
 
 def _candidate(ask: Ask, place: Json, node: Json, label: str) -> Candidate:
-    repository = _repository(place)
-    checks, reviews = _rest(ask, repository, node)
+    where = repository(place)
+    checks, reviews = _rest(ask, where, node)
     return Candidate(
-        pull=_pull(repository, node),
+        pull=pull(where, node),
         node=node["id"],
         base=node["baseRefName"],
         mergeable=node["mergeable"],
         merge_state=node["mergeStateStatus"],
         checks=tuple(map(_check, checks)),
-        approvals=tuple(_login(each["author"]) for each in reviews if each["state"] == "APPROVED"),
-        objections=tuple(_login(each["author"]) for each in reviews if each["state"] == "CHANGES_REQUESTED"),
+        approvals=tuple(login(each["author"]) for each in reviews if each["state"] == "APPROVED"),
+        objections=tuple(login(each["author"]) for each in reviews if each["state"] == "CHANGES_REQUESTED"),
         awaited=tuple(_reviewer(each["requestedReviewer"]) for each in node["reviewRequests"]["nodes"]),
         needs_review=node["reviewDecision"] == "REVIEW_REQUIRED",
         has_queue=node["isMergeQueueEnabled"],
         is_queued=node["isInMergeQueue"],
         methods=tuple(method for method, field in METHODS.items() if place[field]),
-        **_labeling(node, label),
+        **labeling(node, label),
     )
 
 
@@ -149,18 +156,18 @@ def _after(page: Json, where: Json, name: str) -> str | None:
     return page["pageInfo"]["endCursor"] or where.get(name)
 
 
-def _repository(place: Json) -> Repository:
+def repository(place: Json) -> Repository:
     owner, _, name = place["nameWithOwner"].partition("/")
     return Repository(place["databaseId"], owner, name)
 
 
-def _pull(repository: Repository, node: Json) -> PullRequest:
+def pull(repository: Repository, node: Json) -> PullRequest:
     """The same snapshot as REST and events give."""
     milestone = node["milestone"] or {}
     return PullRequest(
         repository=repository,
         number=node["number"],
-        author=_login(node["author"]),
+        author=login(node["author"]),
         author_is_bot=_is_bot(node["author"]),
         labels=tuple(each["name"] for each in node["labels"]["nodes"]),
         state="open" if node["state"] == "OPEN" else "closed",
@@ -175,6 +182,7 @@ def _pull(repository: Repository, node: Json) -> PullRequest:
         maintainer_can_modify=node["maintainerCanModify"],
         milestone_number=milestone.get("number"),
         milestone_title=milestone.get("title"),
+        base_ref=node["baseRefName"],
     )
 
 
@@ -186,21 +194,21 @@ def _check(node: Json) -> Check:
     return Check(node["name"], SUCCESS if node["conclusion"] in GREEN else FAILURE)
 
 
-def _labeling(node: Json, label: str) -> Json:
+def labeling(node: Json, label: str) -> Json:
     """Who put the label on last, and when."""
     events = [each for each in node["timelineItems"]["nodes"] if each["label"]["name"].casefold() == label.casefold()]
     if not events:
         return {}
     actor = events[-1]["actor"]
-    login = _login(actor) if actor else ""
-    return {"labeller": login, "labeller_is_bot": _is_bot(actor), "labeled_at": _time(events[-1]["createdAt"])}
+    who = {"labeller": login(actor) if actor else "", "labeller_is_bot": _is_bot(actor)}
+    return {**who, "labeled_at": _time(events[-1]["createdAt"])}
 
 
 def _reviewer(node: Json | None) -> str:
     return str((node or {}).get("login") or (node or {}).get("slug") or TEAM)
 
 
-def _login(actor: Json | None) -> str:
+def login(actor: Json | None) -> str:
     """GraphQL shows a bot as `dependabot`, REST and everybody else as `dependabot[bot]`."""
     return f"{actor['login']}{'[bot]' if _is_bot(actor) else ''}" if actor else GHOST
 

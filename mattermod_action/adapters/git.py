@@ -30,7 +30,7 @@ NO_BLOB = (SUBMODULE, "000000")
 ATTRIBUTES = ".gitattributes"
 TARGET, PICKED = "target", "picked"  # the names of the two sides in conflict markers
 HUNK = re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL)
-HUNKS_SHOWN = 20_000  # bytes of each file's conflicts
+HUNKS_SHOWN = 8_000  # bytes of each file's conflicts
 _REFUSED = re.compile(r"^!\t[^:\t]*:refs/heads/([^\t]+)\t(.*)$", re.MULTILINE)
 # What a push is refused for, by what git or GitHub says of it.
 REASONS = (
@@ -107,7 +107,7 @@ class Work:
         refused = dict(_REFUSED.findall(done.out.decode(errors="replace")))
         if done.code and not refused:
             try:
-                self._git.fail("push to", done)
+                self._git.fail("push to", done, remote=True)
             except Down as error:
                 raise Unsure(str(error)) from error
         return {name: _reason(refused[name], done.err) if name in refused else "" for name in branches}
@@ -130,7 +130,7 @@ class Work:
         wanted = "".join(f"{sha}\n" for sha in dict.fromkeys(shas))
         done = self._git.run("fetch", *words, stdin=wanted, within=TRANSFER, config=config)
         if done.code:
-            self._git.fail("fetch from", done)
+            self._git.fail("fetch from", done, remote=True)
 
     def _merge(self, head: str, pick: str) -> tuple[str, list[str]]:
         """Return the merged tree, and the paths that conflict in it.

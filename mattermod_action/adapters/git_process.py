@@ -97,14 +97,14 @@ class GitProcess:
                 raise
         return Done(process.returncode, out, self._redacted(err.decode(errors="replace")))
 
-    def fail(self, what: str, done: Done) -> NoReturn:
-        """Raise what git's words mean. What is not known may be a network, so that running again is safe."""
+    def fail(self, what: str, done: Done, *, remote: bool = False) -> NoReturn:
+        """Raise what git's words mean. What is not known may be a network, if it is `remote`; else it stays so."""
         for pattern, kind, text in KINDS:
             if pattern.search(done.err):
                 raise kind(text.format(what=what, where=self._where))
         lines = [line for line in done.err.splitlines() if line.strip()] or ["no reason given"]
         said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
-        raise Down(f"git could not {what} {self._where}: {said[:LONGEST]}")
+        raise (Down if remote else Refused)(f"git could not {what} {self._where}: {said[:LONGEST]}")
 
     def _redacted(self, text: str) -> str:
         for secret in filter(None, (self._token, self._basic)):

@@ -19,7 +19,7 @@ from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
-from mattermod_action.adapters import candidates
+from mattermod_action.adapters import candidates, sources
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.parsing import issue, pull_request
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from mattermod_action.events import Repository, Subject
     from mattermod_action.merging import Candidate
-    from mattermod_action.ports import Clock, Place, Status
+    from mattermod_action.picks import Source, Touch
+    from mattermod_action.ports import Clock, NewPull, Place, Status
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
@@ -133,12 +134,25 @@ class PyGithubGitHub:
         path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
         return _url_of_new(self._write("POST", path, {"body": body}, "comment", CONVERSATION))
 
+    def edit_comment(self, subject: Subject, url: str, body: str) -> bool:
+        """https://docs.github.com/en/rest/issues/comments#update-an-issue-comment."""
+        path = f"{_path(subject.repository)}/issues/comments/{url.rpartition('-')[2]}"
+        try:
+            if self._read(lambda: self._json("GET", path), CONVERSATION).get("body") == body:
+                return False
+        except Refused:
+            return False
+        self._write("PATCH", path, {"body": body}, "edit a comment", CONVERSATION)
+        return True
+
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
         self._write("POST", path, {"content": content}, "react", ISSUES)
 
-    def request_review(self, subject: Subject, teams: Sequence[str]) -> None:
-        body = {"team_reviewers": list(teams)}
+    def request_review(self, subject: Subject, teams: Sequence[str], people: Sequence[str] = ()) -> None:
+        """https://docs.github.com/en/rest/pulls/review-requests#request-reviewers-for-a-pull-request."""
+        body = {"team_reviewers": list(teams), "reviewers": list(people)}
+        body = {name: asked for name, asked in body.items() if asked}
         path = f"{_path(subject.repository)}/pulls/{subject.number}/requested_reviewers"
         self._write("POST", path, body, "request a review", PULLS)
 
@@ -263,6 +277,50 @@ class PyGithubGitHub:
         except Refused:
             return ""
         return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
+
+    def source(self, subject: Subject, label: str, targets: Sequence[str]) -> Source | None:
+        try:
+            return sources.source(self._code, subject, label, targets)
+        except Refused as refusal:
+            if "Could not resolve" in str(refusal):
+                return None
+            raise
+
+    def branches(self, repository: Repository, like: str) -> Sequence[str]:
+        return sources.branches(self._code, repository, like)
+
+    def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
+        """https://docs.github.com/en/rest/commits/commits#compare-two-commits says where the two have parted."""
+        path = f"{_path(repository)}/compare/{quote(target, safe='')}...{base}?per_page=1"
+        parted = self._read(lambda: self._json("GET", path), CONTENTS)["merge_base_commit"]
+        since = parted["commit"]["committer"]["date"]
+        return sources.touches(self._code, repository, (base, f"refs/heads/{target}", since), paths)
+
+    def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
+        """https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request."""
+        body = {"title": pull.title, "body": pull.body, "head": pull.head, "base": pull.base, "draft": pull.draft}
+        data = self._write("POST", f"{_path(repository)}/pulls", body, "open a pull request", PULLS)
+        if not isinstance(data.get("number"), int):
+            raise Unsure("GitHub's answer to the new pull request is not a pull request")
+        return data["number"], str((data.get("user") or {}).get("login") or "")
+
+    def prepare_pull(self, subject: Subject, milestone: int | None, assignees: Sequence[str]) -> None:
+        """https://docs.github.com/en/rest/issues/issues#update-an-issue."""
+        wanted = {"milestone": milestone, "assignees": list(assignees)}
+        body = {name: value for name, value in wanted.items() if value}
+        self._write("PATCH", f"{_path(subject.repository)}/issues/{subject.number}", body, "change an issue", PULLS)
+
+    def auto_merge(self, subject: Subject, method: str) -> None:
+        """https://docs.github.com/en/graphql/reference/pulls#enablepullrequestautomerge."""
+        path = f"{_path(subject.repository)}/pulls/{subject.number}"
+        node = self._read(lambda: self._json("GET", path), PULLS)["node_id"]
+        ask = partial(self._requester.graphql_query, sources.AUTO_MERGE, {"node": node, "method": method.upper()})
+        self._call(ask, "merge a pull request when it is ready", f"{CONTENTS} and {PULLS}")
+
+    def _code(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """What a pick depends on is in the code, too."""
+        ask = partial(self._requester.graphql_query, query, variables)
+        return dict(self._read(ask, f"{CONTENTS} and {PULLS}")[1]["data"])
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"

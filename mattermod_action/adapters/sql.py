@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters.pick_rows import PickRows
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
 from mattermod_action.ports import SCHEMA, Entry, Known, Origin, Taken, Unfinished
@@ -37,7 +38,7 @@ class Dialect:
     upsert: str
 
 
-class SqlStore:
+class SqlStore(PickRows):
     """The `Store` port of ports.py; a subclass connects and runs statements."""
 
     durable: bool

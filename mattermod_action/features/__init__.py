@@ -14,6 +14,7 @@ FEATURES = (
     "auto_assign",
     "label_workflow",
     "auto_merge",
+    "cherry_pick",
     "chat",
     "label_cleanup",  # last: what a closed item's labels call for is planned before they go
 )

@@ -42,7 +42,7 @@ from mattermod_action.events import (
     Tick,
     label_cause,
 )
-from mattermod_action.facts import at_least
+from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.merging import Rule, obstacles
 from mattermod_action.texts import addressed, quoted
 
@@ -59,10 +59,6 @@ WAITS = "This is not merged yet: {reasons}."
 MERGED = "Merged, as the label {label} asks for."
 QUEUED = "This is in the merge queue now, as the label {label} asks for."
 REFUSED = "This could not be merged. {reason}."
-NOBODY = "GitHub does not say who put it on"
-BOT = "{login} is a bot that is not among `auto_merge.bots`"
-STRANGER = "@{login} has no write access here"
-OWN_FORK = "@{login} opened this pull request, from a fork"
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
 PUSHED = ("opened", "synchronize")
 
@@ -112,7 +108,9 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
 
 
 def _considered(found: Candidate, config: Config, facts: Facts, *, pushed: bool) -> Iterator[Effect]:
-    if reason := _does_not_count(found, config, facts):
+    if reason := does_not_count(
+        found.pull, found.labeller, config.bots, facts, is_bot=found.labeller_is_bot, key="auto_merge.bots"
+    ):
         text = AGAIN.format(label=quoted(config.label), reason=reason)
         yield _comment(found, config, text, "labeller", found.labeller.casefold())
         return
@@ -126,25 +124,6 @@ def _considered(found: Candidate, config: Config, facts: Facts, *, pushed: bool)
         yield _merge(found, config)
 
 
-def _does_not_count(found: Candidate, config: Config, facts: Facts) -> str:
-    """Say why whoever put the label on may not merge, "" when they may."""
-    login = found.labeller
-    if not login:
-        return NOBODY
-    if _is_listed(login, config):
-        return ""
-    if found.labeller_is_bot:
-        return BOT.format(login=login)
-    if not at_least(facts.role(found.pull.repository, login), "write"):
-        return STRANGER.format(login=login)
-    own = login.casefold() == found.pull.author.casefold()
-    return OWN_FORK.format(login=login) if own and found.pull.from_fork else ""
-
-
-def _is_listed(login: str, config: Config) -> bool:
-    return login.casefold() in {bot.casefold() for bot in config.bots}
-
-
 def _told(found: Candidate, config: Config, in_the_way: list[Obstacle]) -> Iterator[Effect]:
     """Tell everything, once for what comes first in it; what GitHub has only not worked out is nobody's business."""
     first = in_the_way[0].code
@@ -156,7 +135,7 @@ def _told(found: Candidate, config: Config, in_the_way: list[Obstacle]) -> Itera
 def _merge(found: Candidate, config: Config) -> Effect:
     """Once for a commit and each time that the label is put on: what fell out of a queue is not put back for ever."""
     kind = Enqueue if found.has_queue else Merge
-    listed = _is_listed(found.labeller, config)
+    listed = is_listed(found.labeller, config.bots)
     return kind(
         subject=found.pull,
         sha=found.pull.sha,

@@ -75,9 +75,9 @@ def templates() -> list[tuple[re.Pattern[str], str, frozenset[str]]]:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """`{path}` and `{ref}` span slashes, as GitHub's do; nothing else does."""
+    """`{path}`, `{ref}` and `{basehead}` span slashes, as GitHub's do; nothing else does."""
     parts = re.split(r"(\{\w+\})", template)
-    wide = {"{path}": ".+", "{ref}": ".+", "{name}": ".+"}
+    wide = {"{path}": ".+", "{ref}": ".+", "{name}": ".+", "{basehead}": ".+"}
     return re.compile("".join(wide.get(part, "[^/]+") if part.startswith("{") else re.escape(part) for part in parts))
 
 

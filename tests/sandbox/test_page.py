@@ -87,6 +87,24 @@ def test_what_strangers_write_is_text(github: Sandbox) -> None:
         assert all(address.startswith(("/", "http")) for address in addresses), addresses
 
 
+def test_numbers_lead_to_what_there_is(github: Sandbox) -> None:
+    """In titles, descriptions and comments alike; what is no item's number is text, and so is all else."""
+    state, repo = github.state, github.repository
+    pull = state.add_pull(
+        repo, "<b>Pick</b> of #7 & #99", "maintainer", head="pick", body="Repeats #7, not #99 or #007."
+    )
+    state.add_comment(repo, pull.number, "reviewer", f"As #5 asks, &#35;7; {EVIL} #{pull.number}")
+    _, text = ask(github, f"/octo-org/hello/pull/{pull.number}")
+    link = f'<a href="{PULL}">#7</a>'
+    assert f"<h1>&lt;b&gt;Pick&lt;/b&gt; of {link} &amp; #99 <i>" in text
+    assert f"Repeats {link}, not #99 or #007." in text
+    assert '<a href="/octo-org/hello/issues/5">#5</a> asks' in text
+    assert f'<a href="/octo-org/hello/pull/{pull.number}">#{pull.number}</a>' in text
+    parsed = Tags()
+    parsed.feed(text)
+    assert not {"script", "img"} & parsed.tags
+
+
 def test_hidden_comments_reactions_reviews_and_picks(github: Sandbox) -> None:
     state, repo = github.state, github.repository
     comment = state.add_comment(repo, 7, "reviewer", "An old word")

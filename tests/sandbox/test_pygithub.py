@@ -217,3 +217,51 @@ def test_pages_of_pull_requests(repo: Repository, github: Sandbox) -> None:
     for number in range(35):
         github.state.add_pull("octo-org/hello", f"Pull {number}", "newcomer", head=f"newcomer/hello:{number}")
     assert len({pull.number for pull in repo.get_pulls(state="open")}) == 36
+
+
+def test_what_an_issue_is_changed_to(repo: Repository, github: Sandbox) -> None:
+    """Assignees take the place of those who were there; whoever cannot be one is left out in silence."""
+    issue = repo.get_issue(7)
+    issue.edit(assignees=["reviewer", "stranger"], milestone=repo.get_milestones()[1])
+    assert ([person.login for person in issue.assignees], issue.milestone.title) == (["reviewer"], "v2")
+    issue.edit(assignees=["maintainer"])
+    assert ([person.login for person in issue.assignees], issue.milestone.title) == (["maintainer"], "v2")
+    issue.edit(assignees=[], milestone=None)
+    assert not issue.assignees
+    assert github.state.item("octo-org/hello", 7).milestone is None
+    actions = [write.action for write in github.writes if write.action.endswith("assign")]
+    assert actions == ["assign", "unassign", "assign", "unassign"]
+    with pytest.raises(GithubException, match="milestone"):
+        repo.requester.requestJsonAndCheck("PATCH", "/repos/octo-org/hello/issues/7", input={"milestone": 9})
+
+
+@pytest.mark.parametrize("body", [" ", "x" * 65_537], ids=["blank", "too-long"])
+def test_a_comment_is_not_changed_to_what_it_could_not_be(repo: Repository, body: str) -> None:
+    comment = repo.get_issue(5).create_comment("Hello")
+    with pytest.raises(GithubException, match="Body"):
+        comment.edit(body)
+    comment.edit("Hello again")
+    assert repo.get_issue(5).get_comment(comment.id).body == "Hello again"
+
+
+def test_drafts_where_there_are_drafts(repo: Repository, github: Sandbox) -> None:
+    held = github.state.repositories[repo.id]
+    held.drafts = False
+    with pytest.raises(GithubException, match="Draft pull requests are not supported in this repository"):
+        repo.create_pull(base="main", head="topic", title="Four", draft=True)
+    assert github.writes == []
+    held.drafts = True
+    assert repo.create_pull(base="main", head="topic", title="Four", draft=True).draft
+
+
+def test_milestones_by_their_state(repo: Repository, github: Sandbox) -> None:
+    github.state.repositories[repo.id].milestones[0].closed_at = github.state.now()
+    titles = {state: [each.title for each in repo.get_milestones(state=state)] for state in ("open", "closed", "all")}
+    assert titles == {"open": ["v2"], "closed": ["v1"], "all": ["v1", "v2"]}
+
+
+def test_comparing(repo: Repository) -> None:
+    found = repo.compare("main", "topic")
+    assert (found.status, found.ahead_by, found.behind_by) == ("ahead", 1, 0)
+    assert [commit.commit.message for commit in found.commits] == ["Change files"]
+    assert [file.filename for file in found.files] == ["list.txt"]

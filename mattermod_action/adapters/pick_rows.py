@@ -1,0 +1,106 @@
+"""The statements about rows of cherry-picks, once for both dialects, as those of sql.py are."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.picks import GOING, QUEUED, Row, key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mattermod_action.adapters.sql import Dialect
+    from mattermod_action.events import Repository, Subject
+
+READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_number, attempts, reason, comment_id"
+CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason"})
+REASON = 2_083  # characters that the column has
+_GOING = ", ".join(f"'{state}'" for state in GOING)
+
+
+class PickRows:
+    """The `Picks` part of the `Store` port. Who changes rows holds the lease of their pull request."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]: ...
+
+    @abstractmethod
+    def _now(self, name: str) -> str: ...
+
+    @abstractmethod
+    def _shift(self, **seconds: float) -> dict[str, Any]: ...
+
+    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str) -> int:
+        repository = subject.repository
+        common = {"id": repository.id, "name": repository.full_name, "number": subject.number, "asker": by}
+        each = {f"{what}_{at}": text for at, target in enumerate(targets) for what, text in _of(subject, target)}
+        rows = ", ".join(
+            f"(:k_{at}, :id, :name, :number, :target_{at}, :asker, {at:d}, '', '', '', '{QUEUED}', '', 0, 0, '', "
+            f"{self._now('now')}, {self._now('now')})"
+            for at in range(len(targets))
+        )
+        sql = f"""
+            INSERT INTO mm_picks (k, repository_id, repository, number, target, requested_by, position, source_sha,
+                head_ref, head_sha, state, lease_owner, fence, attempts, reason, created_at, updated_at)
+            VALUES {rows} {self.dialect.ignore.format(key="k")}
+            """  # noqa: S608  # every part is a constant of this file, or a number
+        return self.execute(sql, {**common, **each, **self._shift(now=0)})[0]
+
+    def picks(self, subject: Subject) -> list[Row]:
+        sql = f"""
+            SELECT {READ} FROM mm_picks WHERE repository_id = :id AND number = :number
+            ORDER BY created_at, position, k
+            """  # noqa: S608  # a constant of this file
+        _, rows = self.execute(sql, {"id": subject.repository.id, "number": subject.number})
+        return [_row(row) for row in rows]
+
+    def due_picks(self, repository: Repository, limit: int) -> list[tuple[int, int]]:
+        place = "repository_id = :id" if repository.id else "repository = :name"
+        sql = f"""
+            SELECT DISTINCT repository_id, number FROM mm_picks
+            WHERE {place} AND (comment_id IS NULL OR state IN ({_GOING}))
+            AND (due_at IS NULL OR due_at <= {self._now("now")})
+            ORDER BY number LIMIT {limit:d}
+            """  # noqa: S608  # every part is a constant of this file, or a number
+        where = {"id": repository.id} if repository.id else {"name": repository.full_name}
+        _, rows = self.execute(sql, {**where, **self._shift(now=0)})
+        return [(int(row[0]), int(row[1])) for row in rows]
+
+    def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
+        """Nothing is changed by who was overtaken: whoever took the lease since has a greater fence."""
+        names = CHANGEABLE & changes.keys()
+        assigned = "".join(f"{name} = :{name}, " for name in sorted(names))
+        sql = f"""
+            UPDATE mm_picks SET {assigned}state = :state, comment_id = NULL, due_at = NULL, fence = :fence,
+                updated_at = {self._now("now")}
+            WHERE k = :k AND fence <= :fence
+            """  # noqa: S608  # names are constants of this file
+        values = {name: changes[name] for name in names}
+        if "reason" in values:
+            values["reason"] = values["reason"][:REASON]
+        given = {"k": row.key, "state": state, "fence": fence, **values, **self._shift(now=0)}
+        return self.execute(sql, given)[0] == 1
+
+    def tell_pick(self, row: Row, comment: int, seconds: float) -> bool:
+        sql = f"""
+            UPDATE mm_picks SET comment_id = :comment, due_at = {self._now("due")}
+            WHERE k = :k AND state = :state AND attempts = :attempts
+            """  # noqa: S608  # a constant of the store
+        known = {"k": row.key, "state": row.state, "attempts": row.attempts}
+        return self.execute(sql, {**known, "comment": comment, **self._shift(due=seconds)})[0] == 1
+
+
+def _of(subject: Subject, target: str) -> tuple[tuple[str, Any], ...]:
+    return ("k", key(subject.repository.id, subject.number, target)), ("target", target.encode())
+
+
+def _row(row: Sequence[Any]) -> Row:
+    target = row[1].decode() if isinstance(row[1], bytes) else row[1]
+    return Row(
+        key=row[0], target=target, state=row[2], requested_by=row[3], source_sha=row[4], head_ref=row[5],
+        head_sha=row[6], pull_number=None if row[7] is None else int(row[7]), attempts=int(row[8]), reason=row[9],
+        told=row[10] is not None,
+    )  # fmt: skip

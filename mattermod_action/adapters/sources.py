@@ -1,0 +1,165 @@
+"""Pull requests that are picked: one GraphQL query for all that a pick depends on, and two for what may go wrong.
+
+https://docs.github.com/en/graphql/reference/objects#pullrequest, #commit and #ref
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mattermod_action.adapters import candidates
+from mattermod_action.picks import PREFIX, RANGE, Commit, Existing, Source, Touch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mattermod_action.adapters.candidates import Ask, Json
+    from mattermod_action.events import Repository, Subject
+
+COMMIT = "oid messageHeadline authoredDate author { email } parents(first: 3) { nodes { oid } }"
+TARGET = "tip{at}: ref(qualifiedName: $tip{at}) {{ target {{ oid }} }}"
+# Beside the pull request: the tips of the targets, and the branches that were made for picks of it before.
+SOURCE = """
+query ($owner: String!, $name: String!, $number: Int!, $made: String!{variables}) {{
+  repository(owner: $owner, name: $name) {{
+    databaseId nameWithOwner
+    pullRequest(number: $number) {{
+      {pull}
+      title
+      mergeCommit {{ {commit} history(first: {range}) {{ nodes {{ {commit} }} }} }}
+      commits(last: {range}) {{ totalCount nodes {{ commit {{ {commit} }} }} }}
+      latestOpinionatedReviews(first: 100, writersOnly: true) {{ nodes {{ state author {{ __typename login }} }} }}
+      {labelings}
+    }}
+    made: refs(refPrefix: "refs/heads/", query: $made, first: 100) {{ nodes {{
+      name target {{ oid }}
+      associatedPullRequests(last: 10) {{ nodes {{ number state baseRefName isCrossRepository viewerDidAuthor }} }}
+    }} }}
+    {targets}
+  }}
+}}
+"""
+BRANCHES = """
+query ($owner: String!, $name: String!, $like: String) { repository(owner: $owner, name: $name) {
+  refs(refPrefix: "refs/heads/", query: $like, first: 100) { nodes { name } }
+} }
+"""
+TOUCHES = """
+query ($owner: String!, $name: String!, $base: String!, $target: String!, $since: GitTimestamp{variables}) {{
+  repository(owner: $owner, name: $name) {{
+    base: object(expression: $base) {{ ... on Commit {{ {base} }} }}
+    target: object(expression: $target) {{ ... on Commit {{ {target} }} }}
+  }}
+}}
+"""
+ON_BASE = """
+  path{at}: history(first: 20, path: $path{at}, since: $since) {{ nodes {{
+    oid messageHeadline associatedPullRequests(first: 1) {{ nodes {{ number }} }}
+  }} }}
+"""
+ON_TARGET = "path{at}: history(first: 50, path: $path{at}, since: $since) {{ nodes {{ oid message }} }}"
+
+
+AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!) {
+  enablePullRequestAutoMerge(input: {pullRequestId: $node, mergeMethod: $method}) { clientMutationId }
+}"""
+
+
+def source(ask: Ask, subject: Subject, label: str, targets: Sequence[str]) -> Source:
+    """Read the pull request, and what there is of its picks."""
+    asked = {f"tip{at}": f"refs/heads/{target}" for at, target in enumerate(targets)}
+    query = SOURCE.format(
+        variables="".join(f", ${name}: String!" for name in asked),
+        pull=candidates.PULL,
+        labelings=candidates.LABELINGS,
+        commit=COMMIT,
+        range=RANGE,
+        targets=" ".join(TARGET.format(at=at) for at in range(len(targets))),
+    )
+    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", **asked}
+    return _source(ask(query, {**_where(subject.repository), **given})["repository"], label, targets)
+
+
+def branches(ask: Ask, repository: Repository, like: str) -> list[str]:
+    found = ask(BRANCHES, {**_where(repository), "like": like or None})["repository"]["refs"]
+    return [each["name"] for each in found["nodes"]]
+
+
+def touches(ask: Ask, repository: Repository, where: tuple[str, str, str], paths: Sequence[str]) -> list[Touch]:
+    """Read what changed the paths in `base` since then, and what of that is not on `target`: (base, target, since)."""
+    base, target, since = where
+    asked = {f"path{at}": path for at, path in enumerate(paths)}
+    query = TOUCHES.format(
+        variables="".join(f", ${name}: String" for name in asked),
+        base="".join(ON_BASE.format(at=at) for at in range(len(paths))),
+        target="".join(ON_TARGET.format(at=at) for at in range(len(paths))),
+    )
+    given = {"base": base, "target": target, "since": since, **asked}
+    found = ask(query, {**_where(repository), **given})["repository"]
+    there = _there(found["target"] or {})
+    return [
+        _touch(path, node)
+        for at, path in enumerate(paths)
+        for node in (found["base"] or {}).get(f"path{at}", {"nodes": []})["nodes"]
+        if node["oid"] not in there
+    ]
+
+
+def _where(repository: Repository) -> Json:
+    return {"owner": repository.owner, "name": repository.name}
+
+
+def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
+    node = found["pullRequest"]
+    merge, own = node["mergeCommit"], node["commits"]
+    reviews = (node["latestOpinionatedReviews"] or {"nodes": []})["nodes"]
+    labeling = candidates.labeling(node, label)
+    made = [each for each in found["made"]["nodes"] if each["name"].startswith(PREFIX)]
+    return Source(
+        pull=candidates.pull(candidates.repository(found), node),
+        title=node["title"],
+        merge=_commit(merge) if merge else None,
+        history=tuple(map(_commit, merge["history"]["nodes"])) if merge else (),
+        own=tuple(_commit(one["commit"]) for one in own["nodes"]),
+        own_count=own["totalCount"],
+        approvals=tuple(candidates.login(one["author"]) for one in reviews if one["state"] == "APPROVED"),
+        labeller=labeling.get("labeller", ""),
+        labeller_is_bot=labeling.get("labeller_is_bot", False),
+        tips={target: tip["target"]["oid"] for at, target in enumerate(targets) if (tip := found[f"tip{at}"])},
+        branches={each["name"]: each["target"]["oid"] for each in made},
+        pulls=tuple(one for each in made for one in _existing(each)),
+    )
+
+
+def _commit(node: Json) -> Commit:
+    return Commit(
+        sha=node["oid"],
+        parents=tuple(parent["oid"] for parent in node["parents"]["nodes"]),
+        headline=node["messageHeadline"],
+        email=(node["author"] or {}).get("email") or "",
+        authored_at=datetime.fromisoformat(node["authoredDate"]),
+    )
+
+
+def _existing(branch: Json) -> list[Existing]:
+    """What was opened from a branch; one of a fork only has a branch of the same name."""
+    return [
+        Existing(
+            node["number"], node["state"].lower(), branch["name"], node["baseRefName"], bool(node["viewerDidAuthor"])
+        )
+        for node in branch["associatedPullRequests"]["nodes"]
+        if node and not node["isCrossRepository"]
+    ]
+
+
+def _there(found: Json) -> set[str]:
+    """The commits that a branch has, itself or picked with `-x`."""
+    nodes = [node for history in found.values() for node in history["nodes"]]
+    picked = [word.rstrip(")") for node in nodes for word in node["message"].split() if word.endswith(")")]
+    return {node["oid"] for node in nodes} | set(picked)
+
+
+def _touch(path: str, node: Json) -> Touch:
+    pulls = (node["associatedPullRequests"] or {"nodes": []})["nodes"]
+    return Touch(path, node["oid"], node["messageHeadline"], pulls[0]["number"] if pulls else None)

@@ -1,0 +1,54 @@
+"""Names of branches: which are some, and which ones a milestone stands for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mattermod_action.texts import filled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LONGEST = 200  # characters of the name of a branch; that of its pick is longer
+NUMBERS = ("major", "minor", "patch")
+_PLACE = re.compile(r"\{(\w*)\}")
+# https://git-scm.com/docs/git-check-ref-format
+_NO_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[/.]$|^@?$")
+
+
+def is_branch(name: str) -> bool:
+    return len(name) <= LONGEST and not _NO_REF.search(name)
+
+
+def milestone_template(text: str) -> str:
+    """Check a name in which only the three numbers are left open. Raises ValueError."""
+    if unknown := [name for name in _PLACE.findall(text) if name not in NUMBERS]:
+        raise ValueError(f"has {{{unknown[0]}}}: only {{major}}, {{minor}} and {{patch}} are numbers of a milestone")
+    return text.strip()
+
+
+def branch_template(text: str) -> str:
+    """Check the name of a branch in which numbers are left open. Raises ValueError."""
+    if not is_branch(_PLACE.sub("1", milestone_template(text))):
+        raise ValueError("is no name of a branch")
+    return text.strip()
+
+
+def check_numbers(milestone: str, branch: str) -> None:
+    """Raise ValueError when the branch has a number that the milestone does not give it."""
+    if missing := set(_PLACE.findall(branch)) - set(_PLACE.findall(milestone)):
+        raise ValueError(f"{branch} has {{{min(missing)}}}, which the milestone {milestone} does not have")
+
+
+def branches_of(milestone: str, templates: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the branches that a milestone stands for; the first template that fits it counts."""
+    for template, branches in templates.items():
+        if found := re.fullmatch(_pattern(template), milestone.strip()):
+            return tuple(dict.fromkeys(filled(branch, found.groupdict()) for branch in branches))
+    return ()
+
+
+def _pattern(template: str) -> str:
+    parts = enumerate(_PLACE.split(template))
+    return "".join(f"(?P<{part}>[0-9]{{1,9}})" if at % 2 else re.escape(part) for at, part in parts)

@@ -1,0 +1,269 @@
+"""Pick merged pull requests onto other branches, by `/cherry-pick` or by label and milestone.
+
+You see: a pull request for each branch within seconds, and one comment on the original that says what became of each,
+and is brought up to date as that goes on. Where a pick conflicts, another comment shows the files and the lines, who
+changed them on the base since the branch parted from it, and the commands to finish by hand.
+
+- `/cherry-pick release-10.5 release-10.4` by somebody with write access. Before the merge it is kept, and done then
+  (which needs `database-url`). `/cherry-pick status` lists what was asked for, and `/cherry-pick retry release-10.5`
+  tries once more what has failed.
+- The label `label` on a pull request with a milestone, when it is merged or put on afterwards. `milestones` says which
+  branches a milestone stands for; `{major}`, `{minor}` and `{patch}` are numbers. Whoever put the label on must have
+  write access and be no bot, unless `bots` names it. When every branch has got its pull request, `done_label` takes the
+  label's place.
+
+What is picked is what the merge brought: a squashed commit, each of several that were rebased, or a merge against its
+first parent. Author, date and message stay, with a line that says where it comes from. Nothing is checked out, nothing
+is ever overwritten: a branch or a pull request that is there already is linked.
+
+The new pull request gets `labels`, those of the original's labels that fit `copy_labels` (`*` is any text), its
+milestone, and, to review it and as assignee, the author if they may write, else whoever approved first. `title` and
+`body` may have `{number}`, `{branch}`, `{title}` and `{author}`. `auto_merge` has GitHub merge it when it is ready.
+
+With `conflicts: draft` what conflicts is opened as a draft that has the conflict in its files, with `conflict_label`
+and the red status `cherry-pick/conflicts`, which the first push without conflict markers turns green.
+
+```yaml
+cherry_pick:
+  milestones:
+    "v{major}.{minor}.{patch}": ["release-{major}.{minor}"]
+    cloud: [cloud]
+  conflicts: comment
+```
+
+The workflows to copy are [cherry-pick.yml](../../workflows-examples/cherry-pick.yml) and, for what waits or was
+interrupted, [schedule.yml](../../workflows-examples/schedule.yml). What GITHUB_TOKEN opens starts no workflows, and it
+cannot push changes to workflow files: give a token of an App as `cherry-pick-token`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, model_validator
+
+from mattermod_action.branches import branch_template, branches_of, check_numbers, is_branch, milestone_template
+from mattermod_action.commands import Command
+from mattermod_action.config import Label, Message, Section
+from mattermod_action.effects import AddLabels, Comment, Pick, RemoveLabel, SetStatus, TellPicks
+from mattermod_action.errors import Refused
+from mattermod_action.events import (
+    RESUMED,
+    Commanded,
+    PickEnded,
+    PicksDue,
+    PullRequest,
+    PullRequestSeen,
+    Tick,
+    label_cause,
+)
+from mattermod_action.pick_words import conflict, conflicts, table
+from mattermod_action.picks import CONFLICTS_CONTEXT, ENDED_BADLY, FINISHED, PREFIX, Rule
+from mattermod_action.texts import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mattermod_action.effects import Effect
+    from mattermod_action.events import Event
+    from mattermod_action.picks import Row
+    from mattermod_action.ports import ChangedFile, Facts
+
+COMMANDS = {"cherry-pick": ("write", "picks this pull request onto the branches that it names")}
+MOST = 20  # branches of one command
+CONTEXT_OK, CONTEXT_BAD = "No conflict markers", "Files with conflict markers: {count}"
+GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # who acts with it, not the token
+USAGE = (
+    "name the branches to pick it onto, such as `/cherry-pick release-10.5`, or say `status`, or `retry` and branches"
+)
+MILESTONES: dict[str, tuple[str, ...]] = {
+    "v{major}.{minor}.{patch}": ("release-{major}.{minor}",),
+    "v{major}.{minor}": ("release-{major}.{minor}",),
+    "cloud": ("cloud",),
+}
+NO_BRANCH = "{name} is no name of a branch"
+TOO_MANY = f"these are more than {MOST} branches"
+CHECKS = (
+    "\n\nThey were opened with GITHUB_TOKEN, so no checks have started: close and reopen them to start some, or give "
+    "this action a `cherry-pick-token`."
+)
+NOTHING = "Nothing was asked to be picked of this pull request."
+NO_MILESTONE = "it has no milestone, which would say onto which branches"
+NO_TARGET = "no branch is configured for the milestone {milestone}: see `cherry_pick.milestones`"
+NOT_PICKED = "The label {label} picks nothing: {reason}."
+MARKERS = re.compile(r"^\+(?:<{7} |>{7} |={7}$)", re.MULTILINE)
+
+
+def _committer(text: str) -> str:
+    if not re.fullmatch(r"[^<>\n]+ <[^<>\s]+>", text):
+        raise ValueError("must be NAME <ADDRESS>")
+    return text
+
+
+Milestone = Annotated[str, AfterValidator(milestone_template)]
+Branch = Annotated[str, AfterValidator(branch_template)]
+
+
+class Config(Section):
+    label: Label = "CherryPick/Approved"
+    done_label: Label = "CherryPick/Done"
+    milestones: dict[Milestone, tuple[Branch, ...]] = MILESTONES
+    title: Message = "Automated cherry pick of #{number}"
+    body: Message = "Cherry pick of #{number} on {branch}.\n\n/cc @{author}\n\n```release-note\nNONE\n```"
+    labels: tuple[Label, ...] = ("AutomatedCherryPick", "Changelog/Not Needed", "Docs/Not Needed")
+    copy_labels: tuple[str, ...] = ()
+    conflicts: Literal["comment", "draft"] = "comment"
+    conflict_label: Label = "Conflicts"
+    merge_commits: Literal["refuse", "skip"] = "refuse"
+    auto_merge: Literal["never", "squash", "merge", "rebase"] = "never"
+    bots: tuple[str, ...] = ()
+    committer: Annotated[str, AfterValidator(_committer)] = (
+        "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>"
+    )
+
+    @model_validator(mode="after")
+    def _branches_are_known(self) -> Config:
+        for milestone, branches in self.milestones.items():
+            for branch in branches:
+                check_numbers(milestone, branch)
+        return self
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(
+            title=self.title,
+            body=self.body,
+            labels=self.labels,
+            copy_labels=self.copy_labels,
+            conflict_label=self.conflict_label,
+            draft=self.conflicts == "draft",
+            skip_merges=self.merge_commits == "skip",
+            auto_merge="" if self.auto_merge == "never" else self.auto_merge,
+            bots=self.bots,
+            committer=self.committer,
+        )
+
+
+def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:  # noqa: ARG001  # as every `follow`
+    """A sweep goes on with what is not done, and tells what is not told."""
+    match event:
+        case Tick(repository):
+            yield from map(PicksDue, facts.due_picks(repository))
+
+
+def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
+    match event:
+        case Commanded(command=Command(name="cherry-pick", args=args)):
+            yield from _commanded(event, args, config, facts)
+        case PullRequestSeen(pull) if pull.merged:
+            yield from _merged(event, config, facts)
+        case PullRequestSeen(pull) if pull.is_open and _may_have_conflicts(pull, config):
+            yield from _looked_through(pull, config, facts)
+        case PicksDue(pull):
+            yield Pick(subject=pull, rule=config.rule)
+        case PickEnded():
+            yield from _ended(event, config, facts)
+
+
+def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: Facts) -> Iterator[Effect]:
+    """Raise Refused for what is no request at all; what is in the way of one branch is told of that branch."""
+    given, cause = event.given, "/cherry-pick"
+    match args:
+        case ("status",):
+            text = table(facts.picks(given.subject)) or NOTHING
+            yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=cause)
+        case ("retry",):
+            bad = tuple(row.target for row in facts.picks(given.subject) if row.state in ENDED_BADLY)
+            yield Pick(subject=given.subject, rule=config.rule, again=bad, by=given.author, cause=cause)
+        case ("retry", *names):
+            targets = _checked(names)
+            yield Pick(
+                subject=given.subject, rule=config.rule, targets=targets, again=targets, by=given.author, cause=cause
+            )
+        case _:
+            yield Pick(subject=given.subject, rule=config.rule, targets=_checked(args), by=given.author, cause=cause)
+
+
+def _checked(names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        raise Refused(USAGE)
+    if len(names) > MOST:
+        raise Refused(TOO_MANY)
+    if wrong := next((name for name in names if not is_branch(name)), ""):
+        raise Refused(NO_BRANCH.format(name=quoted(wrong)))
+    return tuple(dict.fromkeys(names))
+
+
+def _merged(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effect]:
+    """What waited for the merge is due, and what label and milestone ask for."""
+    pull, asks = event.subject, event.is_news(label_cause(config.label))
+    if not (asks or event.action in ("closed", "milestoned", RESUMED)):
+        return
+    rows = {row.target: row for row in facts.picks(pull)}
+    if not pull.carries(config.label):
+        if any(row.is_going for row in rows.values()):
+            yield Pick(subject=pull, rule=config.rule)
+        return
+    targets = branches_of(pull.milestone_title or "", config.milestones)
+    again = tuple(each for each in targets if asks and each in rows and rows[each].state in ENDED_BADLY)
+    if again or not targets or set(targets) - rows.keys() or any(row.is_going for row in rows.values()):
+        yield Pick(
+            subject=pull,
+            rule=config.rule,
+            targets=targets,
+            again=again,
+            label=config.label,
+            refusal="" if targets else _no_target(pull),
+            cause=label_cause(config.label),
+        )
+
+
+def _no_target(pull: PullRequest) -> str:
+    return NO_TARGET.format(milestone=quoted(pull.milestone_title)) if pull.milestone_title else NO_MILESTONE
+
+
+def _may_have_conflicts(pull: PullRequest, config: Config) -> bool:
+    return config.conflicts == "draft" and pull.ref.startswith(PREFIX) and not pull.from_fork
+
+
+def _looked_through(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effect]:
+    """A pick has conflicts as long as it adds git's markers."""
+    if not pull.carries(config.conflict_label):
+        return
+    bad = sum(map(_has_markers, facts.files(pull)))
+    state, said = ("failure", CONTEXT_BAD.format(count=bad)) if bad else ("success", CONTEXT_OK)
+    yield SetStatus(subject=pull, sha=pull.sha, context=CONFLICTS_CONTEXT, state=state, description=said)
+    if not bad:
+        yield RemoveLabel(subject=pull, label=config.conflict_label)
+
+
+def _has_markers(file: ChangedFile) -> bool:
+    return bool(MARKERS.search(file.patch))
+
+
+def _ended(event: PickEnded, config: Config, facts: Facts) -> Iterator[Effect]:
+    if event.reason:
+        text = NOT_PICKED.format(label=quoted(event.label), reason=event.reason)
+        once = ("not picked", event.label.casefold(), event.reason)
+        yield Comment(subject=event.subject, text=text, once=once, cause=label_cause(event.label))
+        return
+    rows = facts.picks(event.subject)
+    if not all(row.told for row in rows):
+        yield from _told(event, rows, config)
+
+
+def _told(event: PickEnded, rows: Sequence[Row], config: Config) -> Iterator[Effect]:
+    """Conflicts first, then labels, and the summary last: it notes that all this was said."""
+    subject, cause = event.subject, "a pick"
+    details = {each.target: each for each in event.conflicts}
+    for row in rows:
+        if not row.told and conflicts(row):
+            text = conflict(row, details.get(row.target))
+            yield Comment(subject=subject, text=text, once=("conflict", row.target, row.attempts), cause=cause)
+    if all(row.state == FINISHED for row in rows):
+        yield AddLabels(subject=subject, labels=(config.done_label,), cause=cause)
+        yield RemoveLabel(subject=subject, label=config.label, cause=cause)
+    text = table(rows) + (CHECKS if event.account == GITHUB_TOKEN else "")
+    untold = tuple(row for row in rows if not row.told)
+    yield TellPicks(subject=subject, text=text, once=("summary",), cause=cause, rows=untold)

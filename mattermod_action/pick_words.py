@@ -1,0 +1,82 @@
+"""What is said about picks: the table of a pull request's, and the comment on one that conflicts."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, QUEUED
+from mattermod_action.texts import cell, fenced, folded, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mattermod_action.picks import Row, Told, Touch
+
+HEAD = "| branch | cherry-pick |\n| --- | --- |\n"
+WAITS, GOES_ON = "will be picked when this is merged", "is being picked"
+ALREADY, WAS_FOUND, OPENED = "all of it is there already", "#{number}, which was there already", "#{number}"
+DRAFT = "#{number}, a draft with conflicts to solve"
+CONFLICTS, FAILED = "conflicts, see below", "not picked: {reason}"
+CONFLICTED = "**{branch} conflicts** in {paths}.{hunks}{touches}\n\n{how}"
+TOUCHED = (
+    "\n\nSince {branch} parted from it, these have changed the same files on the base, and may be needed first:\n\n"
+)
+BY_HAND = "To finish by hand:"
+AFTERWARDS = "Then `/cherry-pick retry {target}` opens the pull request."
+IN_DRAFT = "The draft #{number} has the conflict in its files."
+LINES = "Lines that conflict"
+FILES_SHOWN, PATHS_SHOWN, TOUCHES_SHOWN = 5, 20, 20  # of what conflicts in one comment
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A line for each branch, "" when there is none."""
+    return HEAD + "".join(f"| {cell(row.target)} | {_state(row)} |\n" for row in rows) if rows else ""
+
+
+def conflicts(row: Row) -> bool:
+    """Whether it has a comment of its own: given up, or a draft."""
+    return row.state == CONFLICT or (row.state == FINISHED and row.reason not in ("", KNOWN, FOUND))
+
+
+def _state(row: Row) -> str:
+    if row.state == FINISHED:
+        text = {"": OPENED, KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, DRAFT)
+        return text.format(number=row.pull_number)
+    if row.state == CONFLICT:
+        return CONFLICTS
+    if row.state in ENDED_BADLY:
+        return FAILED.format(reason=row.reason.replace("|", "\\|"))
+    return WAITS if row.state == QUEUED else GOES_ON
+
+
+def conflict(row: Row, told: Told | None) -> str:
+    """Files, lines, who else changed them, and what to type; of a draft that an earlier run has opened, less."""
+    hunks = touches = ""
+    if told and told.conflict.hunks:
+        shown = (f"{quoted(each.path)}\n\n{fenced(each.text)}" for each in told.conflict.hunks[:FILES_SHOWN])
+        hunks = "\n\n" + folded(LINES, "\n\n".join(shown))
+    if told and told.touches:
+        lines = sorted({f"- {_change(each)}" for each in told.touches})
+        touches = TOUCHED.format(branch=quoted(row.target)) + "\n".join(lines[:TOUCHES_SHOWN])
+    paths = ", ".join(map(quoted, row.reason.splitlines()[:PATHS_SHOWN]))
+    how = IN_DRAFT.format(number=row.pull_number) if row.pull_number or told is None else _by_hand(row, told)
+    return CONFLICTED.format(branch=quoted(row.target), paths=paths, hunks=hunks, touches=touches, how=how)
+
+
+def _change(touch: Touch) -> str:
+    return f"#{touch.number}" if touch.number else f"{touch.sha:.10} {quoted(touch.headline)}"
+
+
+def _by_hand(row: Row, told: Told) -> str:
+    """The names of branches are whatever people like, and are quoted for a shell."""
+    head, target = shlex.quote(row.head_ref), shlex.quote(f"origin/{row.target}")
+    lines = (
+        "git fetch origin",
+        f"git switch --no-track --create {head} {target}",
+        f"git cherry-pick -x {'-m 1 ' if told.mainline else ''}{' '.join(told.picks)}",
+        "# solve the conflicts, `git add` the files, and then:",
+        "git cherry-pick --continue",
+        f"git push origin {head}",
+    )
+    return f"{BY_HAND}\n\n{fenced(chr(10).join(lines), 'sh')}\n\n{AFTERWARDS.format(target=row.target)}"

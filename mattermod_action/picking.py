@@ -1,0 +1,408 @@
+"""How picks are carried out: each row is moved on until it is finished or cannot go on, by one run at a time.
+
+queued → picking (what will be pushed is noted) → pushed → opened → finished; or conflict, refused, failed. Where a row
+stands it is taken up again: what GitHub holds is looked at first, so that a branch or a pull request that a run which
+died has made is found, and nothing is made twice.
+"""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action import texts
+from mattermod_action.effects import Need
+from mattermod_action.errors import Down, MattermodError, Refused, Stopped, Unsure
+from mattermod_action.events import PickEnded
+from mattermod_action.facts import at_least
+from mattermod_action.labellers import does_not_count, is_listed
+from mattermod_action.picks import (
+    CONFLICT,
+    CONFLICTS_CONTEXT,
+    ENDED_BADLY,
+    EXISTS,
+    FAILED,
+    FINISHED,
+    FOUND,
+    GOING,
+    KNOWN,
+    OPENED,
+    PICKING,
+    PROTECTED,
+    PUSHED,
+    QUEUED,
+    REFUSED,
+    WORKFLOWS,
+    Conflict,
+    Told,
+    choose,
+    head_ref,
+)  # fmt: skip
+from mattermod_action.ports import NewPull, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mattermod_action.effects import Pick
+    from mattermod_action.picks import Chosen, Existing, Row, Source
+    from mattermod_action.ports import Work
+    from mattermod_action.world import World
+
+LEASE = 75.0  # seconds; more than any one step takes (adapters/git_process.py, adapters/github.py)
+PATIENCE = 80.0  # seconds to wait for another run that is at the same pull request
+PAUSE = 2.0  # seconds between two looks at its lease
+ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
+NEAREST = 3  # names of branches that are said when one is not found
+TOUCHED = 5  # files that conflict of which it is told who changed them
+
+UNLABELED = "the label was taken off before that"
+NOT_MERGED = "it was closed without being merged"
+NOT_KEPT = "it is not merged yet, and without `database-url` nothing is kept until then: ask again afterwards"
+GONE = "the pull request is gone"
+SAME = "that is where it was merged"
+MISSING = "there is no such branch"
+CLOSED = "#{number} was closed, and its branch {head} is still there: delete it and ask to `retry`"
+NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
+SENTENCES = {
+    PROTECTED: "a rule of this repository does not let me create the branch {head}",
+    WORKFLOWS: "it changes files of `.github/workflows`, and `cherry-pick-token` has no permission `workflows`",
+}
+HAS_CONFLICTS = "Commit without conflict markers"
+
+
+class Picker:
+    """Goes on with everything that was asked to be picked of one pull request."""
+
+    def __init__(self, world: World, effect: Pick) -> None:
+        self._world, self._effect, self._rule, self._subject = world, effect, effect.rule, effect.subject
+        self._store, self._github = world.store, world.picking
+        self._lease = (f"picks {self._subject.repository.id} {self._subject.number}", uuid.uuid4().hex)
+        self._fence = 0
+        self._rows: dict[str, Row] = {}
+        self._opened: list[str] = []
+        self._failed: list[str] = []
+        self._conflicted: list[str] = []
+        self._told: list[Told] = []
+        self._account = ""
+
+    def go(self) -> PickEnded:
+        """Note what is asked for, then do it. Raises Refused when it is not to be done at all."""
+        if self._effect.refusal:
+            raise Refused(self._effect.refusal)
+        if not self._effect.label:
+            self._ask(self._effect.by)
+        self._read_rows()
+        error: Exception | None = None
+        if self._is_anything_to_do():
+            try:
+                with self._held():
+                    self._read_rows()
+                    self._go_on()
+            except (Stopped, Refused):
+                raise
+            except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
+                error = problem
+        return PickEnded(
+            self._subject,
+            by=self._effect.by,
+            label=self._effect.label,
+            opened=tuple(self._opened),
+            failed=tuple(self._failed),
+            conflicted=tuple(self._conflicted),
+            conflicts=tuple(self._told),
+            account=self._account,
+            error=error,
+        )
+
+    def _is_anything_to_do(self) -> bool:
+        asked = {*self._effect.targets} - self._rows.keys()
+        again = any(self._rows[each].state in ENDED_BADLY for each in self._effect.again if each in self._rows)
+        return bool(asked) or again or bool(self._going())
+
+    def _ask(self, by: str) -> None:
+        if self._effect.targets:
+            self._store.ask_picks(self._subject, self._effect.targets, by)
+
+    def _read_rows(self) -> None:
+        self._rows = {row.target: row for row in self._store.picks(self._subject)}
+
+    def _going(self, *states: str) -> list[Row]:
+        return [row for row in self._rows.values() if self._state(row) in (states or GOING)]
+
+    def _state(self, row: Row) -> str:
+        """A conflict that was not told yet, by a run that died, is looked at once more: what is told was seen."""
+        untold = row.state == CONFLICT and not row.told and row.target not in {each.target for each in self._told}
+        return QUEUED if untold else row.state
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """One run at a time, for as long as the lease is renewed. Raises Down when another one keeps it."""
+        waited = 0.0
+        while (taken := self._store.take_lease(*self._lease, LEASE)).fence is None:
+            if waited >= PATIENCE:
+                raise Down("another run is at this pull request; the next one goes on with what it leaves")
+            self._world.clock.sleep(PAUSE)
+            waited += PAUSE
+        self._fence = taken.fence
+        try:
+            yield
+        finally:
+            with suppress(Down):  # it ends by itself
+                self._store.end_lease(*self._lease, self._fence)
+
+    def _hold(self) -> None:
+        """Right before each side effect. Raises Down when somebody else has taken over."""
+        if not self._store.renew_lease(*self._lease, self._fence, LEASE):
+            raise Down("another run took over, because this one was paused for too long")
+
+    def _move(self, row: Row, state: str, **changes: Any) -> None:
+        if not self._store.move_pick(row, state, self._fence, changes):
+            raise Down("another run took over, because this one was paused for too long")
+        self._rows[row.target] = replace(row, state=state, told=False, **changes)
+        if state in (REFUSED, FAILED):
+            self._failed.append(f"{row.target}: {changes['reason']}")
+        if state == CONFLICT or (state == PICKING and changes.get("reason")):
+            self._conflicted.append(f"{row.target}: {', '.join(changes['reason'].splitlines())}")
+
+    def _end(self, rows: Iterable[Row], state: str, reason: str) -> None:
+        for row in rows:
+            self._move(row, state, reason=reason)
+
+    def _go_on(self) -> None:
+        source = self._look()
+        if self._effect.label:
+            self._ask_by_label(source)
+        for target in self._effect.again:
+            if (row := self._rows.get(target)) and row.state in ENDED_BADLY:
+                self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", reason="")
+        for _ in range(ROUNDS):
+            before = dict(self._rows)
+            self._round(source)
+            if not self._going() or self._rows == before:
+                return
+            source = self._look()
+
+    def _look(self) -> Source | None:
+        """Read it as it is now: that it was merged is never taken from an event."""
+        targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
+        return self._github.source(self._subject, self._effect.label, list(targets))
+
+    def _ask_by_label(self, source: Source | None) -> None:
+        """The request is that of whoever put the label on. Raises Refused when theirs does not count."""
+        if source is None or not source.pull.carries(self._effect.label):
+            raise Refused(GONE if source is None else UNLABELED)
+        facts, login = self._world.facts, source.labeller
+        who = {"is_bot": source.labeller_is_bot, "key": "cherry_pick.bots"}
+        if reason := does_not_count(source.pull, login, self._rule.bots, facts, **who):  # type: ignore[arg-type]  # the two
+            raise Refused(reason)
+        self._ask(login)
+        self._read_rows()
+
+    def _round(self, source: Source | None) -> None:
+        if source is None:
+            self._end(self._going(), REFUSED, GONE)
+        elif source.pull.is_open:
+            self._end([] if self._world.durable else self._going(), REFUSED, NOT_KEPT)
+        elif not source.pull.merged:
+            self._end(self._going(), REFUSED, NOT_MERGED)
+        else:
+            self._check_who()
+            for row in self._going(QUEUED, PICKING, PUSHED):
+                self._recognise(row, source)
+            self._pick(source)
+            for row in self._going(PUSHED):
+                self._open(row, source)
+            for row in self._going(OPENED):
+                self._finish(row, source)
+
+    def _check_who(self) -> None:
+        """Whoever has asked must be allowed to still; what has been pushed is brought to its end."""
+        from mattermod_action.hands import check_need
+
+        for row in self._going(QUEUED):
+            try:
+                if not is_listed(row.requested_by, self._rule.bots):
+                    check_need(self._world, self._subject.repository, Need(row.requested_by, "write"))
+            except Refused as refusal:
+                self._move(row, REFUSED, reason=str(refusal))
+
+    def _recognise(self, row: Row, source: Source) -> None:
+        """See what of it GitHub has: of a run that died, of a person, or of a request that is not known any more."""
+        head = head_ref(source.pull, row.target)
+        found, branch = source.existing(head, row.target), source.branches.get(head)
+        if found:
+            self._adopt(row, found, head)
+        elif branch:
+            reason = row.reason if branch == row.head_sha else ""
+            self._move(row, PUSHED, head_ref=head, head_sha=branch, reason=reason)
+        elif row.target == source.pull.base_ref:
+            self._move(row, REFUSED, reason=SAME)
+        elif row.target not in source.tips:
+            self._move(row, REFUSED, reason=self._missing(row.target))
+
+    def _adopt(self, row: Row, found: Existing, head: str) -> None:
+        if found.state == "closed":
+            self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
+        elif found.state == "open" and (found.ours or row.state in (PICKING, PUSHED)):
+            self._move(row, OPENED, pull_number=found.number, head_ref=head)
+        else:
+            self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
+
+    def _missing(self, target: str) -> str:
+        """Name the branches that may have been meant."""
+        names = self._github.branches(self._subject.repository, target[: len(target) // 2])
+        near = difflib.get_close_matches(target, names, NEAREST, cutoff=0.5)
+        return f"{MISSING}; near it: {', '.join(map(texts.quoted, near))}" if near else MISSING
+
+    def _pick(self, source: Source) -> None:
+        rows = self._going(QUEUED, PICKING)
+        if not rows:
+            return
+        try:
+            chosen = choose(source, skip_merges=self._rule.skip_merges)
+            self._fetch_and_pick(rows, source, chosen)
+        except Refused as refusal:
+            self._end(self._going(QUEUED), REFUSED, str(refusal))
+
+    def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
+        own = chosen.own if len(chosen.own) > 1 else ()
+        self._hold()
+        git = self._world.git(self._rule.committer)
+        tips = [source.tips[row.target] for row in rows]
+        with git.fetched(self._subject.repository, tips, chosen.picks, own) as work:
+            if own and not work.matches(chosen.picks, own):
+                raise Refused(NOT_ITS_OWN)
+            made = [row for row in rows if self._pick_onto(row, source, work, chosen)]
+            self._push(work, [self._rows[row.target] for row in made])
+
+    def _pick_onto(self, row: Row, source: Source, work: Work, chosen: Chosen) -> bool:
+        """Note what is to be pushed, or why nothing is; say which."""
+        try:
+            result = work.pick(source.tips[row.target], chosen.picks)
+        except Refused as refusal:
+            self._move(row, FAILED, reason=str(refusal))
+            return False
+        more = {"source_sha": chosen.picks[-1], "head_ref": head_ref(source.pull, row.target)}
+        if isinstance(result, Conflict):
+            touches, merge = tuple(self._touches(row, source, result)), source.merge
+            mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
+            self._told.append(Told(row.target, result, touches, chosen.picks, mainline))
+            state = PICKING if self._rule.draft else CONFLICT
+            self._move(row, state, **more, head_sha=result.sha, reason="\n".join(result.paths))
+            return self._rule.draft
+        self._move(
+            row, PICKING if result.sha else FINISHED, **more, head_sha=result.sha, reason="" if result.sha else KNOWN
+        )
+        return bool(result.sha)
+
+    def _touches(self, row: Row, source: Source, conflict: Conflict) -> Iterable[Any]:
+        """Who else changed the files: good to know, and not worth to fail for."""
+        known = {commit.sha: commit for commit in (*source.history, *source.own)}
+        parents = known[conflict.pick].parents if conflict.pick in known else ()
+        try:
+            paths = conflict.paths[:TOUCHED]
+            return self._github.touches(self._subject.repository, row.target, parents[0], paths) if parents else ()
+        except Stopped:
+            raise
+        except MattermodError:
+            return ()
+
+    def _push(self, work: Work, rows: list[Row]) -> None:
+        """All at once; what was refused together with others is tried alone, since one may stand for all."""
+        if not rows:
+            return
+        self._hold()
+        answers = work.push({row.head_ref: row.head_sha for row in rows})
+        refused = [row for row in rows if answers[row.head_ref]]
+        for row in refused if len(rows) > 1 else ():
+            self._hold()
+            answers |= work.push({row.head_ref: row.head_sha})
+        for row in rows:
+            self._pushed(row, answers[row.head_ref])
+
+    def _pushed(self, row: Row, refusal: str) -> None:
+        """A branch that somebody else has made meanwhile is looked at in the next round."""
+        if not refusal:
+            self._move(row, PUSHED)
+        elif refusal != EXISTS:
+            sentence = SENTENCES.get(refusal, "git was refused: {said}")
+            head, said = texts.quoted(row.head_ref), texts.quoted(refusal, 300)
+            self._move(row, REFUSED, reason=sentence.format(head=head, said=said))
+
+    def _open(self, row: Row, source: Source) -> None:
+        self._hold()
+        try:
+            number = self._open_as(row, source, draft=bool(row.reason))
+        except Unsure:
+            return  # the next round finds it, or tries again, and GitHub takes no second one
+        except Refused as refusal:
+            if "already exists" in str(refusal):
+                return
+            known = "No commits between" in str(refusal)
+            self._move(row, FINISHED if known else REFUSED, reason=KNOWN if known else str(refusal))
+            return
+        self._opened.append(self._page(number))
+        self._move(row, OPENED, pull_number=number)
+
+    def _open_as(self, row: Row, source: Source, *, draft: bool) -> int:
+        """Where a plan has no drafts, one with conflicts is opened all the same: its status is red."""
+        words = {
+            "number": str(source.pull.number),
+            "branch": row.target,
+            "title": source.title,
+            "author": texts.addressed("USERNAME", source.pull.author),
+        }
+        title, body = texts.filled(self._rule.title, words), texts.filled(self._rule.body, words, quote="title branch")
+        try:
+            new = NewPull(title[:256], body, row.head_ref, row.target, draft)
+            number, self._account = self._github.open_pull(self._subject.repository, new)
+        except Refused as refusal:
+            if not draft or "raft" not in str(refusal):
+                raise
+            return self._open_as(row, source, draft=False)
+        return number
+
+    def _finish(self, row: Row, source: Source) -> None:
+        """All of it may be done again."""
+        github, draft = self._world.github, bool(row.reason)
+        pull = replace(source.pull, number=row.pull_number or 0, labels=(), url=self._page(row.pull_number))
+        people = self._people(source)
+        labels = self._labels(source, draft=draft)
+        steps: list[Callable[[], object]] = []
+        if draft:
+            status = Status(CONFLICTS_CONTEXT, "failure", HAS_CONFLICTS, "")
+            steps.append(lambda: github.set_status(pull.repository, row.head_sha, status))
+        if labels:
+            steps.append(lambda: github.add_labels(pull, labels))
+        if people or source.pull.milestone_number:
+            steps.append(lambda: github.prepare_pull(pull, source.pull.milestone_number, people))
+        if people:
+            steps.append(lambda: github.request_review(pull, (), people))
+        if self._rule.auto_merge and not draft:
+            steps.append(lambda: self._github.auto_merge(pull, self._rule.auto_merge))
+        for step in steps:
+            self._hold()
+            with suppress(Refused):  # such as a review by who cannot give one: the pull request stands all the same
+                step()
+        self._move(row, FINISHED)
+
+    def _labels(self, source: Source, *, draft: bool) -> list[str]:
+        patterns = [pattern.casefold() for pattern in self._rule.copy_labels]
+        copied = [
+            label for label in source.pull.labels if any(fnmatchcase(label.casefold(), each) for each in patterns)
+        ]
+        return list(dict.fromkeys([*self._rule.labels, *([self._rule.conflict_label] if draft else []), *copied]))
+
+    def _people(self, source: Source) -> list[str]:
+        """The author, if they may write, else whoever approved first."""
+        author, facts = source.pull.author, self._world.facts
+        if not source.pull.author_is_bot and at_least(facts.role(self._subject.repository, author), "write"):
+            return [author]
+        return [login for login in source.approvals if login != author and not login.endswith("[bot]")][:1]
+
+    def _page(self, number: int | None) -> str:
+        return f"{self._subject.url.rpartition('/')[0]}/{number}"
