@@ -51,14 +51,12 @@ def _show(name: str, figures: dict[str, Any]) -> None:
 def _columns(title: str, of_what: str, rows: dict[str, dict[str, Any]]) -> None:
     table = Table(of_what, *next(iter(rows.values())), title=title, title_justify="left")
     for name, row in rows.items():
-        table.add_row(
-            name,
-            *(
-                "-" if value is None else value if isinstance(value, str) else json.dumps(value)
-                for value in row.values()
-            ),
-        )
+        table.add_row(name, *map(_cell, row.values()))
     console.print(table)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else "-" if value is None else json.dumps(value)
 
 
 def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CACHE = Path(__file__).parents[1] / ".cache/bench"
+UNSAFE = ("-c", "core.fsync=none")  # what is lost in a crash is made again
+WHOLE = ("--window=0", "--no-reuse-delta")  # each object compressed by itself
 # What the sizes have to be, whatever git and zlib made of it.
 RANGES: dict[str, tuple[float, float]] = {
     "commits": (50_000, 60_000),
@@ -102,10 +104,6 @@ class BigRepository:
         """Return the bytes of these objects, each compressed by itself."""
         oids = self.git("rev-parse", *names)
         return len(run_git(self.path, "pack-objects", "--stdout", "-q", *WHOLE, stdin=oids))
-
-
-UNSAFE = ("-c", "core.fsync=none")  # what is lost in a crash is made again
-WHOLE = ("--window=0", "--no-reuse-delta")
 
 
 def off(sizes: dict[str, float]) -> list[str]:
