@@ -12,8 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("cold-start", "events", "sandbox-scale", "store")
+NAMES = ("cherry-pick", "cold-start", "events", "sandbox-scale", "store")
 LATEST = Path(__file__).parent / "results/latest.json"
+ROWS = {"calls": "event", "ways": "way", "goals": "goal"}  # which figures are rows, and of what
 console = Console(width=110)
 
 
@@ -37,20 +38,25 @@ def main(only: list[str]) -> int:
 
 
 def _show(name: str, figures: dict[str, Any]) -> None:
-    """Calls have columns of their own."""
-    if "calls" in figures:
-        _columns(f"{name}: calls", figures["calls"])
+    """What has rows gets columns of its own."""
+    for rows, of_what in ROWS.items():
+        if rows in figures:
+            _columns(f"{name}: {rows}", of_what, figures[rows])
     table = Table("what", "figure", title=name, title_justify="left")
-    for key, value in _flat({key: figures[key] for key in figures if key != "calls"}):
+    for key, value in _flat({key: figures[key] for key in figures if key not in ROWS}):
         table.add_row(key, json.dumps(value))
     console.print(table)
 
 
-def _columns(title: str, rows: dict[str, dict[str, Any]]) -> None:
-    table = Table("event", *next(iter(rows.values())), title=title, title_justify="left")
+def _columns(title: str, of_what: str, rows: dict[str, dict[str, Any]]) -> None:
+    table = Table(of_what, *next(iter(rows.values())), title=title, title_justify="left")
     for name, row in rows.items():
-        table.add_row(name, *("-" if value is None else json.dumps(value) for value in row.values()))
+        table.add_row(name, *map(_cell, row.values()))
     console.print(table)
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else "-" if value is None else json.dumps(value)
 
 
 def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:

@@ -34,6 +34,7 @@ class Project:
 
     def __post_init__(self) -> None:
         self.clone.mkdir()
+        self.github.state.tokens["maintainer"].permissions["workflows"] = "write"
         self.history = History(self.clone, "project", "", [])
         login = "x-access-token:" + self.github.tokens["maintainer"]
         url = f"{self.github.url.replace('://', f'://{login}@')}/{self.github.repository}"
@@ -62,9 +63,9 @@ class Project:
 
     def change(self, text: str, at: int = 20, name: str = "app.py") -> None:
         """Change a line of a file."""
-        lines = (self.clone / name).read_text().splitlines(keepends=True)
-        lines[at] = f"{text}\n"
-        (self.clone / name).write_text("".join(lines))
+        lines = (self.clone / name).read_bytes().split(b"\n")
+        lines[at] = text.encode()
+        (self.clone / name).write_bytes(b"\n".join(lines))
 
     def on(self, branch: str, act: Callable[[], object], message: str = "Change") -> str:
         """Commit to a branch of the server."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.picks import RELEASE, Project
-from tests.scene import bodies
 
 if TYPE_CHECKING:
     from pathlib import Path

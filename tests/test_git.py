@@ -1,4 +1,4 @@
-"""The engine of cherry-picks against git's own `cherry-pick -x` on a full clone: the same trees, messages and authors."""
+"""The engine of cherry-picks against git's own `cherry-pick -x` on a full clone: the same trees, messages, authors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def fetched(github: Sandbox, tip: str, picks: list[str]) -> Iterator[Work]:
 
 @pytest.mark.parametrize("seeds", [range(12), *MANY], ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_a_pick_is_what_git_cherry_pick_makes_of_it(github: Sandbox, tmp_path: Path, seeds: range) -> None:
-    """Histories with renames, modes, links, binaries, attributes, submodules and CRLF, picked one or several at once."""
+    """Histories with renames, modes, links, binaries, attributes, submodules and CRLF, one or several commits."""
     outcomes = set()
     for seed in seeds:
         history = grown(github, tmp_path / str(seed), random.Random(seed))  # noqa: S311  # a seed makes it repeatable
