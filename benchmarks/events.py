@@ -1,11 +1,12 @@
 """How many calls of GitHub's API each event costs with every feature switched on, and how long the worst comments take.
 
-Calls are counted in the sandbox, REST and GraphQL alike, on both stores. The original's, beside them, were read in its
-source (mattermost-mattermod at 12977a7), for a repository with a build status and no more comments than fit on a page;
-of the schedule, for one pull request and one issue. The floor is what the outcome needs where the payload is believed
-and the database asked. A budget is the floor and one, and what safety costs: reading the configuration, a permission,
-two reactions on a command, one look at what is, the changed files where paths are guarded, and, when there is a comment
-before a merge and one after it, the embedded store's second look for markers.
+Calls are counted in the sandbox, REST and GraphQL alike, on both stores; what git asks for cherry-picks is none. The
+original's, beside them, were read in its source (mattermost-mattermod at 12977a7), for a repository with a build status
+and no more comments than fit on a page; of the schedule, for one pull request and one issue. The floor is what the
+outcome needs where the payload is believed and the database asked. A budget is the floor and one, and what safety
+costs: reading the configuration, a permission, two reactions on a command, one look at what is, the changed files where
+paths are guarded, and, when there is a comment before a merge and one after it, the embedded store's second look for
+markers.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 CONFIG, ROLE, REACTIONS, LIVE, FILES, MARKERS = 1, 1, 2, 1, 1, 1
 DEV, BLOCK, HELP = "2: Dev Review", "Do Not Merge", "Help Wanted"
-BUILD, READY = "Build App", "Ready to Merge"
+BUILD, READY, APPROVED = "Build App", "Ready to Merge", "CherryPick/Approved"
+TARGETS = ("release-10.5", "release-10.4", "release-10.3")
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,36 @@ def _checks_over(trial: Trial) -> Payload:
     return payloads.status(state, place, sha, made.id, "ci")
 
 
+def _merged(trial: Trial, *labels: str, milestone: str = "") -> int:
+    """A pull request of somebody who may write, merged; the branches that picks go to are there."""
+    state, place = trial.github.state, trial.github.repository
+    branches = trial.github.state.repository(place).branches  # type: ignore[union-attr]  # it is there
+    for name in TARGETS:
+        if name not in branches:
+            state.set_branch(place, name, branches["main"])
+    number = trial.known("reviewer", labels)
+    if milestone:
+        state.change_item(place, number, {"milestone": state.add_milestone(place, milestone).number})
+    state.merge(place, number, "squash", f"New (#{number})", "maintainer")
+    return number
+
+
+def _picks(*targets: str) -> Any:
+    def make(trial: Trial) -> Payload:
+        place = (trial.github.state, trial.github.repository, _merged(trial))
+        return payloads.comment_created(*place, "maintainer", f"/cherry-pick {' '.join(targets)}")
+
+    return make
+
+
+def _by_label(trial: Trial) -> Payload:
+    """The label was put on before the merge, by somebody who may."""
+    state, place = trial.github.state, trial.github.repository
+    number = _merged(trial, DEV, milestone="v10.5.0")
+    state.add_labels(place, number, [APPROVED], "maintainer")
+    return payloads.about(state, place, number, "closed", "maintainer")
+
+
 PULL, ISSUE, COMMENT = "pull_request", "issues", "issue_comment"
 CASES = [
     # First, before there is anything to do: what the others leave behind is looked at by each sweep.
@@ -187,6 +219,10 @@ CASES = [
     Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 2, CONFIG + ROLE + FILES + LIVE),
     Case("closed, not merged, a clean-up label", pull("closed", "", (DEV,)), (PULL, "closed"), 6, 1),
     Case("closed and merged, a clean-up label", pull("merged", "", (DEV,)), (PULL, "closed"), 6, 1),
+    # As by command, and the clean-up label. Asked for are who put the label on and who opened it, the pull request, its
+    # comments. The original takes 13, 14 where whoever opened it is no member, and 1 for each clean-up label.
+    Case("closed and merged, picked by label", _by_label, (PULL, "closed"), 14, 6, CONFIG + 2 * ROLE + 2 * LIVE),
+    Case("milestoned", pull("milestoned"), (PULL, "milestoned"), None, 0, CONFIG + LIVE),
     Case("issue opened with a label", lambda t: _issue_with(t, HELP), (ISSUE, "opened"), None, 1),
     Case("issue labeled", issue("labeled", HELP), (ISSUE, "labeled"), 3, 1),
     Case("issue unlabeled", issue("unlabeled", HELP, (HELP,)), (ISSUE, "unlabeled"), None, 0),
@@ -205,6 +241,9 @@ CASES = [
         CONFIG + ROLE + 1,
     ),
     Case("/mattermod help", comment("/mattermod help"), (COMMENT, "created"), None, 1, CONFIG + ROLE + 1),
+    # The pull request, with labels, milestone and people in one, and a review; on the original labels and a comment.
+    Case("/cherry-pick onto a branch", _picks(*TARGETS[:1]), (COMMENT, "created"), 11, 5, agreed=12),
+    Case("/cherry-pick onto three branches", _picks(*TARGETS), (COMMENT, "created"), None, 11, agreed=12 + 2 * 4),
     Case("merge group", _merge_group, ("merge_group", "checks_requested"), None, 2, CONFIG + LIVE),
 ]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import job
 from sandbox import payloads
+from sandbox.git import SERVICE
 from tests.harness import Bot
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def switch_on(github: Sandbox, signed_url: str, **permissions: str) -> None:
 
 @dataclass
 class Cost:
-    """What one run asked of GitHub, REST and GraphQL alike, what it changed there, and how it ended."""
+    """What one run asked of GitHub's API, REST and GraphQL alike, what it changed there, and how it ended."""
 
     calls: list[str]
     writes: int
@@ -85,7 +86,8 @@ class Trial:
         calls, writes = len(self.github.requests), len(self.github.writes)
         code, log = _in_process(env)
         self.summary = _text(env["GITHUB_STEP_SUMMARY"])
-        asked = [f"{call.method} {call.path}" for call in self.github.requests[calls:]]
+        new = self.github.requests[calls:]
+        asked = [f"{call.method} {call.path}" for call in new if not SERVICE.fullmatch(call.path)]
         return Cost(asked, len(self.github.writes) - writes, code, log)
 
     def opened(self, author: str = "newcomer", labels: tuple[str, ...] = ()) -> dict[str, Any]:

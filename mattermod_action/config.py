@@ -187,7 +187,10 @@ def _as_model_input(data: Any) -> Any:
 
 
 def _mistake(detail: ErrorDetails, source: Source, origin: dict[Path, Path]) -> tuple[int, Path, str]:
-    path = _in_file(detail["loc"], origin)
+    loc = detail["loc"]
+    if detail["type"] == "value_error" and loc[-1] == "[key]":  # pydantic's for a key itself that is wrong
+        loc = loc[:-1]
+    path = _in_file(loc, origin)
     return source.line(path), path, _explained(detail)
 
 

@@ -1,6 +1,6 @@
 """Which features react to which action, and how: every action of the three events, with everything switched on.
 
-The pull request is an outsider's, opened in October, and carries one label of each kind.
+The pull request is an outsider's, opened in October, carries one label of each kind, and is merged when it is closed.
 https://docs.github.com/en/webhooks/webhook-events-and-payloads
 """
 
@@ -21,7 +21,8 @@ from mattermod_action.ports import ChangedFile
 from tests.builders import item, payload
 
 if TYPE_CHECKING:
-    from mattermod_action.events import PullRequest, Repository
+    from mattermod_action.events import PullRequest, Repository, Subject
+    from mattermod_action.picks import Row
 
 CONFIG = """
 label_messages:
@@ -34,6 +35,7 @@ greeter: {team: core, labels: [Contributor]}
 hacktoberfest: {}
 update_branch: {}
 auto_assign: {team: core}
+cherry_pick: {label: Docs, milestones: {v1: [release-1]}}
 protected_paths: {paths: ["guarded/**"]}
 diff_review: {rules: [{text: "panic(", message: Why}]}
 translations: {bot: alice, message: New}
@@ -48,6 +50,7 @@ ANSWER, BLOCKED, CLA = (
     ("cla: set status cla/mattermost, error"),
 )
 CLEAN = "label_cleanup: remove label Block"
+PICK = "cherry_pick: pick Docs"
 GUARDED = ["protected_paths: set status merge/protected-paths, failure", "protected_paths: comment"]
 REVIEW = "diff_review: review comment"
 STATE = [ANSWER, BLOCKED]
@@ -71,10 +74,11 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "edited": [*STATE, *GUARDED],
         "labeled": [*STATE, "label_workflow: dispatch Docs"],
         "unlabeled": STATE,
-        "closed": [ANSWER, CLEAN],
+        "closed": [ANSWER, PICK, CLEAN],
+        "milestoned": STATE,
         **dict.fromkeys(
             "assigned auto_merge_disabled auto_merge_enabled converted_to_draft demilestoned dequeued enqueued locked "
-            "milestoned review_request_removed review_requested unassigned unlocked".split()
+            "review_request_removed review_requested unassigned unlocked".split()
         ),
     },
     "issues": {
@@ -94,6 +98,7 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
             "commands: react eyes",
             "update_branch: update branch",
             "auto_assign: request review core",
+            "cherry_pick: pick",
             CLA,
         ],
         "edited": [],
@@ -114,6 +119,9 @@ class Facts(NoFacts):
     def pull(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
         return self._pull
 
+    def picks(self, subject: Subject) -> list[Row]:  # noqa: ARG002  # the port's signature
+        return []
+
     def files(self, pull: PullRequest) -> list[ChangedFile]:  # noqa: ARG002  # the port's signature
         return [ChangedFile("guarded/a.go", patch="@@ -1,2 +1,3 @@\n one\n+panic(1)\n two")]
 
@@ -126,6 +134,8 @@ def given(event: str, action: str) -> dict[str, Any]:
     about = {
         **item("Docs", "Block"),
         "state": state,
+        "merged": action == "closed",
+        "milestone": {"number": 1, "title": "v1"},
         "created_at": "2026-10-05T12:00:00Z",
         "maintainer_can_modify": True,
     }
@@ -133,7 +143,7 @@ def given(event: str, action: str) -> dict[str, Any]:
         return payload("issue", action, about, "Docs")
     if event == "pull_request":
         return payload("pull_request", action, about, "Docs")
-    body = "/update-branch\n/autoassign\n/check-cla"
+    body = "/update-branch\n/autoassign\n/cherry-pick release-1\n/check-cla"
     comment = {"id": 1, "body": body, "user": {"login": "carol", "type": "User"}}
     made = payload("issue", action, {**about, "pull_request": {"url": "x"}})
     return {**made, "comment": comment, "changes": {"body": {"from": body}}}

@@ -38,6 +38,7 @@ diff_review: {{rules: [{{text: "panic(", message: "Why?"}}]}}
 translations: {{bot: weblate, message: "New"}}
 chat: {{}}
 auto_merge: {{label: Ready}}
+cherry_pick: {{conflicts: draft}}
 label_workflow: {{rules: [{{label: Build, workflow: build.yml}}, {{label: Load, event: load}}]}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}
 commands: {{blocked_bots: [naughty]}}
@@ -481,6 +482,16 @@ def build(github: Sandbox, label: str = "Build") -> Any:
     return payloads.labeled(github.state, github.repository, github.pull, label, "maintainer")
 
 
+def picked(github: Sandbox) -> Any:
+    """A command on what was merged; it conflicts on the branch, and becomes a draft."""
+    files, place = github.state.write_files, github.repository
+    files(place, {"app.txt": "one\n"})
+    files(place, {"app.txt": "another\n"}, "release")
+    number = github.state.add_pull(place, "New", "newcomer", head="change", files={"app.txt": "two\n"}).number
+    github.state.merge(place, number, "squash", "New", "maintainer")
+    return commented(github, "/cherry-pick release", number=number)
+
+
 NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("pull-request.yml", "contents"): (opened, "`contents: read`"),
     ("pull-request.yml", "issues"): (closed_issue, "`issues: write`"),
@@ -502,12 +513,16 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("label-workflow.yml", "issues"): (closed_issue, "`issues: write`"),
     ("label-workflow.yml", "pull_requests"): (opened, "`pull-requests: write`"),
     ("label-workflow.yml", "statuses"): (opened, "`statuses: write`"),
+    **{
+        ("cherry-pick.yml", name): (picked, f"`{name.replace('_', '-')}: write`")
+        for name in permissions("cherry-pick.yml")
+    },
     ("comments.yml", "statuses"): (lambda github: commented(github, "/check-cla"), "`statuses: write`"),
 }
 
 
 def test_s01_each_permission_of_the_examples_is_tried() -> None:
-    examples = ("pull-request.yml", "auto-merge.yml", "comments.yml", "label-workflow.yml")
+    examples = ("pull-request.yml", "auto-merge.yml", "comments.yml", "label-workflow.yml", "cherry-pick.yml")
     assert {*NEEDS} == {(example, name) for example in examples for name in permissions(example)}
 
 

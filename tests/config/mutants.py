@@ -35,6 +35,7 @@ LINES = [
     "x: 'open", 'x: "\\q"', "x: [", "x: {a", "x: |",
     "x: *nowhere", "welcome: {}", "cla: {}", "update_branch: []", "&a x: *a", "wellcome: {message: a}",
     "commands: {levels: {x: king}}", "@x: y", "`x: y", "x: y: z", "\u00a0x: y", "\ufeffx: y", "x: 0x", "x: 1__0",
+    "cherry_pick: {milestones: {'{x}': [a]}}", "cherry_pick: {milestones: {a: ['{major}', '..']}}",
     "x: 0o9", "x: 1e999999999", "x: " + "9" * 5_000, "x: " + "[" * 900,
     "\n".join(["a: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 5)}]" for n in range(1, 20))]),
 ]  # fmt: skip

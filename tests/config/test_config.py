@@ -15,6 +15,8 @@ from mattermod_action.config import ConfigErrors, load
 from mattermod_action.features import FEATURES
 
 LINE = re.compile(r"c\.\w+:\d+: \S.*")
+NUMBERS = "only {major}, {minor} and {patch} are numbers of a milestone"
+MILESTONES = "cherry_pick:\n  milestones:\n"
 FIRST = "label_messages.pull_requests[0]"
 RULES = "label_messages:\n  pull_requests:\n"
 
@@ -62,6 +64,16 @@ def mistakes(text: str, name: str = "c.yml") -> list[str]:
         ("label_messages:\n\t- a\n", ["c.yml:2: is not YAML: found character '\\t' that cannot start any token"]),
         ("a: 1\n---\nb: 2\n", ["c.yml:2: is not YAML: but found another document"]),
         ("%YAML 1.9\n---\na: 1\n", ["c.yml:1: is not YAML: it cannot be parsed"]),
+        (
+            f"{MILESTONES}    v{{majr}}: [a]\n",
+            [f"c.yml:3: cherry_pick.milestones.v{{majr}}: has {{majr}}: {NUMBERS}"],
+        ),
+        (
+            f"{MILESTONES}    v{{major}}: [a, 'r-{{minor}}']\n",
+            ["c.yml:2: cherry_pick.milestones: r-{minor} has {minor}, which the milestone v{major} does not have"],
+        ),
+        (f"{MILESTONES}    a: [b, c..d]\n", ["c.yml:3: cherry_pick.milestones.a[1]: is no name of a branch"]),
+        ("cherry_pick: {committer: me}\n", ["c.yml:1: cherry_pick.committer: must be NAME <ADDRESS>"]),
         ('{"a\\nb": 1}', [r"c.yml:1: 'a\nb': unknown key"]),
         ('{"": 2}', ["c.yml:1: '': unknown key"]),
         ('{"\\u001b[31m": 3}', [r"c.yml:1: '\x1b[31m': unknown key"]),
@@ -155,7 +167,8 @@ def test_legacy_and_native_are_one_model() -> None:
             "pull_requests": [{"label": label, "message": message} for label, message in rules],
             "issues": [{"label": "Help", "message": "m"}],
         },
-        "update_branch": {},  # which the original always does
+        "update_branch": {},  # which the original always does, as this:
+        "cherry_pick": {},
     }
     assert load(json.dumps(legacy), "c.json").config == load(json.dumps(native), "c.yml").config
     assert load(json.dumps(native), "c.json").config == load("{# flow style\n" + json.dumps(native)[1:], "c.yml").config

@@ -20,7 +20,7 @@ from mattermod_action.legacy import (
     WORKFLOW_KEYS,
 )
 
-BASE = "update_branch: {}\n"  # what the original always does
+BASE = "update_branch: {}\ncherry_pick: {}\n"  # what the original always does
 EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     "PrLabels": (
         {"PrLabels": [{"Label": "a", "Message": "b"}]},
