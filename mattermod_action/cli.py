@@ -66,14 +66,18 @@ def plan(event: Path, name: str, config: Path, *, as_json: bool) -> None:
 
 @cli.command("check-config")
 @click.argument("file", type=click.Path(path_type=Path))
-def check_config(file: Path) -> None:
+@click.option("--online", is_flag=True, help="Look up the branches that open milestones stand for (GITHUB_TOKEN).")
+@click.option("--repository", metavar="OWNER/NAME", envvar="GITHUB_REPOSITORY", help="Where to look them up.")
+def check_config(file: Path, repository: str | None, *, online: bool) -> None:
     """Check a configuration file: `.github/mattermod.yml` or the original's config-mattermod.json."""
     try:
         loaded = _load(file)
+        on = [name for name in FEATURES if getattr(loaded.config, name) is not None]
+        click.echo(f"{file}: valid; features that are on: {', '.join(on) or 'none'}")
+        if online:
+            _look_up(loaded, repository or "")
     except MattermodError as error:
         _fail(error)
-    on = [name for name in FEATURES if getattr(loaded.config, name) is not None]
-    click.echo(f"{file}: valid; features that are on: {', '.join(on) or 'none'}")
 
 
 @cli.command("config-schema")
@@ -171,6 +175,24 @@ def _load(file: Path) -> Loaded:
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     return loaded
+
+
+def _look_up(loaded: Loaded, repository: str) -> None:
+    """Read the repository's milestones and branches; a name that is not there is a mistake."""
+    from mattermod_action.checking import check
+    from mattermod_action.events import Repository, is_full_name
+    from mattermod_action.report import safe
+    from mattermod_action.world import World
+
+    if not is_full_name(repository):
+        raise Mistake("--online looks something up in a repository: give --repository OWNER/NAME")
+    owner, _, name = repository.partition("/")
+    world = World(inputs.read(os.environ), None)
+    lines = check(loaded.config.cherry_pick, world.github, Repository(0, owner, name))
+    for line in lines:
+        click.echo(safe(line.text), err=line.wrong)
+    if any(line.wrong for line in lines):
+        sys.exit(EXIT_MISTAKE)
 
 
 def _page(name: str) -> str:

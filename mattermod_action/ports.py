@@ -250,6 +250,12 @@ class GitHub(Protocol):
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
         """Read names of branches that have this in them, as far as one page has them."""
 
+    def all_branches(self, repository: Repository) -> Sequence[str]:
+        """Read the names of all branches."""
+
+    def milestones(self, repository: Repository) -> Sequence[str]:
+        """Read the titles of the open milestones."""
+
     def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
         """Read what led to the commit `base`, touched the files, and is not on the branch `target`, not even picked."""
 

@@ -17,12 +17,14 @@ from tests.builders import item, payload
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox import Sandbox
+
 CONFIG = 'label_messages:\n  pull_requests:\n    - {label: A, message: "Hello @USERNAME"}\n'
 
 
-def mattermod(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def mattermod(*arguments: str | Path, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mattermod_action", *arguments]
-    return subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture
@@ -132,6 +134,83 @@ def test_check_config_tells_every_mistake(config: Path) -> None:
         f'{config}:1: label_mesages: unknown key, did you mean "label_messages"?',
         f"{config}:2: backfill: must be true or false, found text",
     ]
+
+
+PICKS = """
+cherry_pick:
+  milestones:
+    "v{major}.{minor}.{patch}": ["release-{major}.{minor}"]
+    cloud: [cloud, production]
+"""
+
+
+def online(github: Sandbox, config: Path, *words: str, token: str = "") -> subprocess.CompletedProcess[str]:
+    env = {"GITHUB_TOKEN": token or github.token, "GITHUB_API_URL": github.url}
+    where = words or ("--repository", github.repository)
+    return mattermod("check-config", config, "--online", *where, **env)
+
+
+@pytest.fixture
+def planned(github: Sandbox, config: Path) -> Sandbox:
+    """A repository with milestones, and with more branches than a page has."""
+    config.write_text(PICKS)
+    for title in ("v10.5.0", "v10.6.1", "Some day"):
+        github.state.add_milestone(github.repository, title)
+    closed = github.state.add_milestone(github.repository, "v9.0.0")
+    closed.closed_at = github.state.now()
+    tip = github.state.write_files(github.repository, {"a.txt": "a"})
+    for name in ("release-10.4", "release-10.5", "cloud", "productoin", *(f"topic-{n}" for n in range(120))):
+        github.state.set_branch(github.repository, name, tip)
+    return github
+
+
+def test_check_config_online_says_what_is_missing(planned: Sandbox, config: Path) -> None:
+    writes = len(planned.writes)
+    ran = online(planned, config)
+    assert ran.returncode == 2
+    assert ran.stdout.splitlines()[1:] == [
+        "milestone `v10.5.0`: `release-10.5`",
+        "milestone `Some day`: no branch, by `cherry_pick.milestones`",
+    ]
+    assert ran.stderr.splitlines() == [
+        "milestone `v10.6.1`: there is no branch `release-10.6`; near it: `release-10.5`, `release-10.4`",
+        "cherry_pick.milestones: there is no branch `production`; near it: `productoin`",
+    ]
+    assert len(planned.writes) == writes
+    assert {request.method for request in planned.requests} == {"GET"}
+
+
+def test_check_config_online_where_all_is_there(planned: Sandbox, config: Path) -> None:
+    for name in ("release-10.6", "production"):
+        planned.state.set_branch(planned.repository, name, "0" * 40)
+    ran = online(planned, config)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "milestone `v10.6.1`: `release-10.6`\n" in ran.stdout
+
+
+@pytest.mark.parametrize("text", ["cherry_pick: {}\n", '{"PrLabels": []}'])
+def test_check_config_online_asks_for_no_branch_that_only_a_default_names(
+    github: Sandbox, tmp_path: Path, text: str
+) -> None:
+    config = tmp_path / ("c.json" if text.startswith("{") else "c.yml")
+    config.write_text(text)
+    ran = online(github, config)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[1:] == [f"there are no open milestones in {github.repository}"]
+
+
+def test_check_config_online_is_one_line_where_nothing_can_be_looked_up(planned: Sandbox, config: Path) -> None:
+    for words, token, line in (
+        (("--repository", "octo-org/nothing"), "", "octo-org/nothing cannot be read: GitHub refused to read (404)"),
+        (("--repository", "hello"), "", "give --repository OWNER/NAME"),
+        ((), "wrong", "`github-token` is not accepted by GitHub (401)"),
+    ):
+        ran = online(planned, config, *words, token=token)
+        assert ran.returncode == 2, ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+        assert line in ran.stderr
+    config.write_text(CONFIG)
+    assert "`cherry_pick` is off" in online(planned, config).stdout
 
 
 def test_features_and_their_pages() -> None:

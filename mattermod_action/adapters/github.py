@@ -289,6 +289,15 @@ class PyGithubGitHub:
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
         return sources.branches(self._code, repository, like)
 
+    def all_branches(self, repository: Repository) -> Sequence[str]:
+        """https://docs.github.com/en/rest/branches/branches#list-branches."""
+        return [str(each["name"]) for each in self._pages(f"{_path(repository)}/branches", LIST, "`contents: read`")]
+
+    def milestones(self, repository: Repository) -> Sequence[str]:
+        """https://docs.github.com/en/rest/issues/milestones#list-milestones."""
+        path = f"{_path(repository)}/milestones?state=open"
+        return [str(each["title"]) for each in self._pages(path, LIST, "`issues: read`")]
+
     def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
         """https://docs.github.com/en/rest/commits/commits#compare-two-commits says where the two have parted."""
         path = f"{_path(repository)}/compare/{quote(target, safe='')}...{base}?per_page=1"
