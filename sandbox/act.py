@@ -61,6 +61,7 @@ class Act:
     variables: Mapping[str, str]
     secrets: Mapping[str, str]
     workflow: str = "labels.yml"
+    options: tuple[str, ...] = ()
 
     def run(self, name: str, payload: Mapping[str, Any]) -> Ran:
         return self.finish(self.start(name, payload))
@@ -103,7 +104,7 @@ class Act:
         return [
             "--platform", f"ubuntu-latest={base()}", "--pull=false", "--network", "host",
             "--local-repository", f"{ACTION}={self._source}", "--action-cache-path", str(self.home / "cache"),
-            *variables, *secrets,
+            *variables, *secrets, *self.options,
         ]  # fmt: skip
 
     @staticmethod

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from ruamel.yaml import YAML
 
 from benchmarks.everything import signatures, switch_on
@@ -15,13 +18,17 @@ from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
 from sandbox.records import Status
 from tests import servers
+from tests.e2e.watching import watched
+from tests.migrations.test_migrations import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
     from sandbox.act import Act
+    from sandbox.records import Pull
 
     Workflow = Callable[[str], Act]
 
@@ -46,6 +53,7 @@ def test_each_example_is_run_by_a_test() -> None:
         "comments.yml",
         "auto-merge.yml",
         "label-workflow.yml",
+        "cherry-pick.yml",
     }
 
 
@@ -229,6 +237,61 @@ def test_a_label_starts_a_workflow_and_its_end_is_told(act: Workflow, github: Sa
     ran = run.run("workflow_run", ended)
     assert ran.code == 0, ran.log
     assert bodies(github, github.pull)[1].startswith(f"Built: {github.url}/{github.repository}/actions/runs/{made.id}")
+
+
+TARGET = "release-10.5"
+
+
+def merged(github: Sandbox) -> Pull:
+    """A pull request that was merged, in a repository that has a release branch."""
+    state, place = github.state, github.repository
+    state.write_files(place, {".github/mattermod.yml": "cherry_pick: {}\n", "app.txt": "one\n"})
+    state.write_files(place, {"only-there.txt": "x\n"}, TARGET)
+    pull = state.add_pull(place, "New", "newcomer", head="change", files={"app.txt": "two\n"})
+    state.merge(place, pull.number, "squash", f"New (#{pull.number})", "maintainer")
+    return pull
+
+
+def page(github: Sandbox, number: int) -> str:
+    return requests.get(f"{github.url}/{github.repository}/pull/{number}", timeout=10).text
+
+
+def link(github: Sandbox, number: int) -> str:
+    return f'href="/{github.repository}/pull/{number}"'
+
+
+def test_s09_a_pick_by_command_links_both_ways_and_tells_no_token(
+    act: Workflow, github: Sandbox, database: Database
+) -> None:
+    """S-09: tokens are in no command line, in nothing of git's, in nothing that is printed, posted or kept."""
+    permitted(github, "cherry-pick.yml")
+    tokens = {"GITHUB_TOKEN": "github-token", "MATTERMOD_CHERRY_PICK_TOKEN": "app"}
+    canaries = {secret: f"canary-{name}-7f3b" for secret, name in tokens.items()}
+    for secret, name in tokens.items():
+        github.state.tokens[name].value = canaries[secret]
+    original = merged(github)
+    event = payloads.comment_created(
+        github.state, github.repository, original.number, "maintainer", f"/cherry-pick {TARGET}"
+    )
+    run = act("cherry-pick.yml")
+    run.secrets, run.options = {**run.secrets, **canaries}, ("--insecure-secrets",)  # act would hide what leaks
+    with watched() as seen:
+        ran = run.run("issue_comment", event)
+    assert ran.code == 0, ran.log
+    repository = github.state.repository(github.repository)
+    assert repository
+    [new] = [pull for pull in repository.pulls() if pull.base_ref == TARGET]
+    assert new.author
+    assert new.author.login == "mattermod-app[bot]"
+    assert ran.outputs["pulls"] == [f"{github.url}/{github.repository}/pull/{new.number}"]
+    assert link(github, new.number) in page(github, original.number)
+    assert link(github, original.number) in page(github, new.number)
+    basic = [base64.b64encode(f"x-access-token:{value}".encode()).decode() for value in canaries.values()]
+    said = [ran.log, page(github, original.number), page(github, new.number)]
+    said += [json.dumps(content(database)), *seen.commands, *seen.configurations]
+    assert [text for text in said for secret in (*canaries.values(), *basic) if secret in text] == []
+    assert any("push --porcelain" in command for command in seen.commands)  # it was looked at in time
+    assert any("[core]" in text for text in seen.configurations)
 
 
 def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -> None:
