@@ -56,6 +56,7 @@ LEASE = 75.0  # seconds; more than any one step takes (adapters/git_process.py, 
 PATIENCE = 80.0  # seconds to wait for another run that is at the same pull request
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
+BEGINNING = 3  # characters of a name by which those like it are looked for
 NEAREST = 3  # names of branches that are said when one is not found
 TOUCHED = 5  # files that conflict of which it is told who changed them
 
@@ -254,7 +255,7 @@ class Picker:
 
     def _missing(self, target: str) -> str:
         """Name the branches that may have been meant."""
-        names = self._github.branches(self._subject.repository, target[: len(target) // 2])
+        names = self._github.branches(self._subject.repository, target[:BEGINNING])
         near = difflib.get_close_matches(target, names, NEAREST, cutoff=0.5)
         return f"{MISSING}; near it: {', '.join(map(texts.quoted, near))}" if near else MISSING
 
