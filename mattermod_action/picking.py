@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import texts
 from mattermod_action.effects import Need
-from mattermod_action.errors import Down, MattermodError, Refused, Stopped, Unsure
+from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Stopped, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.facts import at_least
 from mattermod_action.labellers import does_not_count, is_listed
@@ -193,9 +193,9 @@ class Picker:
         return self._github.source(self._subject, self._effect.label, list(targets))
 
     def _ask_by_label(self, source: Source | None) -> None:
-        """The request is that of whoever put the label on. Raises Refused when theirs does not count."""
+        """The request is that of whoever put the label on. Raises Refused when theirs does not count, or Overtaken."""
         if source is None or not source.pull.carries(self._effect.label):
-            raise Refused(GONE if source is None else UNLABELED)
+            raise Overtaken(GONE if source is None else UNLABELED)
         facts, login = self._world.facts, source.labeller
         who = {"is_bot": source.labeller_is_bot, "key": "cherry_pick.bots"}
         if reason := does_not_count(source.pull, login, self._rule.bots, facts, **who):  # type: ignore[arg-type]  # the two
