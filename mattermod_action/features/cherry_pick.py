@@ -41,7 +41,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, field_validator
 
 from mattermod_action.branches import branch_template, branches_of, check_numbers, is_branch, milestone_template
 from mattermod_action.commands import Command
@@ -122,12 +122,13 @@ class Config(Section):
         "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>"
     )
 
-    @model_validator(mode="after")
-    def _branches_are_known(self) -> Config:
-        for milestone, branches in self.milestones.items():
+    @field_validator("milestones")
+    @classmethod
+    def _numbers_are_known(cls, milestones: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for milestone, branches in milestones.items():
             for branch in branches:
                 check_numbers(milestone, branch)
-        return self
+        return milestones
 
     @property
     def rule(self) -> Rule:
