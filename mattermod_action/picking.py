@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import texts
 from mattermod_action.effects import Need
-from mattermod_action.errors import Down, MattermodError, Refused, Stopped, Unsure
+from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Stopped, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.facts import at_least
 from mattermod_action.labellers import does_not_count, is_listed
@@ -56,6 +56,7 @@ LEASE = 75.0  # seconds; more than any one step takes (adapters/git_process.py, 
 PATIENCE = 80.0  # seconds to wait for another run that is at the same pull request
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
+BEGINNING = 3  # characters of a name by which those like it are looked for
 NEAREST = 3  # names of branches that are said when one is not found
 TOUCHED = 5  # files that conflict of which it is told who changed them
 
@@ -192,9 +193,9 @@ class Picker:
         return self._github.source(self._subject, self._effect.label, list(targets))
 
     def _ask_by_label(self, source: Source | None) -> None:
-        """The request is that of whoever put the label on. Raises Refused when theirs does not count."""
+        """The request is that of whoever put the label on. Raises Refused when theirs does not count, or Overtaken."""
         if source is None or not source.pull.carries(self._effect.label):
-            raise Refused(GONE if source is None else UNLABELED)
+            raise Overtaken(GONE if source is None else UNLABELED)
         facts, login = self._world.facts, source.labeller
         who = {"is_bot": source.labeller_is_bot, "key": "cherry_pick.bots"}
         if reason := does_not_count(source.pull, login, self._rule.bots, facts, **who):  # type: ignore[arg-type]  # the two
@@ -254,7 +255,7 @@ class Picker:
 
     def _missing(self, target: str) -> str:
         """Name the branches that may have been meant."""
-        names = self._github.branches(self._subject.repository, target[: len(target) // 2])
+        names = self._github.branches(self._subject.repository, target[:BEGINNING])
         near = difflib.get_close_matches(target, names, NEAREST, cutoff=0.5)
         return f"{MISSING}; near it: {', '.join(map(texts.quoted, near))}" if near else MISSING
 

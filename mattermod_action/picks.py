@@ -37,6 +37,7 @@ BRANCHES_MERGED = 2  # parents of a commit that merges one branch into another
 
 OCTOPUS = "it was merged by {sha:.10} together with other branches, and only a person can say what of that it brought"
 MERGES = "its commit {sha:.10} is a merge: pick by hand, or set `cherry_pick.merge_commits` to `skip`"
+NOT_ALL = "it was rebased, and its commit {sha:.10} is not among those that came of it: pick by hand"
 TOO_MANY = f"it has more than {RANGE} commits and was rebased: pick by hand"
 NO_COMMIT = "GitHub does not say by which commit it was merged"
 
@@ -204,12 +205,12 @@ def choose(source: Source, *, skip_merges: bool) -> Chosen:
     merge = source.merge
     if merge is None:
         raise Refused(NO_COMMIT)
+    if merge.sha in {each.sha for each in source.own}:  # the branch itself was pushed
+        return _whole(source, skip_merges=skip_merges)
     if len(merge.parents) > BRANCHES_MERGED:
         raise Refused(OCTOPUS.format(sha=merge.sha))
     if len(merge.parents) == BRANCHES_MERGED:
         return Chosen((merge.sha,))
-    if merge.sha in {each.sha for each in source.own}:  # the branch itself was pushed
-        return _whole(source, skip_merges=skip_merges)
     return _rebased(source) or Chosen((merge.sha,))
 
 
@@ -224,18 +225,17 @@ def _whole(source: Source, *, skip_merges: bool) -> Chosen:
 
 
 def _rebased(source: Source) -> Chosen | None:
-    """Walk back as long as what stands there is the pull request's; what it lacks was on the base before."""
-    left = [commit for commit in source.own if len(commit.parents) <= 1]
-    pairs: list[tuple[str, str]] = []
-    for commit in source.history:
-        at = next((at for at in reversed(range(len(left))) if left[at].is_like(commit)), None)
-        if at is None:
-            break
-        pairs.append((commit.sha, left[at].sha))
-        del left[at:]
-    if pairs and source.own_count > RANGE:
+    """What stands there is one like each of the pull request's, in their order; none may be missing."""
+    own = [commit for commit in source.own if len(commit.parents) <= 1]
+    if not own or not own[-1].is_like(source.history[0]):
+        return None
+    if source.own_count > RANGE:
         raise Refused(TOO_MANY)
-    return Chosen(*zip(*reversed(pairs), strict=True)) if pairs else None
+    found = source.history[: len(own)][::-1]
+    for mine, theirs in zip(own, found, strict=False):
+        if not mine.is_like(theirs):
+            raise Refused(NOT_ALL.format(sha=mine.sha))
+    return Chosen(tuple(each.sha for each in found), tuple(each.sha for each in own))
 
 
 def head_ref(pull: PullRequest, target: str) -> str:

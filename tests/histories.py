@@ -64,7 +64,19 @@ class History:
         return done.stdout
 
     def try_git(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        env = {
+        return subprocess.run(
+            ["git", *words],
+            cwd=self.clone,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.clone),
             "GIT_CONFIG_GLOBAL": os.devnull,
@@ -74,9 +86,6 @@ class History:
             **{f"GIT_{role}_EMAIL": f"{role}@example.com" for role in ("AUTHOR", "COMMITTER")},
             "GIT_AUTHOR_DATE": "1750000000 +0530",
         }
-        return subprocess.run(
-            ["git", *words], cwd=self.clone, env=env, input=stdin, capture_output=True, text=True, check=False
-        )
 
     def commit(self, message: str) -> str:
         self.git("add", "--all")

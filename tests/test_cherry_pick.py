@@ -2,33 +2,373 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox import payloads
+from sandbox.records import Review
 from tests.picks import RELEASE, Project
+from tests.scene import bodies, deliver, run, statuses
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox import Sandbox
+    from sandbox.records import Pull
     from tests.harness import Bot
 
+APPROVED, DONE = "CherryPick/Approved", "CherryPick/Done"
 CONFIG = """
 cherry_pick: {}
 label_cleanup: {labels: ["CherryPick/Approved", "2: Dev Review"]}
 """
+TICK = {"schedule": "7 * * * *"}
+LATER = {"MATTERMOD_CLOCK_SKIPS": "true", "MATTERMOD_CLOCK_OFFSET": "7200"}
+HOSTILE = "x$(touch${IFS}pwned);|&'"
 
 
 @pytest.fixture
 def project(github: Sandbox, bot: Bot, tmp_path: Path) -> Project:
-    github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG})
-    github.state.tokens["github-token"].permissions |= {"contents": "write"}
+    configure(github, CONFIG)
+    github.state.tokens["github-token"].permissions |= {"contents": "write", "statuses": "write"}
     return Project(github, bot, tmp_path / "clone")
 
 
-def test_a_command_on_a_merged_pull_request_opens_one(project: Project) -> None:
-    pull = project.merge(project.pull(lambda: project.change("new")))
+def configure(github: Sandbox, config: str) -> None:
+    github.state.write_files(github.repository, {".github/mattermod.yml": config})
+
+
+def merged(project: Project, *, at: int = 20, author: str = "newcomer") -> Pull:
+    return project.merge(project.pull(lambda: project.change("new", at), author=author))
+
+
+def approve(project: Project, pull: Pull, *logins: str) -> None:
+    state = project.github.state
+    for login in logins:
+        who = state.person(login)
+        made = Review(state.next_id(), who, "APPROVED", "", pull.head_sha, state.now())
+        state.review(project.github.repository, pull.number, made)
+
+
+def labels(pull: Pull) -> list[str]:
+    return [label.name for label in pull.labels]
+
+
+def with_milestone(project: Project, pull: Pull, title: str = "v10.5.0") -> Pull:
+    pull.milestone = project.github.state.add_milestone(project.github.repository, title)
+    return pull
+
+
+def closed(project: Project, pull: Pull) -> Any:
+    return payloads.about(project.github.state, project.github.repository, pull.number, "closed", "maintainer")
+
+
+def labeled(project: Project, pull: Pull, by: str = "maintainer") -> Any:
+    return payloads.labeled(project.github.state, project.github.repository, pull.number, APPROVED, by)
+
+
+def summary(project: Project, pull: Pull) -> str:
+    """The one comment that has the table."""
+    [found] = [each for each in bodies(project.github, pull.number) if each.startswith("| branch |")]
+    return found
+
+
+def test_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(project: Project) -> None:
+    pull = with_milestone(project, merged(project, author="reviewer"))
     done = project.say(pull, f"/cherry-pick {RELEASE}")
     assert done.code == 0, done.log
     [made] = project.opened()
+    assert made.title == f"Automated cherry pick of #{pull.number}"
+    assert made.body == (
+        f"Cherry pick of #{pull.number} on `{RELEASE}`.\n\n/cc @reviewer\n\n```release-note\nNONE\n```"
+    )
+    assert labels(made) == ["AutomatedCherryPick", "Changelog/Not Needed", "Docs/Not Needed"]
+    assert (made.milestone, labels(pull)) == (pull.milestone, [DONE])
+    assert [who.login for who in made.reviewers] == [who.login for who in made.assignees] == ["reviewer"]
+    assert f"| `{RELEASE}` | #{made.number} |" in summary(project, pull)
+    assert "no checks have started" in summary(project, pull)
+    assert done.outputs["pulls"] == [f"{project.github.url}/octo-org/hello/pull/{made.number}"]
+    [comment] = [each for each in project.github.state.item("octo-org/hello", pull.number).comments if each.reactions]
+    assert {content for content, _ in comment.reactions} == {"eyes", "+1"}
+
+
+def test_mm38_every_target_gets_a_pull_request_in_the_order_that_was_asked(project: Project) -> None:
+    for name in ("release-10.4", "release/10.3"):
+        project.git("push", "--quiet", "origin", f"origin/{RELEASE}:refs/heads/{name}")
+    pull = merged(project)
+    assert project.say(pull, f"/cherry-pick release-10.4 {RELEASE} release/10.3").code == 0
+    [first], [second], [third] = (project.opened(name) for name in ("release-10.4", RELEASE, "release/10.3"))
+    assert first.number < second.number < third.number
+    assert summary(project, pull).count("| #") == 3
+
+
+def test_mm19_mm44_label_and_milestone_at_the_merge_before_the_clean_up_takes_the_label(project: Project) -> None:
+    """MM-19, MM-44: and the same event twice more picks nothing twice."""
+    pull = with_milestone(project, project.pull(lambda: project.change("new")))
+    project.github.state.add_labels(project.github.repository, pull.number, [APPROVED], "maintainer")
+    event = closed(project, project.merge(pull))
+    for _ in range(3):
+        run(project.bot, event)
+    assert len(project.opened()) == 1
+    assert labels(pull) == [DONE]
+
+
+def test_mm44_the_label_after_the_merge(project: Project) -> None:
+    pull = with_milestone(project, merged(project))
+    run(project.bot, labeled(project, pull))
+    assert len(project.opened()) == 1
+    assert labels(pull) == [DONE]
+
+
+def test_mm44_the_milestone_after_label_and_merge(project: Project) -> None:
+    configure(project.github, "cherry_pick: {}\n")
+    pull = merged(project)
+    run(project.bot, labeled(project, pull))
+    assert "it has no milestone" in bodies(project.github, pull.number)[-1]
+    with_milestone(project, pull)
+    event = payloads.about_milestone(project.github.state, project.github.repository, pull.number, None, "maintainer")
+    run(project.bot, event)
+    assert len(project.opened()) == 1
+
+
+@pytest.mark.parametrize(
+    ("by", "reason"),
+    [("stranger", "@stranger has no write access here"), ("robot[bot]", "robot[bot] is a bot that is not among")],
+)
+def test_whose_label_counts(project: Project, by: str, reason: str) -> None:
+    pull = with_milestone(project, merged(project))
+    event = labeled(project, pull, by)
+    for _ in range(2):
+        run(project.bot, event)
+    assert project.opened() == []
+    [told] = bodies(project.github, pull.number)
+    assert reason in told
+
+
+def test_a_milestone_that_stands_for_no_branch(project: Project) -> None:
+    pull = with_milestone(project, merged(project), "Some day")
+    run(project.bot, labeled(project, pull))
+    assert "no branch is configured for the milestone `Some day`" in bodies(project.github, pull.number)[-1]
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+def test_mm32_asked_before_the_merge_and_done_at_it(project: Project) -> None:
+    pull = project.pull(lambda: project.change("new"))
+    assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
+    assert "will be picked when this is merged" in summary(project, pull)
+    assert project.opened() == []
+    run(project.bot, closed(project, project.merge(pull)))
+    [made] = project.opened()
+    assert f"| #{made.number} |" in summary(project, pull)
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+def test_mm32_a_merge_that_nobody_saw_is_seen_by_a_sweep(project: Project) -> None:
+    pull = project.pull(lambda: project.change("new"))
+    project.say(pull, f"/cherry-pick {RELEASE}")
+    project.merge(pull)
+    assert project.bot.run("schedule", TICK | {"repository": closed(project, pull)["repository"]}, **LATER).code == 0
+    [made] = project.opened()
+    assert f"| #{made.number} |" in summary(project, pull)
+
+
+@pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
+def test_without_a_database_nothing_is_promised(project: Project) -> None:
+    pull = project.pull(lambda: project.change("new"))
+    project.say(pull, f"/cherry-pick {RELEASE}")
+    assert "without `database-url` nothing is kept until then" in summary(project, pull)
+
+
+def test_closed_without_being_merged(project: Project) -> None:
+    pull = project.pull(lambda: project.change("new"))
+    payloads.closed(project.github.state, project.github.repository, pull.number)
+    project.say(pull, f"/cherry-pick {RELEASE}")
+    assert "not picked: it was closed without being merged" in summary(project, pull)
+
+
+def test_status_and_retry(project: Project) -> None:
+    pull = merged(project)
+    project.say(pull, "/cherry-pick release-10.4")
+    assert "there is no such branch" in summary(project, pull)
+    project.git("push", "--quiet", "origin", f"origin/{RELEASE}:refs/heads/release-10.4")
+    project.say(pull, "/cherry-pick release-10.4")
+    assert project.opened("release-10.4") == [], "what has failed is tried again when somebody says so"
+    project.say(pull, "/cherry-pick retry release-10.4")
+    [made] = project.opened("release-10.4")
+    assert f"| `release-10.4` | #{made.number} |" in summary(project, pull)
+    project.say(pull, "/cherry-pick status")
+    assert (
+        bodies(project.github, pull.number)[-1]
+        == f"| branch | cherry-pick |\n| --- | --- |\n| `release-10.4` | #{made.number} |\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "name the branches to pick it onto"),
+        ("--upload-pack=touch", "`--upload-pack=touch` is no name of a branch"),
+        ("a..b", "`a..b` is no name of a branch"),
+        (" ".join(f"b{number}" for number in range(21)), "these are more than 20 branches"),
+    ],
+)
+def test_s19_what_is_no_request(project: Project, words: str, said: str) -> None:
+    pull = merged(project)
+    assert project.say(pull, f"/cherry-pick {words}").code == 0
+    assert said in bodies(project.github, pull.number)[-1]
+    assert project.opened() == []
+
+
+def test_only_writers_may(project: Project) -> None:
+    pull = merged(project)
+    project.say(pull, f"/cherry-pick {RELEASE}", by="stranger")
+    assert project.opened() == []
+    assert "is for people with write access" in bodies(project.github, pull.number)[-1]
+
+
+@pytest.mark.parametrize(
+    ("author", "approvals", "expected"),
+    [
+        ("maintainer", (), ["maintainer"]),
+        ("newcomer", (), []),
+        ("newcomer", ("reviewer",), ["reviewer"]),
+        ("newcomer", ("stranger", "maintainer", "reviewer"), ["maintainer"]),
+    ],
+    ids=["a writer", "nobody approved", "one approved", "several"],
+)
+def test_mm31_who_is_asked_to_review(
+    project: Project, author: str, approvals: tuple[str, ...], expected: list[str]
+) -> None:
+    pull = merged(project, author=author)
+    approve(project, pull, *approvals)
+    assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
+    [made] = project.opened()
+    assert [who.login for who in made.reviewers] == [who.login for who in made.assignees] == expected
+
+
+def test_copied_labels_own_words_and_automatic_merge(project: Project) -> None:
+    configure(
+        project.github,
+        "cherry_pick: {labels: [Pick], copy_labels: ['kind/*'], title: '{title} ({branch})', auto_merge: squash}\n",
+    )
+    project.repository.auto_merge = True
+    pull = merged(project)
+    project.github.state.add_labels(project.github.repository, pull.number, ["Kind/Bug", "Other"])
+    assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
+    [made] = project.opened()
+    assert labels(made) == ["Pick", "Kind/Bug"]
+    assert made.title == f"{pull.title} ({RELEASE})"
+    assert made.auto_merge
+
+
+def test_a_token_of_its_own_pushes_and_opens(project: Project) -> None:
+    pull = merged(project)
+    done = project.say(
+        pull, f"/cherry-pick {RELEASE}", **{"INPUT_CHERRY-PICK-TOKEN": project.github.tokens["maintainer"]}
+    )
+    assert done.code == 0, done.log
+    [made] = project.opened()
+    assert made.author
+    assert made.author.login == "maintainer"
+    assert "no checks have started" not in summary(project, pull)
+
+
+def conflicting(project: Project) -> Pull:
+    project.on(RELEASE, lambda: project.change("different"), "On the release")
+    project.on("main", lambda: project.change("before"), "Prepare (#3)")
+    return merged(project)
+
+
+def test_mm35_mm40_a_conflict_is_told_with_all_that_it_takes(project: Project) -> None:
+    """MM-35, MM-40: the files, the lines, who changed them before, and commands that work when they are typed."""
+    pull = conflicting(project)
+    done = project.say(pull, f"/cherry-pick {RELEASE}")
+    assert done.code == 0, done.log
+    told = bodies(project.github, pull.number)[-2]
+    assert told.startswith(f"**`{RELEASE}` conflicts** in `app.py`.")
+    assert "<<<<<<< target\ndifferent\n=======\nnew\n>>>>>>> picked" in told
+    assert "Prepare (#3)" in told
+    assert (labels(pull), project.opened()) == ([], [])
+    recipe = (
+        told.split("```sh\n")[1]
+        .split("\n```")[0]
+        .replace("# solve", "git checkout --theirs app.py; git add app.py\n# solve")
+    )
+    typed = subprocess.run(
+        ["bash", "-c", recipe], cwd=project.clone, env=project.history.environment, capture_output=True, check=False
+    )
+    assert typed.returncode == 0, typed.stderr
+    project.say(pull, f"/cherry-pick retry {RELEASE}")
+    [made] = project.opened()
+    assert f"| `{RELEASE}` | #{made.number} |" in summary(project, pull)
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("failure", 0), ("refusal", 0), ("conflict", 4)])
+def test_a_conflict_is_red_where_that_is_asked(project: Project, fail_on: str, code: int) -> None:
+    done = project.say(conflicting(project), f"/cherry-pick {RELEASE}", **{"INPUT_FAIL-ON": fail_on})
+    assert done.code == code, done.log
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("failure", 4), ("refusal", 4), ("conflict", 4)])
+def test_a_failure_is_red_where_that_is_asked(project: Project, fail_on: str, code: int) -> None:
+    done = project.say(merged(project), "/cherry-pick nowhere", **{"INPUT_FAIL-ON": fail_on})
+    assert done.code == code, done.log
+
+
+@pytest.mark.parametrize("drafts", [True, False], ids=["", "without drafts"])
+def test_a_conflict_as_a_draft_that_a_push_turns_green(project: Project, *, drafts: bool) -> None:
+    configure(project.github, "cherry_pick: {conflicts: draft, conflict_label: Conflicts}\n")
+    project.repository.drafts = drafts
+    pull = conflicting(project)
+    assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
+    [made] = project.opened()
+    assert (made.draft, "Conflicts" in labels(made)) == (drafts, True)
+    assert statuses(project.github, made.number)["cherry-pick/conflicts"][0] == "failure"
+    assert f"#{made.number}, a draft with conflicts" in summary(project, pull)
+    for text, state in (("<<<<<<< still", "failure"), ("solved", "success")):
+        project.git("fetch", "--quiet", "origin", made.head_ref)
+        project.git("checkout", "--quiet", "-B", "solving", "FETCH_HEAD")
+        project.write({"app.py": f"{text}\n"})
+        project.commit("Solve")
+        project.git("push", "--quiet", "origin", f"solving:refs/heads/{made.head_ref}")
+        state_of = project.github.state
+        event = payloads.about(state_of, project.github.repository, made.number, "synchronize", "maintainer")
+        run(project.bot, event)
+        assert statuses(project.github, made.number)["cherry-pick/conflicts"][0] == state
+    assert "Conflicts" not in labels(made)
+
+
+def test_s19_hostile_names_stay_text(project: Project) -> None:
+    """Branches may be called almost anything; neither a shell nor Markdown nor another workflow is to run that."""
+    target = f"release-{HOSTILE}"
+    project.git("push", "--quiet", "origin", f"origin/{RELEASE}:refs/heads/{target}")
+    pull = project.merge(project.pull(lambda: project.change("new"), branch=f"topic-`id`{HOSTILE}"))
+    pull.title = "@octo-org/everybody `x` <img src=x> ${{ github.token }}"
+    done = project.say(pull, f"/cherry-pick {target}")
+    assert done.code == 0, done.log
+    [made] = project.opened(target)
+    assert set(made.head_ref) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-./_")
+    assert not list(project.clone.parent.rglob("pwned"))
+
+
+def test_the_branch_has_the_number_of_the_pull_request(project: Project) -> None:
+    """MM-36: two branches of the same name never meet."""
+    made = []
+    for at in (5, 30):
+        pull = project.merge(project.pull(partial(project.change, "new", at), branch=f"patch-{at}"))
+        assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
+        made.append(project.opened()[-1].head_ref)
+        assert made[-1] == f"automated-cherry-pick-of-{pull.number}-patch-{at}-{RELEASE}"
+    assert len(set(made)) == 2
+
+
+def test_no_permission_to_push_is_one_line(project: Project) -> None:
+    project.github.state.tokens["github-token"].permissions["contents"] = "read"
+    pull = merged(project)
+    done = deliver(project.bot, project.said(pull, f"/cherry-pick {RELEASE}"))
+    assert done.code == 2
+    assert "may not push to octo-org/hello (403): give the job `contents: write`" in done.log
+    assert project.opened() == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ SUBMODULE = "160000"
 NO_BLOB = (SUBMODULE, "000000")
 ATTRIBUTES = ".gitattributes"
 TARGET, PICKED = "target", "picked"  # the names of the two sides in conflict markers
+NOBODY = b"author nobody <nobody@example.com> 0 +0000\ncommitter nobody <nobody@example.com> 0 +0000\n\n"
+AT_ONCE = 200  # paths that one process is given
 HUNK = re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL)
 HUNKS_SHOWN = 8_000  # bytes of each file's conflicts
 _REFUSED = re.compile(r"^!\t[^:\t]*:refs/heads/([^\t]+)\t(.*)$", re.MULTILINE)
@@ -59,23 +62,33 @@ class Git:
             yield work
 
 
+@dataclass(frozen=True)
+class _Commit:
+    tree: str
+    parents: tuple[str, ...]
+    content: bytes
+
+
 class Work:
     """One repository on disk, for as long as the picks of one pull request take."""
 
     def __init__(self, home: Path, git: GitProcess, committer: str) -> None:
         self._home, self._git, self._committer = home, git, committer
+        self._commits: dict[str, _Commit] = {}
         self._changes = cache(self._read_changes)  # a method's cache would outlive its run
-        self._files = cache(self._read_files)
-        self._tree = cache(self._read_tree)
 
     def fetch(self, commits: Sequence[str], picks: Sequence[str], tips: Sequence[str]) -> None:
         """Fetch the commits, each with its parents, and their trees; then the blobs that merging takes."""
         self._git.ask("init", "--quiet", "--template=")
         self._transfer(commits, "--depth=2")
+        self._read_commits(commits)
         steps = [self._changes(pick) for pick in picks]
+        paths = {path for step in steps for path in step}
         blobs: set[str] = set()
-        for files in map(self._files, dict.fromkeys(tips)):
-            blobs |= _blobs(files, steps)
+        for tip in dict.fromkeys(tips):
+            files = self._files(tip, paths | _attributes(paths))
+            blobs |= _blobs({path: files.get(path, "") for path in paths}, steps)
+            blobs |= {files[path] for path in _attributes(paths) & files.keys()}
         if blobs:
             self._transfer(sorted(blobs), config={"fetch.negotiationAlgorithm": "noop"})
 
@@ -88,7 +101,7 @@ class Work:
             if conflicts:
                 sha = self._commit(tree, head, pick)
                 return Conflict(pick, sha, tuple(conflicts), tuple(self._hunks(tree, conflicts)))
-            if tree == self._tree(head):
+            if tree == self._commits[head].tree:
                 known.append(pick)
             else:
                 head = self._commit(tree, head, pick)
@@ -135,51 +148,73 @@ class Work:
     def _merge(self, head: str, pick: str) -> tuple[str, list[str]]:
         """Return the merged tree, and the paths that conflict in it.
 
-        Git before 2.40 cannot be told the base of a merge, so three commits are made up that have the wanted one.
+        Git before 2.40 cannot be told the base of a merge, so one of the two sides is made up that has it for a parent.
         """
-        base = self._made_up(self._tree(self._before(pick)))
-        ours, theirs = (self._made_up(self._tree(side), base) for side in (head, pick))
-        names = f"update refs/tags/{TARGET} {ours}\nupdate refs/tags/{PICKED} {theirs}\n"
-        self._git.ask("update-ref", "--stdin", stdin=names)
-        done = self._git.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", TARGET, PICKED)
+        base = next(iter(self._commits[pick].parents), "") or self._write(EMPTY_TREE)
+        theirs = pick if self._commits[pick].parents else self._write(self._commits[pick].tree, base)
+        sides = {TARGET: self._write(self._commits[head].tree, base), PICKED: theirs}
+        tree, *paths = self._merged(*sides.values())
+        if paths:  # once more, for markers with names that people understand
+            names = "".join(f"update refs/tags/{name} {sha}\n" for name, sha in sides.items())
+            self._git.ask("update-ref", "--stdin", stdin=names)
+            tree, *paths = self._merged(*sides)
+        return tree, paths
+
+    def _merged(self, ours: str, theirs: str) -> list[str]:
+        done = self._git.run("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
         if done.code not in (0, 1):
             self._git.fail("merge in", done)
-        tree, *paths = done.out.decode(errors="surrogateescape").rstrip("\0").split("\0")
-        return tree, paths
+        return done.out.decode(errors="surrogateescape").rstrip("\0").split("\0")
 
     def _commit(self, tree: str, parent: str, pick: str) -> str:
         """Make the commit anew, as `git cherry-pick -x` does; author, date and encoding stay byte for byte."""
-        head, _, message = self._git.read("cat-file", "commit", pick).partition(b"\n\n")
+        head, _, message = self._commits[pick].content.partition(b"\n\n")
         kept = {line.partition(b" ")[0]: line for line in head.split(b"\n")}
-        new = [f"tree {tree}".encode(), f"parent {parent}".encode(), kept[b"author"]]
-        new += [f"committer {self._committer}".encode(), *filter(None, [kept.get(b"encoding")])]
-        content = b"\n".join([*new, b"", self._message(message, pick)])
-        return self._git.ask("hash-object", "-t", "commit", "-w", "--stdin", stdin=content).strip()
+        lines = [kept[b"author"], f"committer {self._committer}".encode(), *filter(None, [kept.get(b"encoding")])]
+        return self._write(tree, parent, content=b"\n".join([*lines, b"", self._message(message, pick)]))
 
     def _message(self, message: bytes, pick: str) -> bytes:
         """Where it ends with trailers, such as `Co-authored-by:`, the line is one more of them."""
         text = b"\n".join(line.rstrip() for line in message.strip().split(b"\n"))
-        asked = ("interpret-trailers", "--only-trailers", "--only-input", "--no-divider")
-        gap = b"\n" if self._git.read(*asked, stdin=text + b"\n") else b"\n\n"
+        gap = b"\n" if b"\n\n" in text and self._has_trailers(text) else b"\n\n"
         return text + gap + f"(cherry picked from commit {pick})\n".encode()
 
-    def _hunks(self, tree: str, paths: Iterable[str]) -> Iterator[Hunks]:
+    def _has_trailers(self, text: bytes) -> bool:
+        asked = ("interpret-trailers", "--only-trailers", "--only-input", "--no-divider")
+        return bool(self._git.read(*asked, stdin=text + b"\n"))
+
+    def _write(self, tree: str, *parents: str, content: bytes = NOBODY) -> str:
+        """Write a commit, of nobody unless it is said."""
+        head = "".join([f"tree {tree}\n", *(f"parent {parent}\n" for parent in parents)]).encode()
+        sha = self._git.ask("hash-object", "-t", "commit", "-w", "--stdin", stdin=head + content).strip()
+        self._commits[sha] = _Commit(tree, parents, head + content)
+        return sha
+
+    def _hunks(self, tree: str, paths: Sequence[str]) -> Iterator[Hunks]:
         """The lines between conflict markers, as much of them as anybody reads."""
-        files = self._files(tree)
-        for path in (path for path in paths if path in files):
-            content = self._git.read("cat-file", "blob", files[path])
-            if found := b"\n".join(HUNK.findall(content)):
+        for path, blob in self._files(tree, paths).items():
+            if found := b"\n".join(HUNK.findall(self._git.read("cat-file", "blob", blob))):
                 yield Hunks(path, found[:HUNKS_SHOWN].decode(errors="replace"))
 
     def _lay_out_attributes(self, tip: str, picks: Sequence[str]) -> None:
         """Write the target's attributes where git looks for them, and nothing of another target's."""
         for old in self._home.glob(f"**/{ATTRIBUTES}"):
             old.unlink()
-        files = self._files(tip)
-        for path in _attributes({path for pick in picks for path in self._changes(pick)}) & files.keys():
+        wanted = _attributes({path for pick in picks for path in self._changes(pick)})
+        for path, blob in self._files(tip, wanted).items():
             place = self._home / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(self._git.read("cat-file", "blob", files[path]))
+            place.write_bytes(self._git.read("cat-file", "blob", blob))
+
+    def _read_commits(self, shas: Iterable[str]) -> None:
+        """All in one: `SHA commit SIZE`, and on the next line its content."""
+        wanted = list(dict.fromkeys(shas))
+        out, at = self._git.read("cat-file", "--batch", stdin="".join(f"{sha}\n" for sha in wanted)), 0
+        for sha in wanted:
+            head, _, rest = out[at:].partition(b"\n")
+            size = int(head.split()[2])
+            self._commits[sha] = _parsed(rest[:size])
+            at += len(head) + size + 2
 
     def _read_changes(self, sha: str) -> dict[str, tuple[str, str]]:
         """Each path with its blob before and after, "" where there is none; of a merge, what it brought."""
@@ -187,38 +222,42 @@ class Work:
         fields = self._git.ask("diff-tree", *options, self._before(sha), sha).split("\0")[:-1]
         return {path: _sides(info) for info, path in zip(fields[::2], fields[1::2], strict=True)}
 
-    def _read_files(self, tree: str) -> dict[str, str]:
-        """Each path with its blob."""
-        entries = (entry.partition("\t") for entry in self._git.ask("ls-tree", "-r", "-z", tree).split("\0")[:-1])
-        return {path: info.split()[2] for info, _, path in entries if not info.startswith(SUBMODULE)}
-
-    def _read_tree(self, name: str) -> str:
-        return self._git.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}").split()[-1]
+    def _files(self, tree: str, paths: Iterable[str]) -> dict[str, str]:
+        """Those of these paths that are files there, each with its blob."""
+        found: dict[str, str] = {}
+        for some in _batches(sorted(paths)):
+            entries = self._git.ask("ls-tree", "-z", tree, "--", *some).split("\0")[:-1]
+            split = ((*info.split(), path) for info, _, path in (entry.partition("\t") for entry in entries))
+            found |= {path: blob for _, kind, blob, path in split if kind == "blob"}
+        return found
 
     def _before(self, sha: str) -> str:
         """What a commit changed: its first parent, or nothing."""
-        parents = self._git.ask("rev-list", "--no-walk", "--parents", sha).split()[1:]
-        return parents[0] if parents else EMPTY_TREE
-
-    def _made_up(self, tree: str, *parents: str) -> str:
-        header = "".join(f"parent {parent}\n" for parent in parents)
-        nobody = "nobody <nobody@example.com> 0 +0000"
-        content = f"tree {tree}\n{header}author {nobody}\ncommitter {nobody}\n\n"
-        return self._git.ask("hash-object", "-t", "commit", "-w", "--stdin", stdin=content).strip()
+        return next(iter(self._commits[sha].parents), EMPTY_TREE)
 
     def _patch_id(self, sha: str) -> str:
         patch = self._git.read("diff-tree", "-p", "--no-color", "--no-ext-diff", self._before(sha), sha)
         return (self._git.ask("patch-id", "--stable", stdin=patch).split() or [""])[0]
 
 
-def _blobs(files: Mapping[str, str], steps: Sequence[Mapping[str, tuple[str, str]]]) -> set[str]:
-    """Name what has to be there to merge the steps into these files, and to push the result.
+def _parsed(content: bytes) -> _Commit:
+    lines = [line.split(b" ") for line in content.partition(b"\n\n")[0].split(b"\n")]
+    parents = tuple(words[1].decode() for words in lines if words[0] == b"parent")
+    return _Commit(lines[0][1].decode(), parents, content)
+
+
+def _batches(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What fits into the arguments of a process."""
+    for start in range(0, len(paths), AT_ONCE):
+        yield paths[start : start + AT_ONCE]
+
+
+def _blobs(now: dict[str, str], steps: Sequence[Mapping[str, tuple[str, str]]]) -> set[str]:
+    """Name what has to be there to merge the steps into files that are `now` these, and to push the result.
 
     Where the target's file is what the step began with, the step's own is taken, and nobody looks into either.
     """
-    paths = {path for step in steps for path in step}
-    wanted = {files[path] for path in _attributes(paths) & files.keys()}
-    now = {path: files.get(path, "") for path in paths}
+    wanted: set[str] = set()
     for step in steps:
         for path, (before, after) in step.items():
             wanted |= {after} if now[path] == before else {before, now[path], after}

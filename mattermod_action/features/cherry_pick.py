@@ -124,7 +124,7 @@ class Config(Section):
 
     @field_validator("milestones")
     @classmethod
-    def _branches_are_known(cls, milestones: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def _numbers_are_known(cls, milestones: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         for milestone, branches in milestones.items():
             for branch in branches:
                 check_numbers(milestone, branch)
