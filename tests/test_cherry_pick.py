@@ -103,7 +103,9 @@ def test_mm38_every_target_gets_a_pull_request_in_the_order_that_was_asked(proje
     assert project.say(pull, f"/cherry-pick release-10.4 {RELEASE} release/10.3").code == 0
     [first], [second], [third] = (project.opened(name) for name in ("release-10.4", RELEASE, "release/10.3"))
     assert first.number < second.number < third.number
-    assert summary(project, pull).count("| #") == 3
+    for made in (first, second, third):
+        assert f"| `{made.base_ref}` | #{made.number} |" in summary(project, pull)
+        assert "AutomatedCherryPick" in labels(made)
 
 
 def test_mm19_mm44_label_and_milestone_at_the_merge_before_the_clean_up_takes_the_label(project: Project) -> None:
