@@ -93,13 +93,19 @@ class History:
         return self.git("rev-parse", "HEAD").strip()
 
 
-def grown(github: Sandbox, place: Path, chance: random.Random) -> History:
-    """A common beginning, some commits on `release`, some on `main`, and the last of those to pick."""
+def begun(github: Sandbox, place: Path) -> History:
+    """An empty clone that may push to the sandbox."""
     place.mkdir(parents=True)
     history = History(place, place.name, "", [])
     history.git("init", "--quiet", "--initial-branch", "begun")
     login = "x-access-token:" + github.tokens["maintainer"]
     history.git("remote", "add", "origin", f"{github.url.replace('://', f'://{login}@')}/{github.repository}")
+    return history
+
+
+def grown(github: Sandbox, place: Path, chance: random.Random) -> History:
+    """A common beginning, some commits on `release`, some on `main`, and the last of those to pick."""
+    history = begun(github, place)
     _begin(place, chance)
     history.commit("Begin")
     for branch, count in ((f"release-{place.name}", chance.randrange(3)), (f"trunk-{place.name}", chance.randrange(3))):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox import payloads
+from sandbox.faults import Fault
 from sandbox.records import Review
 from tests.picks import RELEASE, Project
 from tests.scene import bodies, deliver, run, statuses
@@ -76,7 +77,7 @@ def summary(project: Project, pull: Pull) -> str:
     return found
 
 
-def test_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(project: Project) -> None:
+def test_s03_mm42_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(project: Project) -> None:
     pull = with_milestone(project, merged(project, author="reviewer"))
     done = project.say(pull, f"/cherry-pick {RELEASE}")
     assert done.code == 0, done.log
@@ -102,7 +103,9 @@ def test_mm38_every_target_gets_a_pull_request_in_the_order_that_was_asked(proje
     assert project.say(pull, f"/cherry-pick release-10.4 {RELEASE} release/10.3").code == 0
     [first], [second], [third] = (project.opened(name) for name in ("release-10.4", RELEASE, "release/10.3"))
     assert first.number < second.number < third.number
-    assert summary(project, pull).count("| #") == 3
+    for made in (first, second, third):
+        assert f"| `{made.base_ref}` | #{made.number} |" in summary(project, pull)
+        assert "AutomatedCherryPick" in labels(made)
 
 
 def test_mm19_mm44_label_and_milestone_at_the_merge_before_the_clean_up_takes_the_label(project: Project) -> None:
@@ -354,8 +357,8 @@ def test_s19_hostile_names_stay_text(project: Project) -> None:
     assert not list(project.clone.parent.rglob("pwned"))
 
 
-def test_the_branch_has_the_number_of_the_pull_request(project: Project) -> None:
-    """MM-36: two branches of the same name never meet."""
+def test_mm36_the_branch_has_the_number_of_the_pull_request(project: Project) -> None:
+    """Two branches of the same name never meet."""
     made = []
     for at in (5, 30):
         pull = project.merge(project.pull(partial(project.change, "new", at), branch=f"patch-{at}"))
@@ -372,3 +375,23 @@ def test_no_permission_to_push_is_one_line(project: Project) -> None:
     assert done.code == 2
     assert "may not push to octo-org/hello (403): give the job `contents: write`" in done.log
     assert project.opened() == []
+
+
+def test_mm41_nothing_is_left_of_one_pick_for_the_next(project: Project) -> None:
+    scratch = project.clone.parent / "scratch"
+    scratch.mkdir()
+    for at in (5, 30):
+        done = project.say(merged(project, at=at), f"/cherry-pick {RELEASE}", TMPDIR=str(scratch))
+        assert done.code == 0, done.log
+        assert list(scratch.iterdir()) == []
+    assert len(project.opened()) == 2
+
+
+def test_mm45_one_step_that_is_refused_leaves_no_other_undone(project: Project) -> None:
+    """Labels are refused on the new pull request; whoever reviews is asked all the same, and the original is done."""
+    pull = merged(project, author="reviewer")
+    project.github.state.faults.add(Fault("status", method="POST", path="/repos/*/labels", status=422))
+    assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
+    [made] = project.opened()
+    assert (labels(made), labels(pull)) == ([], [DONE])
+    assert [who.login for who in made.reviewers] == ["reviewer"]

@@ -47,7 +47,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_which_commits(case: str) -> None:
+def test_mm33_mm34_which_commits(case: str) -> None:
     given, expected = CASES[case]
     assert choose(given, skip_merges=False) == expected
 
