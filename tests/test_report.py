@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mattermod_action.errors import Down, Mistake, Refused
+from mattermod_action.errors import Conflicting, Down, Mistake, Refused
 from mattermod_action.report import Report, annotate, cell, mask, plain, safe
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_s07_outputs_are_fenced_by_what_nobody_can_guess(tmp_path: Path, monkeyp
     report.finish()
     text = (tmp_path / "output").read_text()
     fences = re.findall(r"<<(mattermod-[0-9a-f]{32})\n", text)
-    assert len(set(fences)) == len(fences) == 6
+    assert len(set(fences)) == len(fences) == 8
     assert json.loads(text.split(f"failures<<{fences[1]}\n")[1].split("\n")[0]) == [
         "x",
         "mattermod-0",
@@ -74,6 +74,10 @@ def test_s07_outputs_are_fenced_by_what_nobody_can_guess(tmp_path: Path, monkeyp
         ([], "never", 0),
         ([Refused("locked")], "never", 0),
         ([Refused("locked")], "refusal", 4),
+        ([Refused("locked")], "failure", 4),
+        ([Refused("locked")], "conflict", 4),
+        ([Conflicting("a.py")], "conflict", 4),
+        ([Conflicting("a.py")], "failure", 0),
         ([Refused("locked"), Down("db")], "refusal", 3),
         ([Down("db"), Mistake("config")], "never", 2),
         ([Mistake("config"), KeyError("bug"), Down("db")], "never", 1),
