@@ -190,7 +190,8 @@ class Picker:
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
         targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
-        return self._github.source(self._subject, self._effect.label, list(targets))
+        comments = not self._store.durable  # where markers are believed, too, they are looked for soon
+        return self._github.source(self._subject, self._effect.label, list(targets), comments=comments)
 
     def _ask_by_label(self, source: Source | None) -> None:
         """The request is that of whoever put the label on. Raises Refused when theirs does not count, or Overtaken."""

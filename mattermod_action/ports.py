@@ -241,10 +241,10 @@ class GitHub(Protocol):
     def ended(self, url: str) -> str:
         """Return the conclusion of the run that this page shows, "" when there is none yet, or no such run."""
 
-    def source(self, subject: Subject, label: str, targets: Sequence[str]) -> Source | None:
+    def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
         """Read a pull request with all that picking it onto `targets` depends on, None when it is gone.
 
-        `label` is the one whose labeller is asked for.
+        `label` is the one whose labeller is asked for. With `comments` the next look for markers needs no request.
         """
 
     def branches(self, repository: Repository, like: str) -> Sequence[str]:

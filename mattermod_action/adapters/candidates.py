@@ -30,6 +30,7 @@ PULL = """
   milestone { number title }
   baseRefName headRefName headRefOid headRepository { nameWithOwner }
 """
+WRITTEN = "url body createdAt viewerDidAuthor author { __typename login }"  # of a comment, what tells whose it is
 LABELINGS = """
   timelineItems(itemTypes: [LABELED_EVENT], last: 100) {
     nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }

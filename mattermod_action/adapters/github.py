@@ -66,8 +66,8 @@ T = TypeVar("T")
 ITEM = (
     "query ($owner: String!, $name: String!, $number: Int!, $cursor: String) { repository(owner: $owner, name: $name) {"
 )
-WRITTEN = "url body createdAt viewerDidAuthor author { __typename login }"
 OLDER, NEWER = "pageInfo { hasPreviousPage startCursor }", "pageInfo { hasNextPage endCursor }"
+WRITTEN = candidates.WRITTEN
 COMMENTS = f"""{ITEM} issueOrPullRequest(number: $number) {{
   ... on Issue {{ comments(last: 100, before: $cursor) {{ ...page }} }}
   ... on PullRequest {{ comments(last: 100, before: $cursor) {{ ...page }} }}
@@ -101,6 +101,7 @@ class PyGithubGitHub:
         ).requester
         self._bots = frozenset(login.casefold() for login in bot_logins)
         self._clock = clock
+        self._marked: dict[tuple[str, int], dict[str, str]] = {}  # markers that were read with something else
         self._writes = 0
         self._patience = READ_PATIENCE
 
@@ -278,13 +279,16 @@ class PyGithubGitHub:
             return ""
         return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
 
-    def source(self, subject: Subject, label: str, targets: Sequence[str]) -> Source | None:
+    def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
         try:
-            return sources.source(self._code, subject, label, targets)
+            found, shown = sources.source(self._code, subject, label, targets, comments=comments)
         except Refused as refusal:
             if "Could not resolve" in str(refusal):
                 return None
             raise
+        if shown and not shown["pageInfo"]["hasPreviousPage"]:
+            self._marked[_path(subject.repository), subject.number] = self._ours(shown["nodes"])
+        return found
 
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
         return sources.branches(self._code, repository, like)
@@ -407,19 +411,25 @@ class PyGithubGitHub:
                 return
 
     def markers(self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False) -> Mapping[str, str]:
+        known = None if on_lines else self._marked.pop((_path(subject.repository), subject.number), None)
+        if known is not None:
+            return known
         found: dict[str, str] = {}
         before: str | None = None
         read = self._comments_on_lines if on_lines else self._comments
         while True:
             page = self._read(partial(read, subject, before), CONVERSATION)
             nodes = [node for node in page["nodes"] if node]
-            for node in nodes:
-                if self._is_ours(node) and (marker := _marker(node["body"])):
-                    found.setdefault(marker, node["url"])
+            found = {**self._ours(nodes), **found}
             oldest = nodes[0]["createdAt"] if nodes else ""
             if not page["pageInfo"]["hasPreviousPage"] or (since and oldest < since.isoformat()):
                 return found
             before = page["pageInfo"]["startCursor"]
+
+    def _ours(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The markers of our comments, of which the first counts."""
+        mine = [(_marker(node["body"]), str(node["url"])) for node in nodes if node and self._is_ours(node)]
+        return {marker: url for marker, url in reversed(mine) if marker}
 
     def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
         return dict(self._in_item(COMMENTS, subject, before)["issueOrPullRequest"]["comments"])

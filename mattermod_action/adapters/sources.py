@@ -21,7 +21,7 @@ COMMIT = "oid messageHeadline authoredDate author { email } parents(first: 3) { 
 TARGET = "tip{at}: ref(qualifiedName: $tip{at}) {{ target {{ oid }} }}"
 # Beside the pull request: the tips of the targets, and the branches that were made for picks of it before.
 SOURCE = """
-query ($owner: String!, $name: String!, $number: Int!, $made: String!{variables}) {{
+query ($owner: String!, $name: String!, $number: Int!, $made: String!, $comments: Boolean!{variables}) {{
   repository(owner: $owner, name: $name) {{
     databaseId nameWithOwner
     pullRequest(number: $number) {{
@@ -31,6 +31,7 @@ query ($owner: String!, $name: String!, $number: Int!, $made: String!{variables}
       commits(last: {range}) {{ totalCount nodes {{ commit {{ {commit} }} }} }}
       latestOpinionatedReviews(first: 100, writersOnly: true) {{ nodes {{ state author {{ __typename login }} }} }}
       {labelings}
+      comments(last: 100) @include(if: $comments) {{ nodes {{ {written} }} pageInfo {{ hasPreviousPage }} }}
     }}
     made: refs(refPrefix: "refs/heads/", query: $made, first: 100) {{ nodes {{
       name target {{ oid }}
@@ -66,19 +67,23 @@ AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!) {
 }"""
 
 
-def source(ask: Ask, subject: Subject, label: str, targets: Sequence[str]) -> Source:
-    """Read the pull request, and what there is of its picks."""
+def source(
+    ask: Ask, subject: Subject, label: str, targets: Sequence[str], *, comments: bool
+) -> tuple[Source, Json | None]:
+    """Read the pull request, and what there is of its picks; with the last of its `comments`, if they are asked for."""
     asked = {f"tip{at}": f"refs/heads/{target}" for at, target in enumerate(targets)}
     query = SOURCE.format(
         variables="".join(f", ${name}: String!" for name in asked),
         pull=candidates.PULL,
         labelings=candidates.LABELINGS,
+        written=candidates.WRITTEN,
         commit=COMMIT,
         range=RANGE,
         targets=" ".join(TARGET.format(at=at) for at in range(len(targets))),
     )
-    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", **asked}
-    return _source(ask(query, {**_where(subject.repository), **given})["repository"], label, targets)
+    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", "comments": comments, **asked}
+    found = ask(query, {**_where(subject.repository), **given})["repository"]
+    return _source(found, label, targets), found["pullRequest"].get("comments")
 
 
 def branches(ask: Ask, repository: Repository, like: str) -> list[str]:
