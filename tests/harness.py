@@ -10,6 +10,7 @@ import atexit
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.cut import Cut
 
 PASSED_ON = ("PATH", "HOME", "SSL_CERT_FILE", "LANG")
 TIMEOUT = 90  # seconds; nothing here takes a tenth of it
@@ -52,6 +55,13 @@ class Bot:
         env = self.environment(name, payload) | variables
         place = Path(env["GITHUB_EVENT_PATH"]).parent
         code = _forked(env, place / "log")
+        return _left(place, code, _read(place / "log"))
+
+    def kill(self, name: str, payload: Mapping[str, Any], cut: Cut, **variables: str) -> Run:
+        """Run it for `cut` to kill; the code is then that of a process that was killed."""
+        env = self.environment(name, payload) | variables
+        place = Path(env["GITHUB_EVENT_PATH"]).parent
+        code = _forked(env, place / "log", cut)
         return _left(place, code, _read(place / "log"))
 
     def start(self, name: str, payload: Mapping[str, Any], **variables: str) -> subprocess.Popen[str]:
@@ -97,12 +107,17 @@ def _left(place: Path, code: int, log: str) -> Run:
     return Run(code, log, _read(place / "summary"), _outputs(_read(place / "output")))
 
 
-def _forked(env: Mapping[str, str], log: Path) -> int:
+def _forked(env: Mapping[str, str], log: Path, cut: Cut | None = None) -> int:
+    """Say to `cut` which process it is, before it begins."""
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(TIMEOUT)
         asking.connect(_zygote())
         asking.sendall(json.dumps({"env": dict(env), "log": str(log)}).encode() + b"\n")
-        return int(asking.recv(16))
+        pid = int(asking.recv(16))
+        if cut:
+            cut.pid = pid
+        asking.sendall(b"go\n")
+        return int(asking.recv(16) or -signal.SIGKILL)
 
 
 @cache

@@ -65,13 +65,16 @@ class Trial:
 
     def ledger(self, event: dict[str, Any]) -> list[str]:
         """Return the states of the item's effects."""
-        sql = f"SELECT state FROM mm_ledger WHERE number = {event['number']:d}"  # a number
+        return [state for (state,) in self.query(f"SELECT state FROM mm_ledger WHERE number = {event['number']:d}")]
+
+    def query(self, sql: str) -> list[Any]:
         if self.database is None:
-            with closing(sqlite3.connect(self.bot.home / ".mattermod/state.sqlite")) as file:
-                return [state for (state,) in file.execute(sql)]
+            path = self.bot.home / ".mattermod/state.sqlite"
+            with closing(sqlite3.connect(path)) as file:
+                return list(file.execute(sql)) if path.exists() and path.stat().st_size else []
         with closing(connect(self.database)) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
-            return [state for (state,) in cursor.fetchall()]
+            return list(cursor.fetchall())
 
     def assert_settled(self, event: dict[str, Any]) -> None:
         """One comment, confirmed, and another delivery writes nothing."""

@@ -1,6 +1,7 @@
 """A process that has imported what a run needs, and makes each run by a fork: a process of its own without the wait.
 
-It takes a connection for each run, with a line of JSON (`env` and the file `log`), and answers with the exit code.
+It takes a connection for each run, with a line of JSON (`env` and the file `log`), answers with the number of its
+process, waits for another line to begin, and answers with the exit code.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def serve(path: str) -> None:
 def _run(connection: socket.socket) -> None:
     code = BUG
     try:
-        asked = json.loads(connection.makefile().readline())
+        lines = connection.makefile()
+        asked = json.loads(lines.readline())
+        connection.sendall(str(os.getpid()).encode())
+        lines.readline()
         log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
