@@ -197,18 +197,19 @@ def _checked(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _merged(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effect]:
-    """What waited for the merge is due, and what label and milestone ask for."""
+    """What waited for the merge is due, and what label and milestone ask for; what a run that died left untold, too."""
     pull, asks = event.subject, event.is_news(label_cause(config.label))
     if not (asks or event.action in ("closed", "milestoned", RESUMED)):
         return
     rows = {row.target: row for row in facts.picks(pull)}
+    unfinished = any(row.is_going or not row.told for row in rows.values())
     if not pull.carries(config.label):
-        if any(row.is_going for row in rows.values()):
+        if unfinished:
             yield Pick(subject=pull, rule=config.rule)
         return
     targets = branches_of(pull.milestone_title or "", config.milestones)
     again = tuple(each for each in targets if asks and each in rows and rows[each].state in ENDED_BADLY)
-    if again or not targets or set(targets) - rows.keys() or any(row.is_going for row in rows.values()):
+    if again or not targets or set(targets) - rows.keys() or unfinished:
         yield Pick(
             subject=pull,
             rule=config.rule,
