@@ -98,15 +98,17 @@ class Picker:
             self._ask(self._effect.by)
         self._read_rows()
         error: Exception | None = None
-        if self._is_anything_to_do():
-            try:
+        try:
+            if self._is_anything_to_do():
                 with self._held():
                     self._read_rows()
                     self._go_on()
-            except (Stopped, Refused):
-                raise
-            except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
-                error = problem
+            elif not all(row.told for row in self._rows.values()):
+                self._look()  # a run that died has left it to this one to say what it has opened
+        except (Stopped, Refused):
+            raise
+        except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
+            error = problem
         return PickEnded(
             self._subject,
             by=self._effect.by,
@@ -191,7 +193,10 @@ class Picker:
         """Read it as it is now: that it was merged is never taken from an event."""
         targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
-        return self._github.source(self._subject, self._effect.label, list(targets), comments=comments)
+        source = self._github.source(self._subject, self._effect.label, list(targets), comments=comments)
+        mine = [each.author for each in source.pulls if each.ours and each.state == "open"] if source else []
+        self._account = mine[0] if mine else self._account
+        return source
 
     def _ask_by_label(self, source: Source | None) -> None:
         """The request is that of whoever put the label on. Raises Refused when theirs does not count, or Overtaken."""

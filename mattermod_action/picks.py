@@ -85,12 +85,13 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A pull request from `head`, a branch of a pick, into `base`; `ours` is that this token opened it."""
+    """A pull request from `head`, a branch of a pick, into `base`; `ours` is that `author` is who this token is of."""
 
     number: int
     state: str
     head: str
     base: str
+    author: str
     ours: bool
 
 

@@ -35,7 +35,9 @@ query ($owner: String!, $name: String!, $number: Int!, $made: String!, $comments
     }}
     made: refs(refPrefix: "refs/heads/", query: $made, first: 100) {{ nodes {{
       name target {{ oid }}
-      associatedPullRequests(last: 10) {{ nodes {{ number state baseRefName isCrossRepository viewerDidAuthor }} }}
+      associatedPullRequests(last: 10) {{ nodes {{
+        number state baseRefName isCrossRepository viewerDidAuthor author {{ __typename login }}
+      }} }}
     }} }}
     {targets}
   }}
@@ -151,7 +153,12 @@ def _existing(branch: Json) -> list[Existing]:
     """What was opened from a branch; one of a fork only has a branch of the same name."""
     return [
         Existing(
-            node["number"], node["state"].lower(), branch["name"], node["baseRefName"], bool(node["viewerDidAuthor"])
+            number=node["number"],
+            state=node["state"].lower(),
+            head=branch["name"],
+            base=node["baseRefName"],
+            author=candidates.login(node["author"]),
+            ours=bool(node["viewerDidAuthor"]),
         )
         for node in branch["associatedPullRequests"]["nodes"]
         if node and not node["isCrossRepository"]
