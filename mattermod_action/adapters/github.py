@@ -108,28 +108,33 @@ class PyGithubGitHub:
     def subject(self, subject: Subject) -> Subject | None:
         is_pull = isinstance(subject, PullRequest)
         path = f"{_path(subject.repository)}/{'pulls' if is_pull else 'issues'}/{subject.number}"
+        payload = {"repository": _as_payload(subject.repository)}
+        parse: Callable[[Mapping[str, Any], Mapping[str, Any]], Subject] = pull_request if is_pull else issue
         try:
-            data = self._read(lambda: self._json("GET", path), PULLS if is_pull else ISSUES)
+            return self._read(lambda: parse(payload, self._json("GET", path)), PULLS if is_pull else ISSUES)
         except Refused:
             return None
-        payload = {"repository": _as_payload(subject.repository)}
-        return pull_request(payload, data) if is_pull else issue(payload, data)
 
     def item(self, repository: Repository, number: int) -> Subject | None:
         """An issue shows itself at once; of a pull request its issue says that it is one."""
+        path, payload = f"{_path(repository)}/issues/{number}", {"repository": _as_payload(repository)}
+
+        def read() -> tuple[Subject, bool]:
+            data = self._json("GET", path)
+            return issue(payload, data), "pull_request" in data
+
         try:
-            data = self._read(lambda: self._json("GET", f"{_path(repository)}/issues/{number}"), ISSUES)
+            found, is_pull = self._read(read, ISSUES)
         except Refused:
             return None
-        found = issue({"repository": _as_payload(repository)}, data)
-        return self.pull(repository, number) if "pull_request" in data else found
+        return self.pull(repository, number) if is_pull else found
 
     def pull(self, repository: Repository, number: int) -> PullRequest | None:
+        path, payload = f"{_path(repository)}/pulls/{number}", {"repository": _as_payload(repository)}
         try:
-            data = self._read(lambda: self._json("GET", f"{_path(repository)}/pulls/{number}"), PULLS)
+            return self._read(lambda: pull_request(payload, self._json("GET", path)), PULLS)
         except Refused:
             return None
-        return pull_request({"repository": _as_payload(repository)}, data)
 
     def comment(self, subject: Subject, body: str) -> str:
         path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
@@ -201,12 +206,16 @@ class PyGithubGitHub:
     def enqueue(self, node: str, sha: str) -> None:
         """https://docs.github.com/en/graphql/reference/pulls#enqueuepullrequest."""
         variables = {"node": node, "sha": sha}
-        ask = partial(self._requester.graphql_query, candidates.ENQUEUE, variables)
+        ask = partial(self._data, candidates.ENQUEUE, variables)
         self._call(ask, "put a pull request into the merge queue", f"{CONTENTS} and {PULLS}")
 
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
-        return dict(self._read(partial(self._requester.graphql_query, query, variables), READINESS)[1]["data"])
+        return self._read(partial(self._data, query, variables), READINESS)
+
+    def _data(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Of an answer that is no JSON the library makes a text."""
+        return dict(self._requester.graphql_query(query, variables)[1]["data"])
 
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.
@@ -250,7 +259,7 @@ class PyGithubGitHub:
 
     def _default_branch(self, place: Place) -> str:
         path = f"/repos/{place.repository}"
-        return str(self._read(lambda: self._json("GET", path), "`metadata: read`")["default_branch"])
+        return str(self._field(path, "default_branch", "`metadata: read`"))
 
     def find_run(self, place: Place, key: str, since: datetime) -> str | None:
         """https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow."""
@@ -305,8 +314,7 @@ class PyGithubGitHub:
     def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
         """https://docs.github.com/en/rest/commits/commits#compare-two-commits says where the two have parted."""
         path = f"{_path(repository)}/compare/{quote(target, safe='')}...{base}?per_page=1"
-        parted = self._read(lambda: self._json("GET", path), CONTENTS)["merge_base_commit"]
-        since = parted["commit"]["committer"]["date"]
+        since = self._field(path, "merge_base_commit", CONTENTS)["commit"]["committer"]["date"]
         return sources.touches(self._code, repository, (base, f"refs/heads/{target}", since), paths)
 
     def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
@@ -326,14 +334,13 @@ class PyGithubGitHub:
     def auto_merge(self, subject: Subject, method: str) -> None:
         """https://docs.github.com/en/graphql/reference/pulls#enablepullrequestautomerge."""
         path = f"{_path(subject.repository)}/pulls/{subject.number}"
-        node = self._read(lambda: self._json("GET", path), PULLS)["node_id"]
-        ask = partial(self._requester.graphql_query, sources.AUTO_MERGE, {"node": node, "method": method.upper()})
+        node = self._field(path, "node_id", PULLS)
+        ask = partial(self._data, sources.AUTO_MERGE, {"node": node, "method": method.upper()})
         self._call(ask, "merge a pull request when it is ready", f"{CONTENTS} and {PULLS}")
 
     def _code(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """What a pick depends on is in the code, too."""
-        ask = partial(self._requester.graphql_query, query, variables)
-        return dict(self._read(ask, f"{CONTENTS} and {PULLS}")[1]["data"])
+        return self._read(partial(self._data, query, variables), f"{CONTENTS} and {PULLS}")
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"
@@ -363,10 +370,9 @@ class PyGithubGitHub:
         """https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user."""
         path = f"{_path(repository)}/collaborators/{quote(login)}/permission"
         try:
-            data = self._read(lambda: self._json("GET", path), "`metadata: read`")
+            return self._read(lambda: _role(self._json("GET", path)), "`metadata: read`")
         except Refused:
             return "none"
-        return str(data.get("role_name") or data["permission"])
 
     def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
         path = f"{_path(pull.repository)}/pulls/{pull.number}/files"
@@ -405,7 +411,7 @@ class PyGithubGitHub:
         """Read a list to its end, whose pages have it as `name`."""
         for page in count(1):
             address = f"{path}{'&' if '?' in path else '?'}per_page={PAGE}&page={page}"
-            items = self._read(partial(self._json, "GET", address), permission)[name]
+            items = self._field(address, name, permission)
             yield from items
             if len(items) < PAGE:
                 return
@@ -468,6 +474,10 @@ class PyGithubGitHub:
                     raise Down(str(error)) from error  # an unsure read is only a read that failed
                 self._clock.sleep(pause)
         raise AssertionError("unreachable: the last pause is None")
+
+    def _field(self, path: str, name: str, permission: str) -> Any:
+        """One field of what is read: an answer that lacks it cannot be read."""
+        return self._read(lambda: self._json("GET", path)[name], permission)
 
     def _write(self, verb: str, path: str, body: object, what: str, permission: str) -> dict[str, Any]:
         self._writes += 1
@@ -554,6 +564,11 @@ def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:
     email = str(who["email"] or "")
     hidden = _NOREPLY.fullmatch(email)
     return Authorship(sha, email, (who["user"] or {}).get("login") or (hidden[1] if hidden else ""))
+
+
+def _role(data: Mapping[str, Any]) -> str:
+    """Servers of old know no names of roles."""
+    return str(data.get("role_name") or data["permission"])
 
 
 def _url_of_new(comment: Mapping[str, Any]) -> str:
