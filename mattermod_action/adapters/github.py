@@ -160,7 +160,7 @@ class PyGithubGitHub:
         body = {"team_reviewers": list(teams), "reviewers": list(people)}
         body = {name: asked for name, asked in body.items() if asked}
         path = f"{_path(subject.repository)}/pulls/{subject.number}/requested_reviewers"
-        self._write("POST", path, body, "request a review", PULLS)
+        self._write("POST", path, body, "request a review", PULLS, shows="number")
 
     def update_branch(self, subject: PullRequest, sha: str) -> None:
         """https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch: an App must write the head, too."""
@@ -329,7 +329,8 @@ class PyGithubGitHub:
         """https://docs.github.com/en/rest/issues/issues#update-an-issue."""
         wanted = {"milestone": milestone, "assignees": list(assignees)}
         body = {name: value for name, value in wanted.items() if value}
-        self._write("PATCH", f"{_path(subject.repository)}/issues/{subject.number}", body, "change an issue", PULLS)
+        path = f"{_path(subject.repository)}/issues/{subject.number}"
+        self._write("PATCH", path, body, "change an issue", PULLS, shows="number")
 
     def auto_merge(self, subject: Subject, method: str) -> None:
         """https://docs.github.com/en/graphql/reference/pulls#enablepullrequestautomerge."""
@@ -344,7 +345,7 @@ class PyGithubGitHub:
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels"
-        self._write("POST", path, {"labels": list(labels)}, "add labels", CONVERSATION)
+        self._write("POST", path, {"labels": list(labels)}, "add labels", CONVERSATION, shows=LIST)
 
     def remove_label(self, subject: Subject, label: str) -> None:
         path = f"{_path(subject.repository)}/issues/{subject.number}/labels/{quote(label, safe='')}"
@@ -364,7 +365,7 @@ class PyGithubGitHub:
         body = {"state": status.state, "context": status.context, "description": status.description}
         more = {"target_url": status.url} if status.url else {}
         path = f"{_path(repository)}/statuses/{sha}"
-        self._write("POST", path, {**body, **more}, "set a status", STATUSES)
+        self._write("POST", path, {**body, **more}, "set a status", STATUSES, shows="id")
 
     def role(self, repository: Repository, login: str) -> str:
         """https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user."""
@@ -479,11 +480,17 @@ class PyGithubGitHub:
         """One field of what is read: an answer that lacks it cannot be read."""
         return self._read(lambda: self._json("GET", path)[name], permission)
 
-    def _write(self, verb: str, path: str, body: object, what: str, permission: str) -> dict[str, Any]:
+    def _write(
+        self, verb: str, path: str, body: object, what: str, permission: str, *, shows: str = ""
+    ) -> dict[str, Any]:
+        """Send it once. Raises Unsure when the answer lacks what it `shows` of what was written."""
         self._writes += 1
         if self._writes > FREE_WRITES:
             self._clock.sleep(WRITE_PAUSE)
-        return self._call(lambda: self._json(verb, path, body), what, permission)
+        data = self._call(lambda: self._json(verb, path, body), what, permission)
+        if shows and shows not in data:
+            raise Unsure(f"GitHub's answer does not show that it did {what}")
+        return data
 
     def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
         _, data = self._requester.requestJsonAndCheck(verb, path, input=body)
