@@ -180,6 +180,11 @@ class Recheck(Once):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Heeded(Once):
+    """Nothing but a row by which a request that asks for something once more is known to have had it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateBranch(Once):
     """Merge the base into the head, if the head is still `sha`."""
 
@@ -296,14 +301,16 @@ class RemoveLabel(Ensure):
 class Pick(Ensure):
     """Note that `by` wants the pull request on these `targets`, and bring it there as `rule` says.
 
-    What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed. `label` is the
-    one that asks, which has to be on the pull request still; then whoever GitHub says has put it on is who asks. A
-    `refusal` is why nothing can be picked at all.
+    What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed, tried once more
+    for each `request`, which tells one comment or label event from another. `label` is the one that asks, which has to
+    be on the pull request still; then whoever GitHub says has put it on is who asks. A `refusal` is why nothing can be
+    picked at all.
     """
 
     rule: PickRule
     targets: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
+    request: tuple[str | int, ...] = ()
     by: str = ""
     label: str = ""
     refusal: str = ""

@@ -15,11 +15,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import texts
-from mattermod_action.effects import Need
+from mattermod_action.effects import Heeded, Need
 from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Stopped, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.facts import at_least
 from mattermod_action.labellers import does_not_count, is_listed
+from mattermod_action.ledger import CONFIRMED
 from mattermod_action.picks import (
     CONFLICT,
     CONFLICTS_CONTEXT,
@@ -123,8 +124,19 @@ class Picker:
 
     def _is_anything_to_do(self) -> bool:
         asked = {*self._effect.targets} - self._rows.keys()
-        again = any(self._rows[each].state in ENDED_BADLY for each in self._effect.again if each in self._rows)
-        return bool(asked) or again or bool(self._going())
+        return bool(asked or self._going() or self._again())
+
+    def _again(self) -> list[Row]:
+        """What is to be tried once more, unless that was done for this very request already."""
+        found = [self._rows[each] for each in self._effect.again if each in self._rows]
+        bad = [row for row in found if row.state in ENDED_BADLY]
+        return bad if bad and self._store.entry(self._heeded.key) is None else []
+
+    @property
+    def _heeded(self) -> Heeded:
+        effect = self._effect
+        once = ("picks", *effect.request)
+        return Heeded(subject=self._subject, feature=effect.feature, once=once, cause=effect.cause)
 
     def _ask(self, by: str) -> None:
         if self._effect.targets:
@@ -179,9 +191,10 @@ class Picker:
         source = self._look()
         if self._effect.label:
             self._ask_by_label(source)
-        for target in self._effect.again:
-            if (row := self._rows.get(target)) and row.state in ENDED_BADLY:
-                self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", reason="")
+        for row in self._again():
+            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", reason="")
+        if self._effect.request:
+            self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
             before = dict(self._rows)
             self._round(source)

@@ -169,18 +169,26 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
 
 def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: Facts) -> Iterator[Effect]:
     """Raise Refused for what is no request at all; what is in the way of one branch is told of that branch."""
-    given, cause = event.given, "/cherry-pick"
+    given, cause, request = event.given, "/cherry-pick", ("comment", event.given.comment_id)
     match args:
         case ("status",):
             text = table(facts.picks(given.subject)) or NOTHING
             yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=cause)
         case ("retry",):
             bad = tuple(row.target for row in facts.picks(given.subject) if row.state in ENDED_BADLY)
-            yield Pick(subject=given.subject, rule=config.rule, again=bad, by=given.author, cause=cause)
+            yield Pick(
+                subject=given.subject, rule=config.rule, again=bad, request=request, by=given.author, cause=cause
+            )
         case ("retry", *names):
             targets = _checked(names)
             yield Pick(
-                subject=given.subject, rule=config.rule, targets=targets, again=targets, by=given.author, cause=cause
+                subject=given.subject,
+                rule=config.rule,
+                targets=targets,
+                again=targets,
+                request=request,
+                by=given.author,
+                cause=cause,
             )
         case _:
             yield Pick(subject=given.subject, rule=config.rule, targets=_checked(args), by=given.author, cause=cause)
@@ -215,6 +223,7 @@ def _merged(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Ef
             rule=config.rule,
             targets=targets,
             again=again,
+            request=("label", event.at.isoformat()) if asks else (),
             label=config.label,
             refusal="" if targets else _no_target(pull),
             cause=label_cause(config.label),
