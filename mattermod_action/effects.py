@@ -151,10 +151,14 @@ class PostChat(Once):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TellPicks(Comment):
-    """The one comment on what is picked of a pull request, edited as that goes on. It tells the `rows` as they are."""
+    """The one comment on what is picked of a pull request, edited as that goes on. It tells the `rows` as they are.
+
+    `halted` is that something has stopped their picks half-way, which the next sweep goes on with.
+    """
 
     kept = True
     rows: tuple[Row, ...]
+    halted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,8 +169,9 @@ class Hands:
         """Have a comment that stands there say what is so now, and note which rows it tells; say if it was changed."""
         found = outcome.what != "posted"
         changed = found and self._world.github.edit_comment(effect.subject, outcome.url, effect.body)
+        wait = 0.0 if effect.halted else WAITING
         for row in effect.rows:
-            self._world.store.tell_pick(row, int(outcome.url.rpartition("-")[2] or 0), WAITING)
+            self._world.store.tell_pick(row, int(outcome.url.rpartition("-")[2] or 0), wait)
         return changed
 
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:

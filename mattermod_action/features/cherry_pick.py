@@ -277,4 +277,5 @@ def _told(event: PickEnded, rows: Sequence[Row], config: Config) -> Iterator[Eff
         yield RemoveLabel(subject=subject, label=config.label, cause=cause)
     text = table(rows) + (CHECKS if event.account == GITHUB_TOKEN else "")
     untold = tuple(row for row in rows if not row.told)
-    yield TellPicks(subject=subject, text=text, once=("summary",), cause=cause, rows=untold)
+    halted = event.error is not None
+    yield TellPicks(subject=subject, text=text, once=("summary",), cause=cause, rows=untold, halted=halted)
