@@ -22,6 +22,7 @@ from mattermod_action.events import (
     CommandGiven,
     IssueSeen,
     MergeConsidered,
+    PickEnded,
     PullRequestSeen,
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
@@ -47,7 +48,7 @@ RESULTS = {
     "dropped": "nothing, it is not called for any more",
 }
 _Seen = (PullRequestSeen, IssueSeen)
-_Resumed = (*_Seen, MergeConsidered)  # what a sweep comes back to
+_Resumed = (*_Seen, MergeConsidered, PickEnded)  # what a sweep comes back to
 
 
 class Bot:
