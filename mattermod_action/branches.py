@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING
 
-from mattermod_action.texts import filled
+from mattermod_action.texts import filled, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LONGEST = 200  # characters of the name of a branch; that of its pick is longer
+NEAREST, LIKE = 3, 0.5  # names that are said when one is not found, and how like they must be
 NUMBERS = ("major", "minor", "patch")
 _PLACE = re.compile(r"\{(\w*)\}")
 # https://git-scm.com/docs/git-check-ref-format
@@ -47,6 +49,12 @@ def branches_of(milestone: str, templates: Mapping[str, Sequence[str]]) -> tuple
         if found := re.fullmatch(_pattern(template), milestone.strip()):
             return tuple(dict.fromkeys(filled(branch, found.groupdict()) for branch in branches))
     return ()
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Say which of these names may have been meant, "" when none is like it."""
+    near = difflib.get_close_matches(name, names, NEAREST, cutoff=LIKE)
+    return f"; near it: {', '.join(map(quoted, near))}" if near else ""
 
 
 def _pattern(template: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mattermod_action.branches import branches_of
+from mattermod_action.branches import branches_of, nearest
 from mattermod_action.errors import Mistake, Refused
 from mattermod_action.texts import quoted
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from mattermod_action.features.cherry_pick import Config
     from mattermod_action.ports import GitHub
 
-NEAREST = 3  # names of branches that are said when one is not found
 OFF = "`cherry_pick` is off: nothing of it is looked up"
 NONE_OPEN = "there are no open milestones in {repository}"
 STANDS = "milestone {title}: {branches}"
@@ -62,6 +60,4 @@ def _of_names(config: Config, branches: Sequence[str]) -> Iterator[Line]:
 
 
 def _missing(what: str, branch: str, branches: Sequence[str]) -> Line:
-    near = difflib.get_close_matches(branch, branches, NEAREST, cutoff=0.5)
-    hint = f"; near it: {', '.join(map(quoted, near))}" if near else ""
-    return Line(MISSING.format(what=what, branch=quoted(branch), near=hint), wrong=True)
+    return Line(MISSING.format(what=what, branch=quoted(branch), near=nearest(branch, branches)), wrong=True)

@@ -7,23 +7,21 @@ died has made is found, and nothing is made twice.
 
 from __future__ import annotations
 
-import difflib
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import texts
+from mattermod_action.branches import nearest
 from mattermod_action.effects import Heeded, Need
 from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Stopped, Unsure
 from mattermod_action.events import PickEnded
-from mattermod_action.facts import at_least
 from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.ledger import CONFIRMED
+from mattermod_action.opening import Opening
 from mattermod_action.picks import (
     CONFLICT,
-    CONFLICTS_CONTEXT,
     ENDED_BADLY,
     EXISTS,
     FAILED,
@@ -43,10 +41,9 @@ from mattermod_action.picks import (
     choose,
     head_ref,
 )  # fmt: skip
-from mattermod_action.ports import NewPull, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from mattermod_action.effects import Pick
     from mattermod_action.picks import Chosen, Existing, Row, Source
@@ -58,7 +55,6 @@ PATIENCE = 80.0  # seconds to wait for another run that is at the same pull requ
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
 BEGINNING = 3  # characters of a name by which those like it are looked for
-NEAREST = 3  # names of branches that are said when one is not found
 TOUCHED = 5  # files that conflict of which it is told who changed them
 
 UNLABELED = "the label was taken off before that"
@@ -73,7 +69,6 @@ SENTENCES = {
     PROTECTED: "a rule of this repository does not let me create the branch {head}",
     WORKFLOWS: "it changes files of `.github/workflows`, and `cherry-pick-token` has no permission `workflows`",
 }
-HAS_CONFLICTS = "Commit without conflict markers"
 
 
 class Picker:
@@ -234,10 +229,11 @@ class Picker:
             for row in self._going(QUEUED, PICKING, PUSHED):
                 self._recognise(row, source)
             self._pick(source)
+            opening = Opening(self._world, self._rule, source)
             for row in self._going(PUSHED):
-                self._open(row, source)
+                self._open(row, opening)
             for row in self._going(OPENED):
-                self._finish(row, source)
+                self._finish(row, opening)
 
     def _check_who(self) -> None:
         """Whoever has asked must be allowed to still; what has been pushed is brought to its end."""
@@ -274,9 +270,7 @@ class Picker:
 
     def _missing(self, target: str) -> str:
         """Name the branches that may have been meant."""
-        names = self._github.branches(self._subject.repository, target[:BEGINNING])
-        near = difflib.get_close_matches(target, names, NEAREST, cutoff=0.5)
-        return f"{MISSING}; near it: {', '.join(map(texts.quoted, near))}" if near else MISSING
+        return MISSING + nearest(target, self._github.branches(self._subject.repository, target[:BEGINNING]))
 
     def _pick(self, source: Source) -> None:
         rows = self._going(QUEUED, PICKING)
@@ -353,10 +347,10 @@ class Picker:
             head, said = texts.quoted(row.head_ref), texts.quoted(refusal, 300)
             self._move(row, REFUSED, reason=sentence.format(head=head, said=said))
 
-    def _open(self, row: Row, source: Source) -> None:
+    def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
         try:
-            number = self._open_as(row, source, draft=bool(row.reason))
+            number, self._account = opening.open(row)
         except Unsure:
             return  # the next round finds it, or tries again, and GitHub takes no second one
         except Refused as refusal:
@@ -365,64 +359,13 @@ class Picker:
             known = "No commits between" in str(refusal)
             self._move(row, FINISHED if known else REFUSED, reason=KNOWN if known else str(refusal))
             return
-        self._opened.append(self._page(number))
+        self._opened.append(opening.page(number))
         self._move(row, OPENED, pull_number=number)
 
-    def _open_as(self, row: Row, source: Source, *, draft: bool) -> int:
-        """Where a plan has no drafts, one with conflicts is opened all the same: its status is red."""
-        words = {
-            "number": str(source.pull.number),
-            "branch": row.target,
-            "title": source.title,
-            "author": texts.addressed("USERNAME", source.pull.author),
-        }
-        title, body = texts.filled(self._rule.title, words), texts.filled(self._rule.body, words, quote="title branch")
-        try:
-            new = NewPull(title[:256], body, row.head_ref, row.target, draft)
-            number, self._account = self._github.open_pull(self._subject.repository, new)
-        except Refused as refusal:
-            if not draft or "raft" not in str(refusal):
-                raise
-            return self._open_as(row, source, draft=False)
-        return number
-
-    def _finish(self, row: Row, source: Source) -> None:
+    def _finish(self, row: Row, opening: Opening) -> None:
         """All of it may be done again."""
-        github, draft = self._world.github, bool(row.reason)
-        pull = replace(source.pull, number=row.pull_number or 0, labels=(), url=self._page(row.pull_number))
-        people = self._people(source)
-        labels = self._labels(source, draft=draft)
-        steps: list[Callable[[], object]] = []
-        if draft:
-            status = Status(CONFLICTS_CONTEXT, "failure", HAS_CONFLICTS, "")
-            steps.append(lambda: github.set_status(pull.repository, row.head_sha, status))
-        if labels:
-            steps.append(lambda: github.add_labels(pull, labels))
-        if people or source.pull.milestone_number:
-            steps.append(lambda: github.prepare_pull(pull, source.pull.milestone_number, people))
-        if people:
-            steps.append(lambda: github.request_review(pull, (), people))
-        if self._rule.auto_merge and not draft:
-            steps.append(lambda: self._github.auto_merge(pull, self._rule.auto_merge))
-        for step in steps:
+        for step in opening.steps(row):
             self._hold()
             with suppress(Refused):  # such as a review by who cannot give one: the pull request stands all the same
                 step()
         self._move(row, FINISHED)
-
-    def _labels(self, source: Source, *, draft: bool) -> list[str]:
-        patterns = [pattern.casefold() for pattern in self._rule.copy_labels]
-        copied = [
-            label for label in source.pull.labels if any(fnmatchcase(label.casefold(), each) for each in patterns)
-        ]
-        return list(dict.fromkeys([*self._rule.labels, *([self._rule.conflict_label] if draft else []), *copied]))
-
-    def _people(self, source: Source) -> list[str]:
-        """The author, if they may write, else whoever approved first."""
-        author, facts = source.pull.author, self._world.facts
-        if not source.pull.author_is_bot and at_least(facts.role(self._subject.repository, author), "write"):
-            return [author]
-        return [login for login in source.approvals if login != author and not login.endswith("[bot]")][:1]
-
-    def _page(self, number: int | None) -> str:
-        return f"{self._subject.url.rpartition('/')[0]}/{number}"

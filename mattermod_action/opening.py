@@ -1,0 +1,88 @@
+"""The pull request of a pick: its words, its labels, and who is asked to look at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mattermod_action import texts
+from mattermod_action.errors import Refused
+from mattermod_action.facts import at_least
+from mattermod_action.picks import CONFLICTS_CONTEXT
+from mattermod_action.ports import NewPull, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mattermod_action.picks import Row, Rule, Source
+    from mattermod_action.world import World
+
+TITLE = 256  # characters; GitHub takes no longer one
+HAS_CONFLICTS = Status(CONFLICTS_CONTEXT, "failure", "There are conflict markers in its files", "")
+
+
+class Opening:
+    """Opens what was picked of one pull request. A row that has a `reason` has conflicts in its files."""
+
+    def __init__(self, world: World, rule: Rule, source: Source) -> None:
+        self._world, self._rule, self._source = world, rule, source
+
+    def open(self, row: Row) -> tuple[int, str]:
+        """Return the number, and who has opened it. Raises Refused, Unsure.
+
+        Where there are no drafts, one with conflicts is opened all the same: its status is red.
+        """
+        try:
+            return self._open(row, draft=bool(row.reason))
+        except Refused as refusal:
+            if not row.reason or "draft" not in str(refusal).casefold():
+                raise
+            return self._open(row, draft=False)
+
+    def _open(self, row: Row, *, draft: bool) -> tuple[int, str]:
+        pull = self._source.pull
+        words = {
+            "number": str(pull.number),
+            "branch": row.target,
+            "title": self._source.title,
+            "author": texts.addressed("USERNAME", pull.author),
+        }
+        title, body = texts.filled(self._rule.title, words), texts.filled(self._rule.body, words, quote="title branch")
+        new = NewPull(title[:TITLE], body, row.head_ref, row.target, draft)
+        return self._world.picking.open_pull(pull.repository, new)
+
+    def steps(self, row: Row) -> Iterator[Callable[[], object]]:
+        """What is done to it, each by itself; all of it may be done again."""
+        github, source, conflicts = self._world.github, self._source, bool(row.reason)
+        number = row.pull_number or 0
+        pull = replace(source.pull, number=number, labels=(), url=self.page(number))
+        people = self._people()
+        if conflicts:
+            yield partial(github.set_status, pull.repository, row.head_sha, HAS_CONFLICTS)
+        if labels := self._labels(conflicts=conflicts):
+            yield partial(github.add_labels, pull, labels)
+        if people or source.pull.milestone_number:
+            yield partial(github.prepare_pull, pull, source.pull.milestone_number, people)
+        if people:
+            yield partial(github.request_review, pull, (), people)
+        if self._rule.auto_merge and not conflicts:
+            yield partial(self._world.picking.auto_merge, pull, self._rule.auto_merge)
+
+    def _labels(self, *, conflicts: bool) -> list[str]:
+        patterns = [pattern.casefold() for pattern in self._rule.copy_labels]
+        mine = self._source.pull.labels
+        copied = [label for label in mine if any(fnmatchcase(label.casefold(), each) for each in patterns)]
+        warned = [self._rule.conflict_label] if conflicts else []
+        return list(dict.fromkeys([*self._rule.labels, *warned, *copied]))
+
+    def _people(self) -> list[str]:
+        """The author, if they may write, else whoever approved first."""
+        pull, facts = self._source.pull, self._world.facts
+        if not pull.author_is_bot and at_least(facts.role(pull.repository, pull.author), "write"):
+            return [pull.author]
+        return [login for login in self._source.approvals if login != pull.author and not login.endswith("[bot]")][:1]
+
+    def page(self, number: int) -> str:
+        return f"{self._source.pull.url.rpartition('/')[0]}/{number}"
