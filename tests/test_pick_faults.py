@@ -409,8 +409,9 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._over.is_set():
-            commands = [(path, read(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
-            # Which does not mind that folders go while it walks.
+            # `glob` minds that processes and folders go while it looks.
+            paths = (Path("/proc", name, "cmdline") for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208  # as said
+            commands = [(path, read(path)) for path in paths]
             names = (Path(place, name) for place, _, names in os.walk(self._folder) for name in names)
             files = [(path, read(path)) for path in names]
             self.samples += 1
