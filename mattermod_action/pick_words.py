@@ -23,7 +23,7 @@ TOUCHED = (
     "\n\nSince {branch} parted from it, these have changed the same files on the base, and may be needed first:\n\n"
 )
 BY_HAND = "To finish by hand:"
-AFTERWARDS = "Then `/cherry-pick retry {target}` opens the pull request."
+AFTERWARDS = "Then {command} opens the pull request."
 IN_DRAFT = "The draft #{number} has the conflict in its files."
 LINES = "Lines that conflict"
 FILES_SHOWN, PATHS_SHOWN, TOUCHES_SHOWN = 5, 20, 20  # of what conflicts in one comment
@@ -79,4 +79,5 @@ def _by_hand(row: Row, told: Told) -> str:
         "git cherry-pick --continue",
         f"git push origin {head}",
     )
-    return f"{BY_HAND}\n\n{fenced(chr(10).join(lines), 'sh')}\n\n{AFTERWARDS.format(target=row.target)}"
+    again = quoted(f"/cherry-pick retry {row.target}", 250)
+    return f"{BY_HAND}\n\n{fenced(chr(10).join(lines), 'sh')}\n\n{AFTERWARDS.format(command=again)}"

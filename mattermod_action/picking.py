@@ -284,8 +284,7 @@ class Picker:
 
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
         own = chosen.own if len(chosen.own) > 1 else ()
-        self._hold()
-        git = self._world.git(self._rule.committer)
+        git = self._world.git(self._rule.committer, self._hold)
         tips = [source.tips[row.target] for row in rows]
         with git.fetched(self._subject.repository, tips, chosen.picks, own) as work:
             if own and not work.matches(chosen.picks, own):
@@ -329,11 +328,9 @@ class Picker:
         """All at once; what was refused together with others is tried alone, since one may stand for all."""
         if not rows:
             return
-        self._hold()
         answers = work.push({row.head_ref: row.head_sha for row in rows})
         refused = [row for row in rows if answers[row.head_ref]]
         for row in refused if len(rows) > 1 else ():
-            self._hold()
             answers |= work.push({row.head_ref: row.head_sha})
         for row in rows:
             self._pushed(row, answers[row.head_ref])

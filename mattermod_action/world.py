@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mattermod_action.errors import Mistake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
@@ -92,10 +93,10 @@ class World:
 
         return PyGithubGitHub(self.inputs.api_url, self.inputs.pick_token, self.inputs.bot_logins, self.clock)
 
-    def git(self, committer: str) -> Git:
+    def git(self, committer: str, hold: Callable[[], None]) -> Git:
         from mattermod_action.adapters.git import Git
 
-        return Git(self.inputs.server_url, self.inputs.pick_token or self._token, committer, self.clock)
+        return Git(self.inputs.server_url, self.inputs.pick_token or self._token, committer, self.clock, hold)
 
     @cached_property
     def chat(self) -> Chat:

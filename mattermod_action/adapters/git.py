@@ -19,7 +19,7 @@ from mattermod_action.errors import Down, Unsure
 from mattermod_action.picks import EXISTS, PROTECTED, WORKFLOWS, Clean, Conflict, Hunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mattermod_action.events import Repository
     from mattermod_action.picks import Merged
@@ -44,11 +44,21 @@ REASONS = (
 OBJECTS_ONLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--recurse-submodules=no")
 
 
-class Git:
-    """The `Git` port of ports.py. `identity` is NAME <ADDRESS>, the committer of what is picked."""
+def _nobody_else() -> None:
+    """Nothing has to be held where nobody else is at it."""
 
-    def __init__(self, server_url: str, token: str, identity: str, clock: Clock) -> None:
+
+class Git:
+    """The `Git` port of ports.py. `identity` is NAME <ADDRESS>, the committer of what is picked.
+
+    `hold` is called before everything that may take long, and raises Down when somebody else has taken over.
+    """
+
+    def __init__(
+        self, server_url: str, token: str, identity: str, clock: Clock, hold: Callable[[], None] = _nobody_else
+    ) -> None:
         self._server, self._token, self._identity, self._clock = server_url, token, identity, clock
+        self._hold = hold
 
     @contextmanager
     def fetched(
@@ -57,7 +67,8 @@ class Git:
         """Fetch tips of branches, and the commits to pick onto them; `own` are commits that these are compared with."""
         committer = f"{self._identity} {int(self._clock.now().timestamp())} +0000"
         with tempfile.TemporaryDirectory(prefix="mattermod-", ignore_cleanup_errors=True) as home:
-            work = Work(Path(home), GitProcess(Path(home), self._server, repository, self._token), committer)
+            git = GitProcess(Path(home), self._server, repository, self._token)
+            work = Work(Path(home), git, committer, self._hold)
             work.fetch([*tips, *picks, *own], picks, tips)
             yield work
 
@@ -72,8 +83,8 @@ class _Commit:
 class Work:
     """One repository on disk, for as long as the picks of one pull request take."""
 
-    def __init__(self, home: Path, git: GitProcess, committer: str) -> None:
-        self._home, self._git, self._committer = home, git, committer
+    def __init__(self, home: Path, git: GitProcess, committer: str, hold: Callable[[], None]) -> None:
+        self._home, self._git, self._committer, self._hold = home, git, committer, hold
         self._commits: dict[str, _Commit] = {}
         self._changes = cache(self._read_changes)  # a method's cache would outlive its run
 
@@ -116,6 +127,7 @@ class Work:
         leases = [f"--force-with-lease=refs/heads/{name}:" for name in branches]
         specs = [f"{sha}:refs/heads/{name}" for name, sha in branches.items()]
         options = ["--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases]
+        self._hold()
         done = self._git.run("push", *options, "--end-of-options", REMOTE, *specs, within=TRANSFER)
         refused = dict(_REFUSED.findall(done.out.decode(errors="replace")))
         if done.code and not refused:
@@ -141,6 +153,7 @@ class Work:
     def _transfer(self, shas: Iterable[str], *options: str, config: Mapping[str, str] | None = None) -> None:
         words = [*OBJECTS_ONLY, "--filter=blob:none", *options, "--stdin", "--end-of-options", REMOTE]
         wanted = "".join(f"{sha}\n" for sha in dict.fromkeys(shas))
+        self._hold()
         done = self._git.run("fetch", *words, stdin=wanted, within=TRANSFER, config=config)
         if done.code:
             self._git.fail("fetch from", done, remote=True)
