@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from mattermod_action.adapters.database_url import Database
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a module says of `one_store` is shown on MySQL, and on the embedded store by `make soak`."""
+    for item in items:
+        chosen = any("bot" in mark.args[0] for mark in item.iter_markers("parametrize"))
+        if item.get_closest_marker("one_store") and not chosen and "[sqlite" in item.name:
+            item.add_marker(pytest.mark.soak)
+
+
 @pytest.fixture(scope="session")
 def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Server]:
     with servers.server(tmp_path_factory.mktemp("mariadb")) as running:

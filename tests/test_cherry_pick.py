@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sandbox.records import Pull
     from tests.harness import Bot
 
+pytestmark = pytest.mark.one_store
 APPROVED, DONE = "CherryPick/Approved", "CherryPick/Done"
 CONFIG = """
 cherry_pick: {}
