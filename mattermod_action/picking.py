@@ -191,11 +191,11 @@ class Picker:
         if self._effect.request:
             self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
-            before = dict(self._rows)
             self._round(source)
-            if not self._going() or self._rows == before:
+            if not self._going() or (source and source.pull.is_open):
                 return
             source = self._look()
+        raise Down("not all of it could be picked, as far as GitHub says; the next run goes on")
 
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
