@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action import texts
 from mattermod_action.branches import nearest
 from mattermod_action.effects import Heeded, Need
-from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Stopped, Unsure
+from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.ledger import CONFIRMED
@@ -101,7 +101,7 @@ class Picker:
                     self._go_on()
             elif not all(row.told for row in self._rows.values()):
                 self._look()  # a run that died has left it to this one to say what it has opened
-        except (Stopped, Refused):
+        except Refused:
             raise
         except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
             error = problem
@@ -319,8 +319,6 @@ class Picker:
         try:
             paths = conflict.paths[:TOUCHED]
             return self._github.touches(self._subject.repository, row.target, parents[0], paths) if parents else ()
-        except Stopped:
-            raise
         except MattermodError:
             return ()
 
