@@ -189,7 +189,6 @@ def test_f02_a_cancelled_run_stops_with_its_git(picks: Picks, seed: int, tmp_pat
     assert_clean(run)
     assert run.code == code, run.log
     assert running(tmp_path / "tmp") == []
-    assert list((tmp_path / "tmp").iterdir()) == []
     asked.assert_at_most_once()
     go_on(asked, ways(picks)[seed % 3])
     asked.assert_settled()
