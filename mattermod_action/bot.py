@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action import events
 from mattermod_action.effects import Comment, Ensure, Once, Pick, PostChat, Recheck, ReviewComment, TellPicks
-from mattermod_action.errors import Down, Limited, Overtaken, Refused, Stopped
+from mattermod_action.errors import Down, Limited, Overtaken, Refused
 from mattermod_action.events import (
     OPENED,
     RESUMED,
@@ -190,8 +190,6 @@ class Bot:
                 self._ensure(effect)
                 return effect.ended("", done=True)
             outcome = self.ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
-        except Stopped:
-            raise
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
             return None if isinstance(refusal, Overtaken) else effect.ended("", done=False, reason=str(refusal))

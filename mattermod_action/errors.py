@@ -58,8 +58,11 @@ class NotYet(FactUnavailable):
     """It takes longer to read than was given for it, and is being read on."""
 
 
-class Stopped(MattermodError):
-    """The runner asked us to stop (SIGINT 130, SIGTERM 143). State is resolved by the next run."""
+class Stopped(BaseException):
+    """The runner asked us to stop (SIGINT 130, SIGTERM 143). State is resolved by the next run.
+
+    It is no Exception: whoever goes on after what fails does not go on after this.
+    """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}; the next run takes over")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action import texts
 from mattermod_action.branches import nearest
 from mattermod_action.effects import Heeded, Need
-from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Stopped, Unsure
+from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.ledger import CONFIRMED
@@ -101,7 +101,7 @@ class Picker:
                     self._go_on()
             elif not all(row.told for row in self._rows.values()):
                 self._look()  # a run that died has left it to this one to say what it has opened
-        except (Stopped, Refused):
+        except Refused:
             raise
         except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
             error = problem
@@ -191,11 +191,11 @@ class Picker:
         if self._effect.request:
             self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
-            before = dict(self._rows)
             self._round(source)
-            if not self._going() or self._rows == before:
+            if not self._going() or (source and source.pull.is_open):
                 return
             source = self._look()
+        raise Down("not all of it could be picked, as far as GitHub says; the next run goes on")
 
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
@@ -319,8 +319,6 @@ class Picker:
         try:
             paths = conflict.paths[:TOUCHED]
             return self._github.touches(self._subject.repository, row.target, parents[0], paths) if parents else ()
-        except Stopped:
-            raise
         except MattermodError:
             return ()
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
-from mattermod_action.errors import Stopped
 from mattermod_action.events import RunFailed, Tick
 from mattermod_action.planning import Plan, follow_ups
 
@@ -104,8 +103,6 @@ class Run:
         """Do it, and have what goes wrong in the report, so that the next goes on; say whether all went well."""
         try:
             act()
-        except Stopped:
-            raise
         except Exception as error:  # noqa: BLE001  # one thing's failure never stops the next
             self._report.problem(error, where, parked=parked)
             return False

@@ -189,9 +189,29 @@ def test_f02_a_cancelled_run_stops_with_its_git(picks: Picks, seed: int, tmp_pat
     assert_clean(run)
     assert run.code == code, run.log
     assert running(tmp_path / "tmp") == []
-    assert list((tmp_path / "tmp").iterdir()) == []
     asked.assert_at_most_once()
     go_on(asked, ways(picks)[seed % 3])
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+@pytest.mark.parametrize("at", [pytest.param(at, marks=() if at in (7, 11, 18, 24) else SOAK) for at in range(1, 30)])
+def test_f02_cancelled_in_the_middle_of_a_statement(picks: Picks, at: int) -> None:
+    """Nothing more is done, and what the connection has left to say is no answer to what is asked next."""
+    asked = picks.asked()
+
+    def stop() -> bytes:
+        process.terminate()
+        time.sleep(0.2)
+        return b""
+
+    with picks.wired("sql", Cut(at, act=stop)) as bot:
+        process = bot.start(name(asked.event), asked.event, **NOW)
+        run = bot.finish(process)
+    assert_clean(run)
+    assert run.code == 143, run.log
+    asked.assert_at_most_once()
+    go_on(asked, ways(picks)[at % 3])
     asked.assert_settled()
 
 
@@ -274,6 +294,17 @@ def test_f07_f09_broken_answers(picks: Picks, *, endpoint: str, times: int, whol
             asked.assert_settled()
         except AssertionError as error:
             raise AssertionError(f"{what}: {error}") from error
+
+
+@pytest.mark.parametrize("endpoint", ["push", "open", "review"])
+def test_f07_github_stays_down(picks: Picks, endpoint: str) -> None:
+    asked, (method, path) = picks.asked(), ENDPOINTS[endpoint]
+    picks.github.state.faults.add(Fault("status", method, path, times=0))
+    run = picks.deliver(asked.event)
+    assert run.code == 3, run.log
+    picks.github.state.faults.clear()
+    go_on(asked, "swept" if picks.database else "run again")
+    asked.assert_settled()
 
 
 # Git has no such answers, nothing is kept before the role is known, and without a comparison less is told.

@@ -78,6 +78,9 @@ class MySQLStore(SqlStore):
                     self.close()  # it may be broken, or lead to a server that is not the first any more
                     raise_for(error)
                 time.sleep(pause)
+            except BaseException:  # a signal: what is asked next would get the answer to this
+                self.close()
+                raise
         raise AssertionError("unreachable: the last pause is None")
 
     def close(self) -> None:
