@@ -196,8 +196,9 @@ class Bot:
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
-        if isinstance(effect, TellPicks) and self._hands.keep(effect, outcome):
-            outcome = Outcome("edited", outcome.url)
+        if isinstance(effect, TellPicks):
+            changed = self._hands.keep(effect, outcome, is_all=effect.feature not in plan.silent)
+            outcome = Outcome("edited", outcome.url) if changed else outcome
         self._tell(effect, outcome)
         if outcome.what == BASELINE:
             return None

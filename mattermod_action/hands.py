@@ -165,12 +165,15 @@ class Hands:
         found = self._candidate(effect)
         return found.pull.url if found and (found.is_queued or found.pull.merged) else None
 
-    def keep(self, effect: TellPicks, outcome: Outcome) -> bool:
-        """Have a comment that stands there say what is so now, and note which rows it tells; say if it was changed."""
+    def keep(self, effect: TellPicks, outcome: Outcome, *, is_all: bool) -> bool:
+        """Have a comment that stands there say what is so now, and note which rows it tells; say if it was changed.
+
+        Unless that `is_all` that was to be done about them: then they are told once more, when the rest is done.
+        """
         found = outcome.what != "posted"
         changed = found and self._world.github.edit_comment(effect.subject, outcome.url, effect.body)
         wait = 0.0 if effect.halted else WAITING
-        for row in effect.rows:
+        for row in effect.rows if is_all else ():
             self._world.store.tell_pick(row, int(outcome.url.rpartition("-")[2] or 0), wait)
         return changed
 

@@ -396,3 +396,17 @@ def test_mm45_one_step_that_is_refused_leaves_no_other_undone(project: Project) 
     [made] = project.opened()
     assert (labels(made), labels(pull)) == ([], [DONE])
     assert [who.login for who in made.reviewers] == ["reviewer"]
+
+
+def test_the_done_label_that_could_not_be_put_on_is_put_on_by_the_next_run(project: Project) -> None:
+    pull = merged(project)
+    event = project.said(pull, f"/cherry-pick {RELEASE}")
+    path = f"/repos/*/issues/{pull.number}/labels"
+    project.github.state.faults.add(Fault("status", method="POST", path=path, status=502, times=0))
+    assert deliver(project.bot, event).code == 3
+    assert labels(pull) == []
+    project.github.state.faults.clear()
+    run(project.bot, event)
+    assert labels(pull) == [DONE]
+    assert len(project.opened()) == 1
+    assert f"| #{project.opened()[0].number} |" in summary(project, pull)
