@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.records import Pull, Repository
     from tests.harness import Bot, Run
 
+pytestmark = pytest.mark.one_store
 LABEL, WAIT = "Ready to Merge", "Do Not Merge"
 CONFIG = """
 auto_merge:

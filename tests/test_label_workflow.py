@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sandbox.records import Pull, Repository, WorkflowRun
     from tests.harness import Bot, Run
 
+pytestmark = pytest.mark.one_store
 BUILD, LOAD = "Build App", "Start Load Test"
 BUILDS = "octo-org/builds"  # the other repository
 CONFIG = """
