@@ -86,6 +86,9 @@ def test_what_python_jenkins_makes_of_a_name_is_what_the_link_had() -> None:
     [
         "https://evil.example/job/x/12/",
         "https://ci.example.com.evil.example/job/x/12/",
+        "https://ci.example.comjob/x/12/",
+        "https://ci.example.com/buildjob/x/12/",
+        "https://ci.example.com/buildings/job/x/12/",
         "https://evil.example/https://ci.example.com/job/x/12/",
         "https://evil.example/?https://ci.example.com/job/x/12/",
         "https://evil.example#@ci.example.com/job/x/12/",

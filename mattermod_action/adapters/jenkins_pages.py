@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LONGEST = 2_000  # characters of a link
 HOST_SHOWN = 100  # characters of a foreign server's name that are shown
 NO_PAGE = "the link of a build leads to no build, job or item of the queue of a Jenkins"
-_LINK = re.compile(rf"[!-\[\]-~]{{1,{LONGEST}}}")  # printable, and neither white space nor a backslash
+_LINK = re.compile(rf"[!-~]{{1,{LONGEST}}}")  # printable, and no white space
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 # What no name of a job has; in the names of branches Jenkins percent-encodes it.
 # https://javadoc.jenkins.io/jenkins/model/Jenkins.html#checkGoodName(java.lang.String)
