@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
@@ -205,7 +205,7 @@ def test_f16_a_job_made_anew_counts_from_one(ci: Ci) -> None:
     first = ci.builds.build(url)
     ci.clock.sleep(120)
     ci.starts("server")
-    assert ci.builds.build(url) == Build("gone", 3, url, "the job was made anew, and counts from 1")
+    assert ci.builds.build(url) == Build("gone", 3, url, "the job has not come to this number: it was made anew")
     for _ in range(2):
         ci.ask_for_build("server")
     again = ci.builds.build(url)  # another build, which only its beginning tells
@@ -236,10 +236,28 @@ def test_r11_what_fails_while_it_is_looked_for_is_down_and_not_gone(ci: Ci) -> N
 
 def test_a_folder_is_no_job(ci: Ci) -> None:
     ci.server.add_job(BRANCH)
-    for link in ("/job/mattermost/job/server/", "/blue/organizations/jenkins/server/detail/server/1/pipeline"):
-        ci.server.add_job("server/main")
-        with pytest.raises(Mistake, match="a folder of Jenkins"):
-            ci.builds.build(ci.server.url + link)
+    with pytest.raises(Mistake, match="a folder of Jenkins"):
+        ci.builds.build(f"{ci.server.url}/job/mattermost/job/server/")
+    gone = ci.builds.build(f"{ci.server.url}/job/mattermost/job/server/1/")
+    assert (gone.state, gone.why) == ("gone", "there is no such job, or the account may not see it")
+
+
+@pytest.mark.parametrize(
+    ("job", "link"),
+    [
+        ("server/feature%2Fx", "server/detail/feature%2Fx"),
+        ("server", "server/detail/server"),
+        ("server", "server/detail/Our%20Server"),  # as somebody wanted it to be shown
+        ("server/server", "server/detail/server"),  # a branch that is called as its project
+    ],
+)
+def test_blueocean_leaves_open_which_job_it_is(ci: Ci, job: str, link: str) -> None:
+    url = ci.starts(job, Script(runs=60, vanishes=True))
+    link = f"{ci.server.url}/blue/organizations/jenkins/{link}/1/pipeline"
+    assert ci.builds.build(link) == Build("running", 1, url, started=ci.clock.now())
+    assert not ci.clock.slept
+    ci.clock.sleep(60)
+    assert ci.builds.build(link).state == "gone"
 
 
 # What is no answer
@@ -312,37 +330,31 @@ def test_a_wrong_token_is_a_mistake_and_shown_nowhere(ci: Ci, caplog: pytest.Log
 # Who is asked
 
 
-class Elsewhere(BaseHTTPRequestHandler):
-    """Answers everything with what `reply` says, and notes it."""
-
-    reply: ClassVar[tuple[int, dict[str, str], bytes]]
-    asked: ClassVar[list[str]]
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        status, headers, body = self.reply
-        self.send_response(status)
-        for name, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: Any) -> None:
-        """Say nothing."""
-
-
 @contextmanager
 def elsewhere(
     status: int, headers: dict[str, str], body: bytes = b"", tls: ssl.SSLContext | None = None
 ) -> Iterator[tuple[str, list[str]]]:
-    """Serve this answer; yield the address and the list of what was asked."""
-    kind = type("Kind", (Elsewhere,), {"reply": (status, headers, body), "asked": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    """Serve one answer to everything; yield the address and the list of what was asked."""
+    asked: list[str] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(body))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: Any, **_more: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
-        yield f"http{'s' if tls else ''}://localhost:{server.server_port}", kind.asked
+        yield f"http{'s' if tls else ''}://localhost:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()

@@ -85,7 +85,8 @@ class JenkinsBuilds:
         """Read how it stands; None when the server says that there is no such thing."""
         if there.item is not None:
             return self._queued(there, there.item)
-        return self._newest(there) if there.number is None else self._numbered(there, there.number)
+        found = self._newest(there) if there.number is None else self._numbered(there, there.number)
+        return found or (self._look(there.other) if there.other else None)
 
     def _numbered(self, there: Page, number: int) -> Build | None:
         data = self._ask(there.server, lambda client: client.get_build_info(there.job, number))
@@ -102,6 +103,8 @@ class JenkinsBuilds:
         data = self._job(there)
         if data is None:
             return None
+        if not _has_builds(data):
+            raise Mistake("the link of a build leads to a folder of Jenkins, and not to a job")
         if data.get("inQueue"):
             return Build("waiting", None, there.url, _why(data.get("queueItem")) or "it is in the queue")
         last = data.get("lastBuild")
@@ -120,10 +123,7 @@ class JenkinsBuilds:
         return self._look(_left(data["executable"], there.server))
 
     def _job(self, there: Page) -> dict[str, Any] | None:
-        data = self._ask(there.server, lambda client: client.get_job_info(there.job))
-        if data is not None and "nextBuildNumber" not in data:
-            raise Mistake("the link of a build leads to a folder of Jenkins, and not to a job")
-        return data
+        return self._ask(there.server, lambda client: client.get_job_info(there.job))
 
     def _why_gone(self, there: Page) -> str:
         """Say what is gone. Raises Down where something that is no Jenkins may have said so (a proxy's own 404)."""
@@ -132,10 +132,10 @@ class JenkinsBuilds:
             raise Down(f"Jenkins at {_host(there.server)} knows of nothing (404), not even of the account")
         if there.item is not None:
             return "the queue has forgotten it, or what it became was deleted"
-        if job is None:
+        if job is None or not _has_builds(job):
             return "there is no such job, or the account may not see it"
         if there.number is not None and _number(job, there.server, "nextBuildNumber") <= there.number:
-            return "the job was made anew, and counts from 1"
+            return "the job has not come to this number: it was made anew"
         return "the build was deleted"
 
     def _ask(self, server: Server, call: Call) -> dict[str, Any] | None:
@@ -221,6 +221,11 @@ def _left(item: Any, server: Server) -> Page:
         return inside(server, path[0] if path else "")
     except Mistake:
         raise _nonsense(server) from None
+
+
+def _has_builds(job: dict[str, Any]) -> bool:
+    """Whether it is a job; a folder, as a multibranch project is one, is read from the same place."""
+    return "nextBuildNumber" in job
 
 
 def _number(data: Any, server: Server, key: str = "number") -> int:

@@ -12,7 +12,7 @@ of it reaches another one, and no mistake repeats it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
@@ -41,13 +41,15 @@ _OF_JOB = ((), ("lastBuild",), ("display", "redirect"))
 class Page:
     """A build (`job` and `number`), a job (without `number`) or an item of the queue (`item`) on a server.
 
-    `job` is the path through the folders as python-jenkins wants it: in a name a slash is written %2F.
+    `job` is the path through the folders as python-jenkins wants it: in a name a slash is written %2F. Where the link
+    leaves open which job it is, `other` is what it leads to if not here.
     """
 
     server: Server
     job: str = ""
     number: int | None = None
     item: int | None = None
+    other: Page | None = field(default=None, compare=False)
 
     @property
     def url(self) -> str:
@@ -72,7 +74,8 @@ def inside(server: Server, path: str) -> Page:
         case ["queue", "item", number, *_] if _NUMBER.fullmatch(number):
             return Page(server, item=int(number))
         case ["blue", "organizations", _, project, "detail", branch, number, *_] if _NUMBER.fullmatch(number):
-            return Page(server, _pipeline(project, branch), int(number))
+            first, second = (Page(server, job, int(number)) for job in _pipelines(project, branch))
+            return replace(first, other=second)
     job, rest = _job(parts)
     if job and rest and _NUMBER.fullmatch(rest[0]):
         return Page(server, job, int(rest[0]))
@@ -122,13 +125,14 @@ def _job(parts: list[str]) -> tuple[str, list[str]]:
     return "/".join(names), parts
 
 
-def _pipeline(project: str, branch: str) -> str:
-    """The job that BlueOcean shows: `branch` is one of a multibranch project's, or else the job's own name again.
+def _pipelines(project: str, branch: str) -> tuple[str, str]:
+    """The jobs that BlueOcean may show, the likelier first: a branch of a multibranch project, or a job of its own.
 
-    A branch that has its project's name is taken for the project: that is found out when it turns out to be a folder.
+    The second is shown with the name that somebody gave it to be shown, which mostly is its own again.
     """
-    names = [_named(name) for name in project.split("/")]
-    return "/".join(names if names[-1] == _named(branch) else [*names, _named(branch)])
+    job = "/".join(_named(name) for name in project.split("/"))
+    inner = f"{job}/{_named(branch)}"
+    return (job, inner) if job.split("/")[-1] == _named(branch) else (inner, job)
 
 
 def _named(name: str) -> str:
