@@ -420,11 +420,9 @@ def test_why_it_waits_is_one_line_of_bounded_length() -> None:
 
 def test_an_item_is_followed_to_our_own_server_wherever_jenkins_says_it_is(ci: Ci) -> None:
     """Its links begin with the address that somebody once gave it, which may be another or nobody's."""
-    answers = {"cancelled": False, "executable": {"number": 1, "url": "https://old.example/jenkins/job/server/1/"}}
-    with elsewhere(200, {}, json.dumps(answers | {"number": 1, "building": True, "result": None}).encode()) as (
-        url,
-        asked,
-    ):
+    left = {"cancelled": False, "executable": {"number": 1, "url": "https://old.example/jenkins/job/server/1/"}}
+    body = json.dumps(left | {"number": 1, "building": True}).encode()  # the answer to both questions
+    with elsewhere(200, {}, body) as (url, asked):
         stands = JenkinsBuilds((Server(f"{url}/ci", USER, API_TOKEN),), ci.clock).build(f"{url}/ci/queue/item/7/")
     assert stands == Build("running", 1, f"{url}/ci/job/server/1/")
     assert asked == ["/ci/queue/item/7/api/json?depth=0", "/ci/job/server/1/api/json?depth=0"]
