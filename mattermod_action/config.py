@@ -99,7 +99,8 @@ class Config(Section):
 class Loaded:
     """A valid configuration and what else its file had to say.
 
-    `bot_logins`, `database_url` and `webhooks` (by room) only come from a legacy file; inputs win over them.
+    `bot_logins`, `database_url`, `webhooks` (by room) and `jenkins` (as it stands there: adapters/jenkins_servers.py)
+    only come from a legacy file; inputs win over them.
     """
 
     config: Any
@@ -107,6 +108,7 @@ class Loaded:
     bot_logins: tuple[str, ...] = ()
     database_url: str = ""
     webhooks: tuple[tuple[str, str], ...] = ()
+    jenkins: Any = None
 
 
 class ConfigErrors(Mistake):
@@ -140,7 +142,7 @@ def load(text: str, name: str) -> Loaded:
 
         old = translate(source)
         config = check(source, name, old.data, old.origin)
-        return Loaded(config, old.warnings, old.bot_logins, old.database_url, old.webhooks)
+        return Loaded(config, old.warnings, old.bot_logins, old.database_url, old.webhooks, old.jenkins)
     return Loaded(check(source, name, source.data))
 
 

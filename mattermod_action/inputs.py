@@ -59,6 +59,7 @@ class Inputs:
     dry_run: bool
     fail_on: str
     webhook_url: str
+    jenkins_credentials: str
     clock_offset: timedelta
     clock_skips: bool
     not_used: tuple[str, ...]
@@ -95,6 +96,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         dry_run=_choice(env, "dry-run") == "true",
         fail_on=_choice(env, "fail-on"),
         webhook_url=_input(env, "mattermost-webhook-url"),
+        jenkins_credentials=_input(env, "jenkins-credentials"),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
         not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),

@@ -101,6 +101,10 @@ def _work(given: Inputs, event: Event | None, report: Report) -> None:
     report.hide(
         [given.token, given.pick_token, given.database_url, database.password if database else "", given.webhook_url]
     )
+    if given.jenkins_credentials:
+        from mattermod_action.adapters.jenkins_servers import words_to_hide
+
+        report.hide(words_to_hide(given.jenkins_credentials))
     for warning in (*warnings, *(f"input `{name}` is not used by this version" for name in given.not_used)):
         annotate("warning", warning)
     if event is None:
@@ -153,6 +157,10 @@ def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:
         database, _ = parse(loaded.database_url, given.database_ca, given.database_tls, name)
         report.hide([database.password])
     report.hide(url for _, url in loaded.webhooks)
+    if loaded.jenkins:
+        from mattermod_action.adapters.jenkins_servers import tokens_to_hide
+
+        report.hide(tokens_to_hide(loaded.jenkins))
     webhooks = tuple((room, url) for room, url in loaded.webhooks if room or not given.webhook_url)
     given = replace(given, bot_logins=given.bot_logins + loaded.bot_logins)
     return replace(world, inputs=given, database=database, webhooks=webhooks)

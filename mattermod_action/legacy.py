@@ -112,6 +112,7 @@ class Original:
     bot_logins: tuple[str, ...]
     database_url: str
     webhooks: tuple[tuple[str, str], ...]
+    jenkins: Any  # what stands under JenkinsCredentials
 
 
 def translate(source: Source) -> Original:
@@ -127,8 +128,8 @@ def translate(source: Source) -> Original:
     data = {"label_messages": native} if native else {}
     data |= _sections(source.data, origin)
     webhooks = tuple((room, url) for key, room in ROOMS.items() if (url := _text(source.data, key)))
-    database = _text(source.data, "DataSource")
-    return Original(data, origin, _warnings(source.data), _logins(source.data), database, webhooks)
+    database, jenkins = _text(source.data, "DataSource"), source.data.get("JenkinsCredentials")
+    return Original(data, origin, _warnings(source.data), _logins(source.data), database, webhooks, jenkins)
 
 
 def as_native(data: dict[str, Any]) -> str:

@@ -334,6 +334,40 @@ class Chat(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """How a build stands.
+
+    `state` is one of
+    - waiting: it is in the queue, or its job has none yet; `why` is Jenkins' reason, in words from outside
+    - running: it has a number and no result, or one that is not its last
+    - success, unstable (built, with tests that fail) and failed: its result
+    - aborted: stopped, cancelled in the queue, lost in a restart, or superseded: ended without being built
+    - gone: the server has no such build, for the reason that `why` gives
+    `number` is None as long as none was given. `url` is its page, below the configured address of the server. `started`
+    is when it left the queue, UTC and naive, by Jenkins' clock, None where that is unknown: a job that was made anew
+    counts from 1 again, so what started after its link was posted is another build with the same number.
+    """
+
+    state: str
+    number: int | None
+    url: str
+    why: str = ""
+    started: datetime | None = None
+
+
+class Builds(Protocol):
+    """Builds on servers of CI; nothing is written there."""
+
+    def build(self, url: str) -> Build:
+        """Read how the build that this page shows stands; of a job the newest, of an item of the queue what it became.
+
+        `url` may come from anybody. Raises Mistake for one that leads to no build of a configured server, and for
+        credentials; Down when the server does not answer, or not as a Jenkins that is up does. That something is gone
+        is only believed after three looks over at least 60 s of the clock: proxies and restarts say so, too.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class ChangedFile:
     """`previous` is the path that a renamed file had; `patch` is a unified diff, "" where GitHub shows none."""
 

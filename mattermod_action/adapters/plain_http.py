@@ -5,7 +5,11 @@ from __future__ import annotations
 import http.client
 import os
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 TIMEOUT = 10  # seconds
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -17,13 +21,25 @@ class NotAllowedError(ValueError):
     """An address that is not asked; the message says why, without it."""
 
 
-def open_url(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """Return a connection that has still to be made, and what to ask of it. No redirect is followed."""
-    parts = urlsplit(url)
+def allowed(url: str) -> SplitResult:
+    """Split an address that may be asked. Raises NotAllowedError."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is none
+    except ValueError:
+        raise NotAllowedError("it is no address") from None
     if FORBIDDEN.match(parts.hostname or ""):
         raise NotAllowedError("it leads to where machines learn secrets about themselves")
-    if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise NotAllowedError("only https addresses are asked")
+    if not parts.hostname:
+        raise NotAllowedError("it names no server")
+    return parts
+
+
+def open_url(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection that has still to be made, and what to ask of it. No redirect is followed."""
+    parts = allowed(url)
     return connect(parts.scheme, parts.netloc), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
