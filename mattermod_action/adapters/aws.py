@@ -36,6 +36,8 @@ TAGGED = ("instance", "volume", "network-interface")
 ADDRESSES = ("A", "AAAA")
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html
 METADATA = {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html
+DISK = {"VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
 
 T = TypeVar("T")
 
@@ -69,7 +71,7 @@ class AwsServers:
         filters = {f"tag:{tag}": [value], "instance-state-name": ALIVE}
         asked = {"Filters": [{"Name": name, "Values": wanted} for name, wanted in filters.items()]}
         found = self._pages("ec2:DescribeInstances", partial(self._described, **asked, MaxResults=self._page))
-        # A filter takes * and ? for any characters.
+        # A filter takes * and ? for any characters: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
         return [each for each in found if (tag, value) in each.tags]
 
     def console(self, instance_id: str) -> str:
@@ -133,17 +135,13 @@ class AwsServers:
         return boto3.Session(region_name=self._region)
 
     def _root(self, image: str) -> dict[str, Any]:
-        """The image's root, as large as it is there, but encrypted, and gone with its instance.
-
-        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html
-        """
+        """The image's root, as large as it is there, but encrypted, and gone with its instance."""
         found = self._ec2.describe_images(ImageIds=[image])["Images"][0]
         name = found["RootDeviceName"]
         sizes = [each["Ebs"]["VolumeSize"] for each in found["BlockDeviceMappings"] if each["DeviceName"] == name]
         if not sizes:
             raise Mistake(f"the image {image} has no root on EBS, which alone can be encrypted: take another")
-        own = {"VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
-        return {"DeviceName": name, "Ebs": {"VolumeSize": sizes[0], **own}}
+        return {"DeviceName": name, "Ebs": {"VolumeSize": sizes[0], **DISK}}
 
     def _described(self, **asked: Any) -> tuple[list[Server], dict[str, str]]:
         """A page of servers, and what to ask for the next."""
