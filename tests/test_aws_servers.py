@@ -229,7 +229,7 @@ def test_a_server_is_read_as_it_is(servers: Servers, cloud: Cloud, clock: Clock)
     assert up.launched_at.tzinfo is None
 
 
-def test_a_server_has_the_address_of_its_subnet(servers: Servers, cloud: Cloud, clock: Clock) -> None:
+def test_a_server_may_have_an_ipv6_address(servers: Servers, cloud: Cloud, clock: Clock) -> None:
     made = running(servers, cloud, clock)
     cloud.aws.ec2.get_instance(made).nics[0].ipv6_addresses.append("2001:db8::7")
     server = servers.server(made)

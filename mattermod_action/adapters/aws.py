@@ -52,11 +52,11 @@ class AwsServers:
         if (size := len(launch.user_data)) > USER_DATA_LIMIT:
             raise Mistake(f"the server's setup script has {size} bytes, and EC2 takes {USER_DATA_LIMIT}")
         root = self._read("ec2:DescribeImages", lambda: self._root(launch.image))
-        return self._repeat(
-            Down,
-            "ec2:RunInstances",
-            lambda: self._ec2.run_instances(**_wanted(launch, root))["Instances"][0]["InstanceId"],
-        )
+
+        def run() -> str:
+            return str(self._ec2.run_instances(**_wanted(launch, root))["Instances"][0]["InstanceId"])
+
+        return self._repeat(Down, "ec2:RunInstances", run)
 
     def server(self, instance_id: str, *, launched_just_now: bool = False) -> Server | None:
         def read() -> Server:

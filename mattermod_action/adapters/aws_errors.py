@@ -7,7 +7,7 @@ that is as long as a key. https://docs.aws.amazon.com/AWSEC2/latest/APIReference
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
@@ -115,10 +115,11 @@ def _raise_for_state(code: str, message: str) -> None:
 
 
 def _said(error: exceptions.ClientError) -> tuple[str, str, int]:
-    """Code, message and status; what answers in AWS's place with HTML says neither of the first two."""
-    said = error.response.get("Error") or {}
-    status = (error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0
-    return str(said.get("Code") or ""), str(said.get("Message") or ""), int(status)
+    """Code, message and status. What answers in AWS's place with HTML has its status for a code, or none."""
+    answer: dict[str, Any] = {**error.response}
+    said, about = answer.get("Error") or {}, answer.get("ResponseMetadata") or {}
+    code, message, status = said.get("Code"), said.get("Message"), about.get("HTTPStatusCode")
+    return str(code or ""), str(message or ""), int(status or 0)
 
 
 def _shown(message: str) -> str:
