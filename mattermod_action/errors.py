@@ -21,7 +21,7 @@ class Unsure(Down):
 
 
 class Limited(Down):
-    """GitHub asked us to slow down; the request was not carried out.
+    """We were asked to slow down; the request was not carried out.
 
     `retry_after` is in seconds.
     """
@@ -32,7 +32,7 @@ class Limited(Down):
 
 
 class Refused(MattermodError):
-    """GitHub said no to this one target (locked, gone, too long); the others go on.
+    """GitHub, git or AWS said no to this one target (locked, gone, too long, no room); the others go on.
 
     Red only when `fail-on` asks for it (exit 4).
     """
