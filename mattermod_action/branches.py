@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,8 @@ def branches_of(milestone: str, templates: Mapping[str, Sequence[str]]) -> tuple
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """Say which of these names may have been meant, "" when none is like it."""
+    import difflib  # only what is not found pays for it
+
     near = difflib.get_close_matches(name, names, NEAREST, cutoff=LIKE)
     return f"; near it: {', '.join(map(quoted, near))}" if near else ""
 
