@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.harness import Bot
     from tests.signatures import Signatures
 
+pytestmark = pytest.mark.one_store
 ISSUE = 5  # of the scenario
 CONFIG = """
 block_merge:
