@@ -127,6 +127,7 @@ class Work:
         leases = [f"--force-with-lease=refs/heads/{name}:" for name in branches]
         specs = [f"{sha}:refs/heads/{name}" for name, sha in branches.items()]
         options = ["--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases]
+        self._graft()
         self._hold()
         done = self._git.run("push", *options, "--end-of-options", REMOTE, *specs, within=TRANSFER)
         refused = dict(_REFUSED.findall(done.out.decode(errors="replace")))
@@ -136,6 +137,18 @@ class Work:
             except Down as error:
                 raise Unsure(str(error)) from error
         return {name: _reason(refused[name], done.err) if name in refused else "" for name in branches}
+
+    def _graft(self) -> None:
+        """Have the edge of what was fetched be the beginning here, and be no news to the server.
+
+        Who pushes from a shallow repository tells its edge, and the server then goes through its refs and history: more
+        than a third of the time of a pick. A git that knows no grafts any more pushes the same, in some seconds.
+        https://git-scm.com/docs/gitrepository-layout (info/grafts)
+        """
+        repository = self._home / "repository"
+        if (repository / "shallow").exists():
+            (repository / "info").mkdir(exist_ok=True)
+            (repository / "shallow").rename(repository / "info/grafts")
 
     def matches(self, ones: Sequence[str], others: Sequence[str]) -> bool:
         """Whether two rows of commits make the same changes: by their blobs, their patch-ids, or at least their paths.

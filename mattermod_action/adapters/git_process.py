@@ -55,6 +55,7 @@ class GitProcess:
         self._place, self._token, self._where = place, token, repository.full_name
         self._basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         self._configuration = {
+            "advice.graftFileDeprecated": "false",
             "core.hooksPath": os.devnull,
             "credential.helper": "",
             "gc.auto": "0",
