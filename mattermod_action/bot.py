@@ -171,7 +171,7 @@ class Bot:
             self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
             self._tell(effect, Outcome("known", markers[effect.marker]))
         told = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
-        over = [effect for effect in posted if not effect.kept]
+        over = [effect for effect in posted if not isinstance(effect, TellPicks)]  # that may have to say something else
         return [effect for effect in due if effect not in (*over, *told)]
 
     def _asked_at(self, event: Event, effect: Once) -> datetime | None:

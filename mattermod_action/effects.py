@@ -118,9 +118,8 @@ class Ensure(Wish):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Once):
-    """A comment with our marker at its end; one that is `kept` says later what is wished then."""
+    """A comment with our marker at its end."""
 
-    kept: ClassVar[bool] = False
     text: str
 
     @property
@@ -156,7 +155,6 @@ class TellPicks(Comment):
     `halted` is that something has stopped their picks half-way, which the next sweep goes on with.
     """
 
-    kept = True
     rows: tuple[Row, ...]
     halted: bool = False
 

@@ -210,11 +210,17 @@ class Picker:
         """The request is that of whoever put the label on. Raises Refused when theirs does not count, or Overtaken."""
         if source is None or not source.pull.carries(self._effect.label):
             raise Overtaken(GONE if source is None else UNLABELED)
-        facts, login = self._world.facts, source.labeller
-        who = {"is_bot": source.labeller_is_bot, "key": "cherry_pick.bots"}
-        if reason := does_not_count(source.pull, login, self._rule.bots, facts, **who):  # type: ignore[arg-type]  # the two
+        reason = does_not_count(
+            source.pull,
+            source.labeller,
+            self._rule.bots,
+            self._world.facts,
+            is_bot=source.labeller_is_bot,
+            key="cherry_pick.bots",
+        )
+        if reason:
             raise Refused(reason)
-        self._ask(login)
+        self._ask(source.labeller)
         self._read_rows()
 
     def _round(self, source: Source | None) -> None:

@@ -133,10 +133,9 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """`sha` is the new tip of the branch, "" when all of it was there already; `known` are the commits that were."""
+    """`sha` is the new tip of the branch, "" when all of it was there already."""
 
     sha: str
-    known: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,6 @@ Merged = Clean | Conflict
 class Touch:
     """A commit on the base branch that touched a file since the target branched; `number` is its pull request's."""
 
-    path: str
     sha: str
     headline: str
     number: int | None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -410,3 +413,38 @@ def test_the_done_label_that_could_not_be_put_on_is_put_on_by_the_next_run(proje
     assert labels(pull) == [DONE]
     assert len(project.opened()) == 1
     assert f"| #{project.opened()[0].number} |" in summary(project, pull)
+
+
+SPY = """#!/bin/sh
+env >> {seen}
+exec {git} "$@"
+"""
+
+
+def test_s08_git_runs_in_an_environment_of_its_own(project: Project, tmp_path: Path) -> None:
+    """Nothing of the runner's reaches it, and no configuration, hook or helper of the machine has a say."""
+    program, hook, seen = tmp_path / "bin/git", tmp_path / "hooks/pre-push", tmp_path / "seen"
+    for path, text in ((program, SPY.format(seen=seen, git=shutil.which("git"))), (hook, "#!/bin/sh\nexit 1\n")):
+        path.parent.mkdir()
+        path.write_text(text)
+        path.chmod(0o755)
+    (tmp_path / ".gitconfig").write_text(f"[core]\n\thooksPath = {hook.parent}\n[protocol]\n\tallow = never\n")
+    hostile = {
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "ACTIONS_RUNTIME_TOKEN": "canary",
+        "ACTIONS_ID_TOKEN_REQUEST_URL": "https://canary.example.com",
+        "GIT_DIR": "/nowhere",
+        "GIT_CONFIG_PARAMETERS": "'protocol.allow'='never'",
+        "GIT_ASKPASS": "/nowhere",
+        "GIT_SSH_COMMAND": "false",
+    }
+    done = project.say(merged(project), f"/cherry-pick {RELEASE}", **hostile)
+    assert done.code == 0, done.log
+    assert len(project.opened()) == 1
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert {"GIT_CONFIG_NOSYSTEM", "GIT_TERMINAL_PROMPT"} <= names
+    ours = r"PATH|HOME|LC_ALL|SSL_CERT_FILE|PWD|OLDPWD|SHLVL|_|GIT_(DIR|WORK_TREE|TERMINAL_PROMPT|LITERAL_PATHSPECS|CONFIG_\w+)"
+    assert {name for name in names if not re.fullmatch(ours, name)} == set()
+    assert "canary" not in seen.read_text()

@@ -21,7 +21,7 @@ from mattermod_action.world import RealClock
 from tests.histories import History, begun, grown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from sandbox import Sandbox
 
@@ -31,10 +31,7 @@ MANY = [pytest.param(range(start, start + 50), marks=pytest.mark.soak) for start
 
 @contextmanager
 def fetched(github: Sandbox, tip: str, picks: list[str]) -> Iterator[Work]:
-    repository = github.state.repository(github.repository)
-    assert repository
-    where = Repository(repository.id, repository.owner, repository.name)
-    with Git(github.url, github.tokens["maintainer"], BOT, RealClock()).fetched(where, [tip], picks) as work:
+    with Git(github.url, github.tokens["maintainer"], BOT, RealClock()).fetched(where(github), [tip], picks) as work:
         yield work
 
 
@@ -83,37 +80,57 @@ def _commands() -> list[str]:
     return found
 
 
-REBASED = {
-    "the same lines": (lambda text: text, True),
-    "lines around it have changed": (lambda text: text.replace("line 18\n", "line eighteen\n"), True),
-}
+SURROUNDINGS = {"the same": "line 19\n", "changed meanwhile": "line nineteen\n"}
 
 
-def commits(history: History, change: Callable[[str], str]) -> tuple[str, str, str]:
-    """A change, the same on another base, and something else."""
+def commits(history: History, before: str) -> tuple[str, str, str]:
+    """A change of a line, the same where the line before it is another, and another change of the same file."""
     text = "".join(f"line {number}\n" for number in range(40))
-    made = []
-    for branch, base in (("own", text), ("rebased", change(text))):
+    for branch, base in (("own", text), ("rebased", text.replace("line 19\n", before))):
         history.git("checkout", "--quiet", "--orphan", branch)
         for content in (base, base.replace("line 20\n", "changed\n")):
             (history.clone / "a.txt").write_text(content)
-            sha = history.commit("Change")
-        made.append(sha)
-    (history.clone / "b.txt").write_text("other\n")
-    return made[0], made[1], history.commit("Other")
+            history.commit("Change")
+    (history.clone / "a.txt").write_text(base)
+    other = history.commit("Change")
+    return history.git("rev-parse", "own").strip(), history.git("rev-parse", "rebased^").strip(), other
 
 
-@pytest.mark.parametrize("case", REBASED)
-def test_mm33_a_commit_is_known_again_after_it_was_rebased(github: Sandbox, tmp_path: Path, case: str) -> None:
-    change, expected = REBASED[case]
-    history = begun(github, tmp_path / "x")
-    own, rebased, other = commits(history, change)
-    history.git("push", "--quiet", "origin", "own", "rebased")
+def where(github: Sandbox) -> Repository:
     repository = github.state.repository(github.repository)
     assert repository
-    where = Repository(repository.id, repository.owner, repository.name)
-    with Git(github.url, github.tokens["maintainer"], BOT, RealClock()).fetched(
-        where, [own], [rebased], [own, other]
-    ) as work:
-        assert work.matches([rebased], [own]) is expected
+    return Repository(repository.id, repository.owner, repository.name)
+
+
+@pytest.mark.parametrize("around", SURROUNDINGS)
+def test_mm33_a_commit_is_known_again_after_it_was_rebased(github: Sandbox, tmp_path: Path, around: str) -> None:
+    """And another change of the same file is not taken for it."""
+    history = begun(github, tmp_path / "x")
+    own, rebased, other = commits(history, SURROUNDINGS[around])
+    history.git("push", "--quiet", "origin", "own", "rebased")
+    git = Git(github.url, github.tokens["maintainer"], BOT, RealClock())
+    with git.fetched(where(github), [own], [rebased], [own, other]) as work:
+        assert work.matches([rebased], [own])
         assert not work.matches([rebased], [other])
+        assert not work.matches([rebased], [own, own])
+
+
+@pytest.mark.parametrize("folder", ["repository/config", "repository/HEAD", "worktree", "repository/objects/info"])
+def test_s19_a_folder_is_never_taken_for_one_of_ours(github: Sandbox, tmp_path: Path, folder: str) -> None:
+    """Attributes are written to disk under the names that they have, which are anybody's."""
+    history = begun(github, tmp_path / "x")
+    file = history.clone / folder / "list.txt"
+    file.parent.mkdir(parents=True)
+    (file.parent / ".gitattributes").write_text("*.txt merge=union\n")
+    file.write_text("one\n")
+    history.commit("Begin")
+    made = []
+    for branch, line in (("release-u", "theirs"), ("trunk-u", "ours")):
+        history.git("checkout", "--quiet", "-b", branch, "begun")
+        file.write_text(f"one\n{line}\n")
+        made.append(history.commit("Change"))
+    history.git("push", "--quiet", "origin", "release-u", "trunk-u")
+    with fetched(github, made[0], made[1:]) as work:
+        found = work.pick(made[0], made[1:])
+    assert isinstance(found, Clean)
+    assert found.sha

@@ -475,7 +475,7 @@ def has_any(text: bytes, secrets: list[bytes]) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["", "status", "denied", "unknown"])
-def test_i9_no_token_is_seen_anywhere(picks: Picks, kind: str, tmp_path: Path) -> None:
+def test_s09_i9_no_token_is_seen_anywhere(picks: Picks, kind: str, tmp_path: Path) -> None:
     """I9: in no argument and no file while it runs, nor in anything that is left; when git fails, too."""
     tokens = picks.github.state.tokens
     for token in (tokens["github-token"], tokens["app"]):

@@ -68,7 +68,7 @@ class Git:
         committer = f"{self._identity} {int(self._clock.now().timestamp())} +0000"
         with tempfile.TemporaryDirectory(prefix="mattermod-", ignore_cleanup_errors=True) as home:
             git = GitProcess(Path(home), self._server, repository, self._token)
-            work = Work(Path(home), git, committer, self._hold)
+            work = Work(git, committer, self._hold)
             work.fetch([*tips, *picks, *own], picks, tips)
             yield work
 
@@ -83,8 +83,8 @@ class _Commit:
 class Work:
     """One repository on disk, for as long as the picks of one pull request take."""
 
-    def __init__(self, home: Path, git: GitProcess, committer: str, hold: Callable[[], None]) -> None:
-        self._home, self._git, self._committer, self._hold = home, git, committer, hold
+    def __init__(self, git: GitProcess, committer: str, hold: Callable[[], None]) -> None:
+        self._git, self._committer, self._hold = git, committer, hold
         self._commits: dict[str, _Commit] = {}
         self._changes = cache(self._read_changes)  # a method's cache would outlive its run
 
@@ -106,17 +106,15 @@ class Work:
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of these commits on `tip`, one after the other; stop at the first that conflicts."""
         self._lay_out_attributes(tip, picks)
-        head, known = tip, []
+        head = tip
         for pick in picks:
             tree, conflicts = self._merge(head, pick)
             if conflicts:
                 sha = self._commit(tree, head, pick)
                 return Conflict(pick, sha, tuple(conflicts), tuple(self._hunks(tree, conflicts)))
-            if tree == self._commits[head].tree:
-                known.append(pick)
-            else:
+            if tree != self._commits[head].tree:
                 head = self._commit(tree, head, pick)
-        return Clean(head if head != tip else "", tuple(known))
+        return Clean(head if head != tip else "")
 
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create these branches, together; return why each that was refused was, and of all others "".
@@ -145,21 +143,23 @@ class Work:
         than a third of the time of a pick. A git that knows no grafts any more pushes the same, in some seconds.
         https://git-scm.com/docs/gitrepository-layout (info/grafts)
         """
-        repository = self._home / "repository"
+        repository = self._git.repository
         if (repository / "shallow").exists():
             (repository / "info").mkdir(exist_ok=True)
             (repository / "shallow").rename(repository / "info/grafts")
 
     def matches(self, ones: Sequence[str], others: Sequence[str]) -> bool:
-        """Whether two rows of commits make the same changes: by their blobs, their patch-ids, or at least their paths.
+        """Whether two rows of commits make the same changes to the same files.
 
-        A patch-id holds the lines around a change, so it is another one where those have changed meanwhile.
-        https://git-scm.com/docs/git-patch-id
+        Where blobs differ, since the files do, patch-ids say it; of the changed lines alone, so that those around them
+        may have changed meanwhile. https://git-scm.com/docs/git-patch-id
         """
         return len(ones) == len(others) and all(
             self._changes(one) == self._changes(other)
-            or self._patch_id(one) == self._patch_id(other)
-            or self._changes(one).keys() == self._changes(other).keys()
+            or (
+                self._changes(one).keys() == self._changes(other).keys()
+                and self._patch_id(one) == self._patch_id(other)
+            )
             for one, other in zip(ones, others, strict=True)
         )
 
@@ -224,11 +224,11 @@ class Work:
 
     def _lay_out_attributes(self, tip: str, picks: Sequence[str]) -> None:
         """Write the target's attributes where git looks for them, and nothing of another target's."""
-        for old in self._home.glob(f"**/{ATTRIBUTES}"):
+        for old in self._git.worktree.glob(f"**/{ATTRIBUTES}"):
             old.unlink()
         wanted = _attributes({path for pick in picks for path in self._changes(pick)})
         for path, blob in self._files(tip, wanted).items():
-            place = self._home / path
+            place = self._git.worktree / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(self._git.read("cat-file", "blob", blob))
 
@@ -262,7 +262,7 @@ class Work:
         return next(iter(self._commits[sha].parents), EMPTY_TREE)
 
     def _patch_id(self, sha: str) -> str:
-        patch = self._git.read("diff-tree", "-p", "--no-color", "--no-ext-diff", self._before(sha), sha)
+        patch = self._git.read("diff-tree", "-p", "-U0", "--no-color", "--no-ext-diff", self._before(sha), sha)
         return (self._git.ask("patch-id", "--stable", stdin=patch).split() or [""])[0]
 
 

@@ -49,10 +49,16 @@ class Done:
 
 
 class GitProcess:
-    """Git in the bare repository at `place`, whose one remote is `repository` on `server`."""
+    """Git in a repository below `home`, whose one remote is `repository` on `server`.
 
-    def __init__(self, place: Path, server: str, repository: Repository, token: str) -> None:
-        self._place, self._token, self._where = place, token, repository.full_name
+    In its `worktree`, apart from it, only `.gitattributes` are ever written: from where else git before 2.41 takes them
+    in a merge.
+    """
+
+    def __init__(self, home: Path, server: str, repository: Repository, token: str) -> None:
+        self._home, self._token, self._where = home, token, repository.full_name
+        self.repository, self.worktree = home / "repository", home / "worktree"
+        self.worktree.mkdir()
         self._basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         self._configuration = {
             "advice.graftFileDeprecated": "false",
@@ -84,10 +90,15 @@ class GitProcess:
     ) -> Done:
         """Run git for `within` seconds at the most. Raises Down when it takes longer."""
         data = stdin.encode(errors="surrogateescape") if isinstance(stdin, str) else stdin
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        env = self._environment({**self._configuration, **(config or {})})
-        # A session of its own, so that whatever git has started goes with it.
-        with subprocess.Popen(["git", *words], cwd=self._place, env=env, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]  # the pipes
+        with subprocess.Popen(
+            ["git", *words],
+            cwd=self.worktree,
+            env=self._environment({**self._configuration, **(config or {})}),
+            start_new_session=True,  # so that whatever git has started goes with it
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
             try:
                 out, err = process.communicate(data, timeout=within)
             except BaseException as error:
@@ -110,7 +121,7 @@ class GitProcess:
     def _redacted(self, text: str) -> str:
         for secret in filter(None, (self._token, self._basic)):
             text = text.replace(secret, "***")
-        return text.replace(str(self._place), "")
+        return text.replace(str(self._home), "")
 
     def _environment(self, configuration: Mapping[str, str]) -> dict[str, str]:
         numbered = enumerate(configuration.items())
@@ -121,11 +132,10 @@ class GitProcess:
             "GIT_CONFIG_COUNT": str(len(configuration)),
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_DIR": str(self._place / "repository"),
+            "GIT_DIR": str(self.repository),
             "GIT_LITERAL_PATHSPECS": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            # Only `.gitattributes` are ever written there: from where else git before 2.41 takes them in a merge.
-            "GIT_WORK_TREE": str(self._place),
-            "HOME": str(self._place),
+            "GIT_WORK_TREE": str(self.worktree),
+            "HOME": str(self._home),
             "LC_ALL": "C",
         }

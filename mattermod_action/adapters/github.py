@@ -294,7 +294,7 @@ class PyGithubGitHub:
         except Refused as refusal:
             if "Could not resolve" in str(refusal):
                 return None
-            raise
+            raise Down(str(refusal)) from refusal  # no word about one target
         if shown and not shown["pageInfo"]["hasPreviousPage"]:
             self._marked[_path(subject.repository), subject.number] = self._ours(shown["nodes"])
         return found

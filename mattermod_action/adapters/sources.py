@@ -106,8 +106,8 @@ def touches(ask: Ask, repository: Repository, where: tuple[str, str, str], paths
     found = ask(query, {**_where(repository), **given})["repository"]
     there = _there(found["target"] or {})
     return [
-        _touch(path, node)
-        for at, path in enumerate(paths)
+        _touch(node)
+        for at in range(len(paths))
         for node in (found["base"] or {}).get(f"path{at}", {"nodes": []})["nodes"]
         if node["oid"] not in there
     ]
@@ -172,6 +172,6 @@ def _there(found: Json) -> set[str]:
     return {node["oid"] for node in nodes} | set(picked)
 
 
-def _touch(path: str, node: Json) -> Touch:
+def _touch(node: Json) -> Touch:
     pulls = (node["associatedPullRequests"] or {"nodes": []})["nodes"]
-    return Touch(path, node["oid"], node["messageHeadline"], pulls[0]["number"] if pulls else None)
+    return Touch(node["oid"], node["messageHeadline"], pulls[0]["number"] if pulls else None)
