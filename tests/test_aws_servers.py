@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from mattermod_action.adapters import aws_errors
 from mattermod_action.adapters.aws import CONSOLE_SHOWN, PAUSES, UNSEEN_PAUSES, AwsServers
 from mattermod_action.errors import Down, Limited, MattermodError, Mistake, Overtaken, Refused, Unsure
-from mattermod_action.ports import SERVER_TAG, Launch, Record
+from mattermod_action.spinmints import SERVER_TAG, Launch, Record
 from sandbox import aws
 from sandbox.aws import AwsFault, Cloud, Delays
 from sandbox.faults import Fault
@@ -24,7 +24,7 @@ from sandbox.faults import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mattermod_action.ports import Servers
+    from mattermod_action.spinmints import Servers
 
 DELAYS = Delays(visible=10, pending=30, shutting_down=20, insync=60)
 HOST = f"pr-7.{aws.ZONE}"

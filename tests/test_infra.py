@@ -13,7 +13,7 @@ import pytest
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from mattermod_action.adapters import aws
-from mattermod_action.ports import SERVER_TAG, Launch
+from mattermod_action.spinmints import SERVER_TAG, Launch
 
 INFRA = Path(__file__).parent.parent / "infra"
 README = (INFRA / "README.md").read_text()

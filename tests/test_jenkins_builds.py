@@ -22,7 +22,7 @@ from mattermod_action.adapters.jenkins import LOOKS, PAUSES, TIMEOUT, JenkinsBui
 from mattermod_action.adapters.jenkins_pages import Page
 from mattermod_action.adapters.jenkins_servers import Server
 from mattermod_action.errors import Down, Mistake
-from mattermod_action.ports import Build
+from mattermod_action.spinmints import Build
 from sandbox import jenkins
 from sandbox.faults import Fault
 from sandbox.jenkins import API_TOKEN, USER, Jenkins, Script

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "mattermod_action"
 HEAVY = {"github", "boto3", "botocore", "jenkins", "pymysql", "yoyo", "requests"}
 NEVER = {
     "ports": {"adapters", "world", "features", "ledger", "bot", "config"},
+    "spinmints": {"adapters", "world", "features", "ledger", "bot", "config"},
     "adapters": {"world", "features", "ledger", "bot", "config", "job", "report"},
     "source": {"config", "legacy"},
     "legacy": {"config"},

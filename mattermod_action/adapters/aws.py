@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mattermod_action.adapters.aws_errors import Missing, call
 from mattermod_action.errors import Down, Limited, Mistake, Unsure
-from mattermod_action.ports import Record, Server
+from mattermod_action.spinmints import Record, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from mattermod_action.ports import Clock, Launch
+    from mattermod_action.ports import Clock
+    from mattermod_action.spinmints import Launch
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0  # seconds
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt
@@ -43,7 +44,7 @@ T = TypeVar("T")
 
 
 class AwsServers:
-    """The `Servers` port of ports.py. Whose account it is and where AWS is found, boto3 reads from the environment."""
+    """The `Servers` port of spinmints.py. Whose account it is and where AWS is, boto3 reads from the environment."""
 
     def __init__(self, region: str, clock: Clock, *, read_timeout: float = READ_TIMEOUT, page: int = PAGE) -> None:
         self._region, self._clock, self._read_timeout, self._page = region, clock, read_timeout, page

@@ -25,7 +25,7 @@ from mattermod_action import __version__
 from mattermod_action.adapters.jenkins_pages import inside, page
 from mattermod_action.adapters.jenkins_servers import INPUT
 from mattermod_action.errors import Down, Mistake
-from mattermod_action.ports import Build
+from mattermod_action.spinmints import Build
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ class _OddError(Exception):
 
 
 class JenkinsBuilds:
-    """The `Builds` port of ports.py; `timeout` is in real seconds, all other waiting is the clock's."""
+    """The `Builds` port of spinmints.py; `timeout` is in real seconds, all other waiting is the clock's."""
 
     def __init__(self, servers: Sequence[Server], clock: Clock, timeout: float = TIMEOUT) -> None:
         self._servers, self._clock, self._timeout = servers, clock, timeout

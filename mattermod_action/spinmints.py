@@ -1,0 +1,170 @@
+"""What is asked of test servers and of the builds that run on them: ports and records, as ports.py has all others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+# The tag that marks a server as ours; `infra/iam-policy.json` lets nobody launch or end one without it.
+SERVER_TAG = "mattermod"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One server to launch. The same `token` with the same rest is the same server, with another rest an error.
+
+    `token` has at most 64 ASCII characters. `key_name` is "" for no key, as it should be. `user_data` is run by the
+    image as root and can be read by everybody on the server: no secrets. That the server ends itself stands in there.
+    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+    """
+
+    token: str
+    image: str
+    instance_type: str
+    subnet: str
+    security_groups: tuple[str, ...]
+    key_name: str = ""
+    user_data: bytes = field(repr=False)  # no trace of ours may show it
+    tags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server as EC2 describes it; an address that it does not have (yet) is "".
+
+    `state` is one of pending, running, shutting-down, terminated, stopping, stopped; a public address is there only
+    while it runs, if its subnet gives one. `launched_at` is UTC and naive. `reason` is EC2's, of the last change.
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html
+    """
+
+    instance_id: str
+    state: str
+    public_ipv4: str
+    private_ipv4: str
+    ipv6: str
+    launched_at: datetime
+    tags: tuple[tuple[str, str], ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record set of A or AAAA (`kind`) exactly as Route 53 lists it, as a deletion has to repeat it.
+
+    `name` ends with a dot, `ttl` is in seconds, `more` are further addresses that somebody added by hand.
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html
+    """
+
+    name: str
+    address: str
+    kind: str
+    ttl: int
+    more: tuple[str, ...] = ()
+
+
+class Servers(Protocol):
+    """Disposable test servers in EC2, and their names in Route 53.
+
+    Each method may raise Mistake (credentials, permissions, what the configuration names), Refused with AWS's reason,
+    Limited (not carried out) and Down. What writes may raise Unsure: it may have been carried out, and may be repeated.
+    """
+
+    def launch(self, launch: Launch) -> str:
+        """Launch a server and return its instance id; repeating it is safe, and returns the same, even one that ended.
+
+        Raises Mistake before anything is sent when the user data has more than 16,384 bytes, and Refused when EC2 has
+        no room for it, the account's limit is reached, or the token was used for something else.
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
+        """
+
+    def server(self, instance_id: str, *, launched_just_now: bool = False) -> Server | None:
+        """Read a server; None when it is gone. For about an hour EC2 still lists one that is terminated.
+
+        EC2 may not know a new one for some seconds. With `launched_just_now` that is waited for, and then Down.
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+        https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+        """
+
+    def servers(self, tag: str, value: str) -> Sequence[Server]:
+        """Read all that carry the tag and are not terminated; one of the last seconds may be missing.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+        """
+
+    def console(self, instance_id: str) -> str:
+        """Read the end of what it wrote to its console, minutes old perhaps; "" when there is nothing or it is gone.
+
+        Whatever runs on the server wrote this: it is not to be trusted, and not to be published.
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
+        """
+
+    def terminate(self, instance_id: str, *, launched_just_now: bool = False) -> None:
+        """Have it ended, which takes a while; one that is gone is no error.
+
+        With `launched_just_now` one that EC2 does not know is not taken to be gone: Down, as in `server`.
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
+        """
+
+    def records(self, zone: str, suffix: str) -> Sequence[Record]:
+        """Read the A and AAAA records of names below `suffix` in the hosted zone, all of them.
+
+        Aliases and record sets that share a name by a policy are left out: we make none of these.
+        https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListResourceRecordSets.html
+        """
+
+    def set_record(self, zone: str, name: str, address: str, kind: str, ttl: int) -> str:
+        """Have the name lead to this address alone, whatever it led to; return the change's id. `ttl` is in seconds.
+
+        https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
+        """
+
+    def delete_record(self, zone: str, record: Record) -> str:
+        """Delete a record as it was listed; return the change's id, "" when there is none of that name.
+
+        Raises Overtaken when it is no longer as it was listed.
+        https://docs.aws.amazon.com/Route53/latest/APIReference/API_Change.html
+        """
+
+    def is_in_sync(self, change: str) -> bool:
+        """Whether all of Route 53's name servers know of the change, which takes about a minute.
+
+        https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetChange.html
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a build stands.
+
+    `state` is one of
+    - waiting: it is in the queue, or its job has none yet; `why` is Jenkins' reason, in words from outside
+    - running: it has a number and no result, or one that is not its last
+    - success, unstable (built, with tests that fail) and failed: its result
+    - aborted: stopped, cancelled in the queue, lost in a restart, or superseded: ended without being built
+    - gone: the server has no such build, for the reason that `why` gives
+    `number` is None as long as none was given. `url` is its page, below the configured address of the server. `started`
+    is when it left the queue, UTC and naive, by Jenkins' clock, None where that is unknown: a job that was made anew
+    counts from 1 again, so what started after its link was posted is another build with the same number.
+    """
+
+    state: str
+    number: int | None
+    url: str
+    why: str = ""
+    started: datetime | None = None
+
+
+class Builds(Protocol):
+    """Builds on servers of CI; nothing is written there."""
+
+    def build(self, url: str) -> Build:
+        """Read how the build that this page shows stands; of a job the newest, of an item of the queue what it became.
+
+        `url` may come from anybody. Raises Mistake for one that leads to no build of a configured server, and for
+        credentials; Down when the server does not answer, or not as a Jenkins that is up does. That something is gone
+        is only believed after three looks over at least 60 s of the clock: proxies and restarts say so, too.
+        """
