@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Work
     from mattermod_action.world import World
 
-LEASE = 75.0  # seconds; more than any one step takes (adapters/git_process.py, adapters/github.py)
+LEASE = 75.0  # seconds; more than any one step takes (adapters/git_process.py, adapters/github_requests.py)
 PATIENCE = 80.0  # seconds to wait for another run that is at the same pull request
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between

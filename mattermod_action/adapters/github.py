@@ -1,32 +1,21 @@
-"""GitHub through PyGithub, with its own retries and pauses off: a repeated POST would be a second comment.
-
-PyGithub retries POST on 5xx and time-outs and sleeps 0.25 s before each request and 1 s before each write
-(`GithubRetry`, `Consts.DEFAULT_SECONDS_BETWEEN_*`). Here reads are retried, writes are a single attempt,
-and writes are paced only when there are many.
-"""
+"""What is asked of GitHub, and by which calls; `github_requests.py` makes them."""
 
 from __future__ import annotations
 
 import re
-import time
 from functools import partial
-from itertools import count
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import requests
-from github import Auth, Github, GithubException
-from urllib3.exceptions import NewConnectionError
-
-from mattermod_action import __version__
 from mattermod_action.adapters import candidates, sources
-from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.adapters.github_requests import LIST, Requests
+from mattermod_action.errors import Down, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.parsing import issue, pull_request
 from mattermod_action.ports import Authorship, ChangedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
@@ -34,15 +23,6 @@ if TYPE_CHECKING:
     from mattermod_action.picks import Source, Touch
     from mattermod_action.ports import Clock, NewPull, Place, Status
 
-TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
-READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
-READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
-FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
-WRITE_PAUSE = 0.75  # seconds
-# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
-SECONDARY_WAIT = 60.0
-PAGE = 100  # the most that a page of a list may have
-LIST = "items"  # under which a list without a name of its own is read
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
 ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
@@ -54,14 +34,10 @@ FOREIGN = (
     "of somebody with write access"
 )
 ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App or of a person may"
-SERVER_ERROR = 500
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = re.compile(r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com")
 _RUN = re.compile(r"https?://[^/]+/([^/]+/[^/]+)/actions/runs/(\d+)")
 _ANY_KEY = re.compile(r"[0-9a-f]{64}")
-
-T = TypeVar("T")
-
 # What is asked about one item, page by page.
 ITEM = (
     "query ($owner: String!, $name: String!, $number: Int!, $cursor: String) { repository(owner: $owner, name: $name) {"
@@ -84,26 +60,13 @@ COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: 100, after: 
 """
 
 
-class PyGithubGitHub:
+class PyGithubGitHub(Requests):
     """The `GitHub` port of ports.py."""
 
     def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock) -> None:
-        self._requester = Github(
-            auth=Auth.Token(token),
-            base_url=api_url,
-            timeout=TIMEOUT,
-            user_agent=f"mattermod-action/{__version__}",
-            per_page=100,
-            retry=None,
-            seconds_between_requests=None,
-            seconds_between_writes=None,
-            lazy=True,
-        ).requester
+        super().__init__(api_url, token, clock)
         self._bots = frozenset(login.casefold() for login in bot_logins)
-        self._clock = clock
         self._marked: dict[tuple[str, int], dict[str, str]] = {}  # markers that were read with something else
-        self._writes = 0
-        self._patience = READ_PATIENCE
 
     def subject(self, subject: Subject) -> Subject | None:
         is_pull = isinstance(subject, PullRequest)
@@ -212,10 +175,6 @@ class PyGithubGitHub:
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
         return self._read(partial(self._data, query, variables), READINESS)
-
-    def _data(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Of an answer that is no JSON the library makes a text."""
-        return dict(self._requester.graphql_query(query, variables)[1]["data"])
 
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.
@@ -408,15 +367,6 @@ class PyGithubGitHub:
         data = self._write("POST", path, {"body": body, **where}, "comment on a line", PULLS)
         return _url_of_new(data)
 
-    def _pages(self, path: str, name: str, permission: str) -> Iterator[dict[str, Any]]:
-        """Read a list to its end, whose pages have it as `name`."""
-        for page in count(1):
-            address = f"{path}{'&' if '?' in path else '?'}per_page={PAGE}&page={page}"
-            items = self._field(address, name, permission)
-            yield from items
-            if len(items) < PAGE:
-                return
-
     def markers(self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False) -> Mapping[str, str]:
         known = None if on_lines else self._marked.pop((_path(subject.repository), subject.number), None)
         if known is not None:
@@ -452,118 +402,13 @@ class PyGithubGitHub:
     def _in_item(self, query: str, subject: Subject, cursor: str | None) -> dict[str, Any]:
         """Ask about one item; return what is said of the repository that it is in."""
         where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
-        _, answer = self._requester.graphql_query(query, {**where, "cursor": cursor})
-        return dict(answer["data"]["repository"])
+        return dict(self._data(query, {**where, "cursor": cursor})["repository"])
 
     def _is_ours(self, node: Mapping[str, Any]) -> bool:
         """GraphQL shows a bot as `github-actions`, REST and everybody else as `github-actions[bot]`."""
         author = node["author"] or {}
         login = str(author.get("login") or "") + ("[bot]" if author.get("__typename") == "Bot" else "")
         return bool(node["viewerDidAuthor"]) or login.casefold() in self._bots
-
-    def _read(self, request: Callable[[], T], permission: str) -> T:
-        for pause in (*READ_PAUSES, None):
-            try:
-                return self._call(request, "read", permission)
-            except Limited as limit:
-                if pause is None or limit.retry_after > self._patience:
-                    raise
-                self._patience -= limit.retry_after
-                self._clock.sleep(limit.retry_after)
-            except Down as error:
-                if pause is None:
-                    raise Down(str(error)) from error  # an unsure read is only a read that failed
-                self._clock.sleep(pause)
-        raise AssertionError("unreachable: the last pause is None")
-
-    def _field(self, path: str, name: str, permission: str) -> Any:
-        """One field of what is read: an answer that lacks it cannot be read."""
-        return self._read(lambda: self._json("GET", path)[name], permission)
-
-    def _write(
-        self, verb: str, path: str, body: object, what: str, permission: str, *, shows: str = ""
-    ) -> dict[str, Any]:
-        """Send it once. Raises Unsure when the answer lacks what it `shows` of what was written."""
-        self._writes += 1
-        if self._writes > FREE_WRITES:
-            self._clock.sleep(WRITE_PAUSE)
-        data = self._call(lambda: self._json(verb, path, body), what, permission)
-        if shows and shows not in data:
-            raise Unsure(f"GitHub's answer does not show that it did {what}")
-        return data
-
-    def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
-        _, data = self._requester.requestJsonAndCheck(verb, path, input=body)
-        return data if isinstance(data, dict) else {LIST: data} if isinstance(data, list) else {}
-
-    def _call(self, request: Callable[[], T], what: str, permission: str) -> T:
-        """The one boundary at which the library's errors become ours."""
-        try:
-            return request()
-        except GithubException as error:
-            _raise_for(error, what, permission)
-        except requests.RequestException as error:
-            if _never_sent(error):
-                raise Down("GitHub cannot be reached") from error
-            raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-        ) as error:  # truncated JSON, HTML, a null where data should be
-            raise Unsure("GitHub's answer cannot be read") from error
-
-
-def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
-    status = error.status or 0
-    message = str(error.data.get("message", "")) if isinstance(error.data, dict) else ""
-    if status == requests.codes.unauthorized:
-        raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
-    if wait := _retry_after(error, message):
-        raise Limited(f"GitHub's rate limit is reached; it asks to wait {wait:.0f} s", wait) from error
-    if _has_error(error.data, "RATE_LIMITED"):
-        raise Limited("GitHub's rate limit for queries is reached", SECONDARY_WAIT) from error
-    if "not accessible" in message or _has_error(error.data, "FORBIDDEN"):
-        raise Mistake(
-            f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
-            "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
-        ) from error
-    if status >= SERVER_ERROR:
-        raise Unsure(f"GitHub answered {status}") from error
-    raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
-
-
-def _reason(error: GithubException, message: str) -> str:
-    """A validation that failed says what of it in its first error."""
-    errors = error.data.get("errors") if isinstance(error.data, dict) else None
-    first = next((each["message"] for each in errors or () if isinstance(each, dict) and each.get("message")), "")
-    return str(first or message or "no reason given")[:200]
-
-
-def _has_error(data: object, kind: str) -> bool:
-    """GraphQL refuses with 200 and a list of errors, of which PyGithub makes an exception."""
-    errors = data.get("errors") if isinstance(data, dict) else None
-    return any(isinstance(each, dict) and each.get("type") == kind for each in errors or ())
-
-
-def _retry_after(error: GithubException, message: str) -> float:
-    """Seconds to wait when this is a rate limit, primary or secondary; 0 when it is something else."""
-    if error.status not in (requests.codes.forbidden, requests.codes.too_many_requests):
-        return 0
-    headers = {name.casefold(): value for name, value in (error.headers or {}).items()}
-    if str(headers.get("retry-after", "")).isdecimal():
-        return max(1.0, float(headers["retry-after"]))
-    if headers.get("x-ratelimit-remaining") == "0" and str(headers.get("x-ratelimit-reset", "")).isdecimal():
-        return max(1.0, float(headers["x-ratelimit-reset"]) - time.time())
-    limited = error.status == requests.codes.too_many_requests or "rate limit" in message.casefold()
-    return SECONDARY_WAIT if limited else 0
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, NewConnectionError)  # refused, or the name was not resolved
 
 
 def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:

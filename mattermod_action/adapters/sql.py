@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from mattermod_action.events import Repository, Subject
     from mattermod_action.ports import Clock
 
-LEASE = 30.0  # seconds; longer than one request may take (adapters/github.py), so a live holder does not lose it
+LEASE = (
+    30.0  # seconds; longer than one request may take (adapters/github_requests.py), so a live holder does not lose it
+)
 RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest version of the action that you use"
 
 IDENTITY = ("RepoOwner", "RepoName", "Number")
