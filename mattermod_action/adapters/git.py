@@ -139,8 +139,8 @@ class Work:
     def _graft(self) -> None:
         """Have the edge of what was fetched be the beginning here, and be no news to the server.
 
-        Who pushes from a shallow repository tells its edge, and the server then goes through its refs and history: more
-        than a third of the time of a pick. A git that knows no grafts any more pushes the same, in some seconds.
+        Who pushes from a shallow repository tells its edge, and the server then goes through all its refs and history,
+        which takes longer than all else in a push. A git that knows no grafts any more pushes the same, slowly.
         https://git-scm.com/docs/gitrepository-layout (info/grafts)
         """
         repository = self._git.repository

@@ -13,8 +13,9 @@ changed them on the base since the branch parted from it, and the commands to fi
   label's place.
 
 What is picked is what the merge brought: a squashed commit, each of several that were rebased, or a merge against its
-first parent. Author, date and message stay, with a line that says where it comes from. Nothing is checked out, nothing
-is ever overwritten: a branch or a pull request that is there already is linked.
+first parent. Merges inside a pull request whose own branch was pushed are refused, or with `merge_commits: skip` left
+out. Author, date and message stay, with a line that says where it comes from; `committer` is who commits. Nothing is
+checked out, nothing is ever overwritten: a branch or a pull request that is there already is linked.
 
 The new pull request gets `labels`, those of the original's labels that fit `copy_labels` (`*` is any text), its
 milestone, and, to review it and as assignee, the author if they may write, else whoever approved first. `title` and
