@@ -88,7 +88,7 @@ class Report:
             _fold_trace(error)
 
     def _redacted(self, line: str) -> str:
-        forms = {form for value in self.hidden for form in _forms(value) if len(form) >= SHORTEST}
+        forms = {form for value in self.hidden for form in forms_of(value) if len(form) >= SHORTEST}
         for form in sorted(forms, key=len, reverse=True):
             line = line.replace(form, "***")
         return line
@@ -140,7 +140,7 @@ def mask(values: Iterable[str]) -> None:
     """Have the runner star out each value and the forms it may turn up in; before its first use."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
-    for form in sorted({form for value in values if value for form in _forms(value)}):
+    for form in sorted({form for value in values if value for form in forms_of(value)}):
         print(f"::add-mask::{_data(form)}", flush=True)  # noqa: T201  # the log is what is meant
 
 
@@ -205,7 +205,7 @@ def _output(name: str, value: object) -> None:
     _append("GITHUB_OUTPUT", f"{name}<<{fence}\n{text}\n{fence}\n")
 
 
-def _forms(value: str) -> Iterable[str]:
+def forms_of(value: str) -> Iterable[str]:
     import base64  # only runs that have something to hide pay for it
     from urllib.parse import quote
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from mattermod_action.report import _forms
+from mattermod_action.report import forms_of
 from sandbox.faults import Fault, When
 from tests.cut import PHASES, Cut
 from tests.pick_trials import APPROVED, CLEAN, CONFLICTING, NOW, Asked, Picks, name
@@ -347,15 +347,27 @@ def test_f08_a_short_limit(picks: Picks, fault: Fault) -> None:
         asked.assert_settled()
 
 
+@dataclass
+class AtPath(Cut):
+    """Strikes at the first request for a path, whichever that is."""
+
+    path: str = ""
+
+    def arrive(self, name: str) -> bool:
+        first = self.path in name and not any(self.path in each for each in self.names)
+        self.names.append(name)
+        return first
+
+
 def at_request(picks: Picks, asked: Asked, path: str, act: Callable[[], object]) -> Run:
     """Deliver it, and do something right before the first request for this path reaches GitHub."""
     done: list[object] = []
 
-    def once(name: str) -> bool:
-        return not done and path in name and not done.append(act())  # type: ignore[func-returns-value]
+    def once() -> bytes:
+        done.append(act())
+        return b""
 
-    cut = Cut(act=lambda: b"")
-    cut.arrive = once  # type: ignore[method-assign]
+    cut = AtPath(act=once, path=path)
     with picks.wired("http", cut) as bot:
         run = picks.deliver(asked.event, bot)
     assert done
@@ -484,7 +496,7 @@ def test_s09_i9_no_token_is_seen_anywhere(picks: Picks, kind: str, tmp_path: Pat
     if kind == "denied":
         tokens["app"].permissions = {**tokens["app"].permissions, "contents": "read"}
     (tmp_path / "tmp").mkdir()
-    secrets = [form.encode() for name in ("github-token", "app") for form in _forms(tokens[name].value)]
+    secrets = [form.encode() for name in ("github-token", "app") for form in forms_of(tokens[name].value)]
     asked, watch = picks.asked(), Watch(tmp_path / "tmp", secrets)
     if kind == "status":
         picks.github.state.faults.add(Fault("status", "POST", "*/git-receive-pack", when="after"))
