@@ -12,7 +12,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
-from mattermod_action.effects import Comment, Ensure, Once, Pick, PostChat, Recheck, ReviewComment, TellPicks
+from mattermod_action.effects import (
+    Comment,
+    Ensure,
+    KeptComment,
+    Once,
+    OnServer,
+    Pick,
+    PostChat,
+    Reap,
+    Recheck,
+    ReviewComment,
+)
 from mattermod_action.errors import Down, Limited, Overtaken, Refused
 from mattermod_action.events import (
     OPENED,
@@ -24,6 +35,7 @@ from mattermod_action.events import (
     MergeConsidered,
     PickEnded,
     PullRequestSeen,
+    ServerChanged,
 )
 from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
@@ -48,7 +60,7 @@ RESULTS = {
     "dropped": "nothing, it is not called for any more",
 }
 _Seen = (PullRequestSeen, IssueSeen)
-_Resumed = (*_Seen, MergeConsidered, PickEnded)  # what a sweep comes back to
+_Resumed = (*_Seen, MergeConsidered, PickEnded, ServerChanged)  # what a sweep comes back to
 
 
 class Bot:
@@ -171,7 +183,9 @@ class Bot:
             self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
             self._tell(effect, Outcome("known", markers[effect.marker]))
         told = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
-        over = [effect for effect in posted if not isinstance(effect, TellPicks)]  # that may have to say something else
+        over = [
+            effect for effect in posted if not isinstance(effect, KeptComment)
+        ]  # that may have to say something else
         return [effect for effect in due if effect not in (*over, *told)]
 
     def _asked_at(self, event: Event, effect: Once) -> datetime | None:
@@ -184,11 +198,8 @@ class Bot:
         try:
             if effect.need and not (isinstance(effect, Once) and _is_done(known, effect)):
                 check_need(self._world, effect.subject.repository, effect.need)
-            if isinstance(effect, Pick):
-                return self._pick(effect, event, plan)
             if isinstance(effect, Ensure):
-                self._ensure(effect)
-                return effect.ended("", done=True)
+                return self._ensured(effect, event, plan)
             outcome = self.ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
@@ -196,13 +207,24 @@ class Bot:
         except Exception as error:  # noqa: BLE001  # one effect's failure never stops the next
             self._fail(effect, error, event, plan)
             return None
-        if isinstance(effect, TellPicks):
+        if isinstance(effect, KeptComment):
             changed = self._hands.keep(effect, outcome, is_all=effect.feature not in plan.silent)
             outcome = Outcome("edited", outcome.url) if changed else outcome
         self._tell(effect, outcome)
         if outcome.what == BASELINE:
             return None
         return effect.ended(outcome.url, done=outcome.what in ("posted", "found"))
+
+    def _ensured(self, effect: Ensure, event: Event, plan: Plan) -> Event | None:
+        if isinstance(effect, Pick):
+            return self._pick(effect, event, plan)
+        if isinstance(effect, OnServer):
+            return self._keep(effect, event, plan)
+        if isinstance(effect, Reap):
+            self._reap(effect)
+        else:
+            self._ensure(effect)
+        return effect.ended("", done=True)
 
     def _pick(self, effect: Pick, event: Event, plan: Plan) -> Event:
         """What stops it half-way is a failure of this run; what has come of it until then is told all the same."""
@@ -214,6 +236,21 @@ class Bot:
             self._fail(effect, ended.error, event, plan)
         return ended
 
+    def _keep(self, effect: OnServer, event: Event, plan: Plan) -> Event:
+        """The same for a test server."""
+        from mattermod_action.keeping import Keeper  # most runs have none
+
+        changed = Keeper(self._world, effect).go()
+        self._report.served(effect.feature, effect.cause, changed)
+        if changed.error:
+            self._fail(effect, changed.error, event, plan)
+        return changed
+
+    def _reap(self, effect: Reap) -> None:
+        from mattermod_action.reaping import Reaper
+
+        Reaper(self._world, effect, lambda what, result: self._report.row(effect.feature, what, result)).go()
+
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
         changed = self._ensurer.ensure(effect)
@@ -223,7 +260,7 @@ class Bot:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
         expendable = isinstance(effect, Once) and effect.expendable
         resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
-        resumable = resumable or isinstance(effect, Pick)  # which has a row of its own
+        resumable = resumable or isinstance(effect, (Pick, OnServer))  # which have rows of their own
         parked = expendable or (isinstance(error, Limited) and self._world.store.durable and resumable)
         plan.silent.add(effect.feature)
         if effect.command:

@@ -17,6 +17,7 @@ from mattermod_action.events import (
     PickEnded,
     Posted,
     PullRequest,
+    ServerChanged,
     Subject,
     WorkflowStarted,
     label_cause,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mattermod_action.merging import Rule
     from mattermod_action.picks import Row
     from mattermod_action.picks import Rule as PickRule
+    from mattermod_action.servers import Limits, Order
+    from mattermod_action.servers import Row as ServerRow
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
 DESCRIPTION_LIMIT = 140  # characters of a commit status's description
@@ -149,8 +152,20 @@ class PostChat(Once):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TellPicks(Comment):
-    """The one comment on what is picked of a pull request, edited as that goes on. It tells the `rows` as they are.
+class KeptComment(Comment):
+    """A comment that is edited as what it tells of goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellServer(KeptComment):
+    """The one comment on a test server, which it tells as it is."""
+
+    row: ServerRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellPicks(KeptComment):
+    """The one comment on what is picked of a pull request. It tells the `rows` as they are.
 
     `halted` is that something has stopped their picks half-way, which the next sweep goes on with.
     """
@@ -324,6 +339,63 @@ class Pick(Ensure):
     @property
     def key(self) -> str:
         return repr(("Pick", self.subject.number, self.targets, self.again))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnServer(Ensure):
+    """Something about the test server of a pull request, which then goes on as far as it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchServer(OnServer):
+    """Note that `by` wants a server with the commit `sha`, as `order` says, if the `limits` leave room for one.
+
+    `request` tells one label event or comment from another: the same one, delivered again, asks for nothing new.
+    """
+
+    subject: PullRequest
+    order: Order
+    limits: Limits
+    sha: str
+    by: str
+    request: tuple[str | int, ...]
+
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        """Of a command whoever gave it is told by itself."""
+        del url, done
+        if not reason or self.command:
+            return None
+        return ServerChanged(self.subject, request=self.request, label=self.order.label, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendServer(OnServer):
+    """Let it end `seconds` later; `comment` is the number of the one that asks for it, which counts once."""
+
+    seconds: float
+    comment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyServer(OnServer):
+    """Destroy it, for one of the reasons in servers.py; with a `label`, only if it was asked for with that."""
+
+    reason: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvanceServer(OnServer):
+    """Go on with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reap(Ensure):
+    """Destroy what has no row, and what no row has: servers that carry `tag`, and names below `suffix` in `zone`."""
+
+    tag: str
+    zone: str
+    suffix: str
 
 
 Effect = Once | Ensure

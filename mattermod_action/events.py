@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.commands import Command
     from mattermod_action.picks import Told
+    from mattermod_action.servers import Row
 
 GHOST = "ghost"  # what GitHub itself shows for an account that was deleted (`user: null`)
 RESUMED = "resumed"  # the action of what a sweep read by itself
@@ -340,6 +341,41 @@ class PickEnded(_OfSubject):
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReapDue:
+    """A sweep compares the test servers that there are with those that there should be."""
+
+    repository: Repository
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDue(_OfSubject):
+    """A sweep looks at the test server of a pull request, or something that it waits for has happened.
+
+    Where the pull request is gone, or cannot be read any more, the subject is a closed stand-in.
+    """
+
+    row: Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerChanged(_OfSubject):
+    """Outcome: what was wished for a test server was done as far as it could be; or (`reason`) it is not done.
+
+    `row` is the server as it is now, `asked` that it was asked for just now. `request` tells one request from another,
+    `label` is the one that it was asked with. `log` has lines for whoever looks at the run. `error` is what has stopped
+    it half-way.
+    """
+
+    row: Row | None = None
+    asked: bool = False
+    request: tuple[str | int, ...] = ()
+    label: str = ""
+    reason: str = ""
+    log: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
 Seen = PullRequestSeen | IssueSeen
 Event = (
     Seen
@@ -357,6 +393,9 @@ Event = (
     | MergeEnded
     | PicksDue
     | PickEnded
+    | ReapDue
+    | ServerDue
+    | ServerChanged
     | WorkflowStarted
     | WorkflowEnded
     | WorkflowAsked
@@ -386,6 +425,13 @@ def is_momentary(cause: str) -> bool:
 def nobodys(repository: Repository, at: datetime) -> Subject:
     """Stand in for a subject where something is about the repository as a whole; no item has the number 0."""
     return Subject(repository=repository, number=0, author=GHOST, labels=(), state="open", url="", updated_at=at)
+
+
+def gone(repository: Repository, number: int, url: str, at: datetime) -> Subject:
+    """Stand in for a pull request that is gone, or that nobody here can read."""
+    return Subject(
+        repository=repository, number=number, author=GHOST, labels=(), state="closed", url=url, updated_at=at
+    )
 
 
 def resumed(subject: Subject) -> Seen:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Row
     from mattermod_action.ports import Authorship, ChangedFile, Clock, Origin
+    from mattermod_action.servers import Row as ServerRow
     from mattermod_action.world import World
 
 # The most that GitHub lists: https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 FILES_LISTED = 3_000
 ASKED_AT_ONCE = 100  # runs of workflows that one sweep asks after
 PICKED_AT_ONCE = 50  # pull requests that one sweep goes on picking
+SERVED_AT_ONCE = 100  # test servers that one sweep looks at
 ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is asked after no more
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
 # What each role may do includes what those before it may.
@@ -69,6 +71,13 @@ class LiveFacts:
         due = self._world.store.due_picks(repository, PICKED_AT_ONCE)
         pulls = (self.pull(replace(repository, id=repository_id), number) for repository_id, number in due)
         return [pull for pull in pulls if pull]
+
+    def servers(self, subject: Subject) -> Sequence[ServerRow]:
+        return self._world.store.servers_of(subject)
+
+    def due_servers(self, repository: Repository) -> Sequence[tuple[ServerRow, PullRequest | None]]:
+        due = self._world.store.due_servers(repository, SERVED_AT_ONCE)
+        return [(row, self.pull(row.repository, row.number)) for row in due]
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
         return self._world.store.unanswered(repository, feature, ASKED_AT_ONCE, ASKED_FOR)
@@ -141,6 +150,12 @@ class NoFacts:
         raise FactUnavailable("needs the store, to know what was asked for")
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what was asked for")
+
+    def servers(self, subject: Subject) -> Sequence[ServerRow]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what was asked for")
+
+    def due_servers(self, repository: Repository) -> Sequence[tuple[ServerRow, PullRequest | None]]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the store, to know what was asked for")
 
     def conclusion(self, url: str) -> str:  # noqa: ARG002  # the port's signature

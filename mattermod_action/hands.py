@@ -12,6 +12,7 @@ from mattermod_action.effects import (
     Dispatch,
     Enqueue,
     Ensure,
+    KeptComment,
     Merge,
     Once,
     PostChat,
@@ -20,6 +21,8 @@ from mattermod_action.effects import (
     RequestReview,
     ReviewComment,
     SetStatus,
+    TellPicks,
+    TellServer,
     UpdateBranch,
 )
 from mattermod_action.errors import Overtaken, Refused
@@ -28,7 +31,7 @@ from mattermod_action.merging import obstacles
 from mattermod_action.ports import Place, Status
 
 if TYPE_CHECKING:
-    from mattermod_action.effects import Need, TellPicks
+    from mattermod_action.effects import Need
     from mattermod_action.events import Repository, Subject
     from mattermod_action.ledger import Outcome
     from mattermod_action.merging import Candidate
@@ -165,17 +168,30 @@ class Hands:
         found = self._candidate(effect)
         return found.pull.url if found and (found.is_queued or found.pull.merged) else None
 
-    def keep(self, effect: TellPicks, outcome: Outcome, *, is_all: bool) -> bool:
-        """Have a comment that stands there say what is so now, and note which rows it tells; say if it was changed.
+    def keep(self, effect: KeptComment, outcome: Outcome, *, is_all: bool) -> bool:
+        """Have a comment that stands there say what is so now, and note what it tells; say if it was changed.
 
-        Unless that `is_all` that was to be done about them: then they are told once more, when the rest is done.
+        Unless that `is_all` that was to be done about it: then it is told once more, when the rest is done.
         """
         found = outcome.what != "posted"
         changed = found and self._world.github.edit_comment(effect.subject, outcome.url, effect.body)
-        wait = 0.0 if effect.halted else WAITING
-        for row in effect.rows if is_all else ():
-            self._world.store.tell_pick(row, int(outcome.url.rpartition("-")[2] or 0), wait)
+        if is_all:
+            self._told(effect, int(outcome.url.rpartition("-")[2] or 0))
         return changed
+
+    @singledispatchmethod
+    def _told(self, effect: KeptComment, comment: int) -> None:
+        raise NotImplementedError(type(effect).__name__)
+
+    @_told.register
+    def _(self, effect: TellPicks, comment: int) -> None:
+        wait = 0.0 if effect.halted else WAITING
+        for row in effect.rows:
+            self._world.store.tell_pick(row, comment, wait)
+
+    @_told.register
+    def _(self, effect: TellServer, comment: int) -> None:
+        self._world.store.tell_server(effect.row, comment)
 
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
         return self._world.github.markers(subject, since, on_lines=on_lines).get(marker)

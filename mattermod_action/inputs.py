@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BOT = "github-actions[bot]"  # who comments when the workflow's own token does
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+WAIT_MINUTES, MOST_MINUTES = 5, 300
 CHOICES = {
     "command": ("run", "migrate"),
     "config-from": ("default-branch", "workspace"),
@@ -25,7 +26,7 @@ CHOICES = {
 }
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
-    "org-token", "sweep", "shard", "wait-minutes", "aws-region", "jenkins-credentials",
+    "org-token", "sweep", "shard",
 )  # fmt: skip
 
 
@@ -60,6 +61,8 @@ class Inputs:
     fail_on: str
     webhook_url: str
     jenkins_credentials: str
+    aws_region: str
+    wait_minutes: float
     clock_offset: timedelta
     clock_skips: bool
     not_used: tuple[str, ...]
@@ -97,6 +100,8 @@ def read(env: Mapping[str, str]) -> Inputs:
         fail_on=_choice(env, "fail-on"),
         webhook_url=_input(env, "mattermost-webhook-url"),
         jenkins_credentials=_input(env, "jenkins-credentials"),
+        aws_region=_input(env, "aws-region") or env.get("AWS_REGION", "") or env.get("AWS_DEFAULT_REGION", ""),
+        wait_minutes=_minutes(env),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
         not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),
@@ -131,6 +136,13 @@ def _version(env: Mapping[str, str]) -> int | None:
     if value and not (value.isascii() and value.isdecimal()):
         raise Mistake(f"input `version` is {value[:40]!r}: give a whole number")
     return int(value[:9]) if value else None
+
+
+def _minutes(env: Mapping[str, str]) -> float:
+    value = _input(env, "wait-minutes") or str(WAIT_MINUTES)
+    if not (value.isascii() and value.isdecimal() and int(value[:9]) <= MOST_MINUTES):
+        raise Mistake(f"input `wait-minutes` is {value[:40]!r}: give a whole number up to {MOST_MINUTES}")
+    return float(value)
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

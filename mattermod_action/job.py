@@ -163,7 +163,7 @@ def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:
         report.hide(tokens_to_hide(loaded.jenkins))
     webhooks = tuple((room, url) for room, url in loaded.webhooks if room or not given.webhook_url)
     given = replace(given, bot_logins=given.bot_logins + loaded.bot_logins)
-    return replace(world, inputs=given, database=database, webhooks=webhooks)
+    return replace(world, inputs=given, database=database, webhooks=webhooks, jenkins=loaded.jenkins)
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from mattermod_action.effects import ABANDONED, Comment, Dispatch, ReviewComment, TellPicks, marker
+from mattermod_action.effects import ABANDONED, Comment, Dispatch, ReviewComment, TellPicks, TellServer, marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Subject
     from mattermod_action.ports import Clock, Entry, Store, Unfinished
 
-COMMENTS = (Comment.__name__, ReviewComment.__name__, TellPicks.__name__)
+COMMENTS = (Comment.__name__, ReviewComment.__name__, TellPicks.__name__, TellServer.__name__)
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 
 EVER = datetime(1970, 1, 2)  # noqa: DTZ001  # naive UTC, as everywhere; before there was anything to find

@@ -44,6 +44,7 @@ ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled
 
 _QUEUED = re.compile(r"/pr-(\d+)-[0-9a-f]+$")
 RESULT = "mattermod-result"  # the type of the repository_dispatch by which a workflow tells how it ended
+SWEEP = "mattermod-sweep"  # the one by which anything may call for a sweep, such as a build that is over
 DISPATCHED = ("workflow_dispatch", "repository_dispatch")  # runs whose title no stranger can choose
 # https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-repository (status)
 CONCLUSIONS = frozenset(
@@ -74,7 +75,7 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "", repositor
         case "merge_group":
             event = _merge_group(payload)
         case "repository_dispatch":
-            event = _result(payload, action)
+            event = _dispatched(payload, action)
         case "schedule" | "workflow_dispatch":
             event = Tick(_repository_of_run(payload, repository, repository_id))
         case "pull_request_review":
@@ -142,10 +143,12 @@ def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     return CommandGiven(issue(payload, subject), int(_field(comment, "id")), _login(comment), body, before)
 
 
-def _result(payload: Mapping[str, Any], action: str) -> WorkflowEnded | Ignored:
+def _dispatched(payload: Mapping[str, Any], action: str) -> Event | Ignored:
     told = payload.get("client_payload")
+    if action == SWEEP:
+        return Tick(_repository(payload))
     if action != RESULT:
-        return Ignored(f"repository_dispatch {action[:80]}: only {RESULT} is answered")
+        return Ignored(f"repository_dispatch {action[:80]}: only {RESULT} and {SWEEP} are answered")
     if not isinstance(told, dict):
         return Ignored(f"repository_dispatch {RESULT}: it says nothing")
     return _ended(payload, "repository_dispatch", told.get("key"), told.get("conclusion"), told.get("url"))

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mattermod_action.spinmints import ServerRows
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Merged, Row, Source, Touch
+    from mattermod_action.servers import Mark
+    from mattermod_action.servers import Row as ServerRow
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
 SCHEMA = 7
@@ -122,7 +126,7 @@ class Picks(Protocol):
         """Note that this comment tells a row as it is; a sweep need not look at it for `seconds`."""
 
 
-class Store(Leases, Picks, Protocol):
+class Store(Leases, Picks, ServerRows, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
     `durable` is False for the embedded store: its loss must cost nothing but a look at the markers.
@@ -240,6 +244,9 @@ class GitHub(Protocol):
 
     def ended(self, url: str) -> str:
         """Return the conclusion of the run that this page shows, "" when there is none yet, or no such run."""
+
+    def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
+        """Read the newest status, or check run, of this name at a commit; None when there is none."""
 
     def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
         """Read a pull request with all that picking it onto `targets` depends on, None when it is gone.
@@ -403,6 +410,12 @@ class Facts(Protocol):
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
         """Pull requests of which something that was asked to be picked is not done or not told."""
+
+    def servers(self, subject: Subject) -> Sequence[ServerRow]:
+        """The test servers of a pull request, as they are now, the oldest first."""
+
+    def due_servers(self, repository: Repository) -> Sequence[tuple[ServerRow, PullRequest | None]]:
+        """Test servers that are there, or not told of, each with its pull request, None when that is gone."""
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
         """Workflows that were started, and of which nobody has told how they ended."""

@@ -21,7 +21,7 @@ from mattermod_action.errors import Conflicting, Down, Mistake, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mattermod_action.events import PickEnded
+    from mattermod_action.events import PickEnded, ServerChanged
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
 SHORTEST = 4  # characters of a secret, below which its stars would make a riddle of every line
@@ -45,6 +45,7 @@ class Report:
     rows: list[tuple[str, str, str]] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     pulls: list[str] = field(default_factory=list)
+    server: tuple[str, str] = ("", "")  # the address and the state of the last test server
     failures: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)  # of the failures those that somebody has to look at
     plan: object = None
@@ -74,6 +75,14 @@ class Report:
         for line in ended.conflicted:
             self.problem(Conflicting(f"conflicts with {safe(line)}"))
 
+    def served(self, feature: str, because: str, changed: ServerChanged) -> None:
+        """Say how a test server stands, and what there is to read of it."""
+        if row := changed.row:
+            self.server = (row.link if row.is_up else "", row.state)
+            self.row(feature, because, f"test server of #{row.number}: {row.state}", row.link if row.is_up else "")
+        for line in changed.log:
+            say(f"  {self._redacted(line)}")
+
     def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
         """Note what went wrong once; the same line of several effects is one problem."""
         code = 0 if parked else _code(error, self.fail_on)
@@ -99,6 +108,9 @@ class Report:
         _output("failures", self.failures)
         _output("pulls", self.pulls)
         _output("plan", self.plan)
+        _append(
+            "GITHUB_OUTPUT", "spinmint-url={}\nspinmint-state={}\n".format(*self.server)
+        )  # one line each, of our own make
         return min((code for code in self.codes if code), default=0)
 
     def _summary(self) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from mattermod_action.effects import LaunchServer
+    from mattermod_action.events import Repository, Subject
+    from mattermod_action.leases import Lease
+    from mattermod_action.servers import Row
 
 # The tag that marks a server as ours; `infra/iam-policy.json` lets nobody launch or end one without it.
 SERVER_TAG = "mattermod"
@@ -168,3 +173,47 @@ class Builds(Protocol):
         credentials; Down when the server does not answer, or not as a Jenkins that is up does. That something is gone
         is only believed after three looks over at least 60 s of the clock: proxies and restarts say so, too.
         """
+
+
+class Web(Protocol):
+    """Asks a test server whether it is up."""
+
+    def answers(self, url: str, status: int) -> bool:
+        """Whether what is there answers with this status within seconds. Nothing is followed, sent or believed."""
+
+
+class ServerRows(Protocol):
+    """Rows of test servers. Each call may raise Mistake or Down."""
+
+    def ask_server(self, key: str, effect: LaunchServer, lease: Lease) -> bool:
+        """Insert a row in the state `requested`, if the lease, under which others were counted, is still ours.
+
+        False when it is not, or there is a row of this key, or a live one of this pull request.
+        """
+
+    def server(self, key: str) -> Row | None:
+        """Read one row."""
+
+    def servers_of(self, subject: Subject) -> list[Row]:
+        """Read the rows of a pull request, the oldest first; of these at most one is live."""
+
+    def live_servers(self) -> list[Row]:
+        """Read the rows of all servers that are there or are to be, in all repositories."""
+
+    def launched_since(self, repository: Repository, seconds: float) -> int:
+        """Count those that were asked for in the last `seconds`."""
+
+    def due_servers(self, repository: Repository, limit: int) -> list[Row]:
+        """Read the rows of a repository that are live, or not told as they ended. Where its id is 0 its name counts."""
+
+    def move_server(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
+        """Change a row, which is untold then; False when it is not as it was read, or of a greater fence."""
+
+    def tell_server(self, row: Row, comment: int) -> bool:
+        """Note that this comment tells a row as it is."""
+
+    def list_instance(self, row: Row) -> None:
+        """Put an instance that exists into the original's table."""
+
+    def unlist_instance(self, instance_id: str) -> None:
+        """Take it out again."""

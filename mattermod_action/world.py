@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Mistake
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mattermod_action.adapters.database_url import Database
     from mattermod_action.inputs import Inputs
     from mattermod_action.ports import Chat, Clock, Facts, Git, GitHub, Store
+    from mattermod_action.spinmints import Builds, Servers, Web
 
 PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
 
@@ -47,6 +49,7 @@ class World:
     inputs: Inputs
     database: Database | None
     webhooks: tuple[tuple[str, str], ...] = ()  # addresses that only an original's file knows, by room
+    jenkins: Any = None  # servers of Jenkins that only an original's file knows
 
     @cached_property
     def facts(self) -> Facts:
@@ -104,10 +107,44 @@ class World:
 
         return Webhooks({"": self.inputs.webhook_url, **dict(self.webhooks)})
 
+    @cached_property
+    def servers(self) -> Servers:
+        from mattermod_action.adapters.aws import AwsServers
+
+        return AwsServers(self.inputs.aws_region, self.clock)
+
+    @cached_property
+    def builds(self) -> Builds:
+        from mattermod_action.adapters import jenkins_servers
+        from mattermod_action.adapters.jenkins import JenkinsBuilds
+
+        given, named = self.inputs.jenkins_credentials, self.jenkins
+        return JenkinsBuilds(jenkins_servers.parse(given) or jenkins_servers.from_original(named), self.clock)
+
+    @cached_property
+    def web(self) -> Web:
+        from mattermod_action.adapters.web import PlainWeb
+
+        return PlainWeb()
+
+    @cached_property
+    def waits_until(self) -> datetime:
+        """When this run stops waiting for what takes its time, by its clock."""
+        return self.clock.now() + timedelta(minutes=self.inputs.wait_minutes)
+
+    def file_text(self, repository: str, name: str) -> str:
+        """The text of a file that the configuration names, from the folder that the configuration is in."""
+        path = (PurePosixPath(self.inputs.config).parent / name).as_posix()
+        if self.inputs.config_from == "workspace":
+            return self._workspace_file(path)
+        from mattermod_action.adapters.contents import read
+
+        return read(self.inputs.api_url, self._token, repository, path, self.clock)
+
     def config_text(self, repository: str) -> str:
         """The configuration file's text: from the default branch through the API, or from the workspace."""
         if self.inputs.config_from == "workspace":
-            return self._workspace_file()
+            return self._workspace_file(self.inputs.config)
         from mattermod_action.adapters.contents import read
 
         return read(self.inputs.api_url, self._token, repository, self.inputs.config, self.clock)
@@ -122,8 +159,8 @@ class World:
             raise Mistake("no token: give the input `github-token` (or GITHUB_TOKEN in the environment)")
         return self.inputs.token
 
-    def _workspace_file(self) -> str:
-        name, root = self.inputs.config, self.inputs.workspace.resolve()
+    def _workspace_file(self, name: str) -> str:
+        root = self.inputs.workspace.resolve()
         if self.inputs.event_name in PULL_REQUEST_EVENTS:
             raise Mistake(
                 f"input `config-from` is `workspace`, which on {self.inputs.event_name} may hold the pull "
@@ -131,7 +168,9 @@ class World:
             )
         path = (root / name).resolve()
         if not path.is_relative_to(root):
-            raise Mistake(f"input `config` names {name}, which is outside the workspace")
+            raise Mistake(
+                f"{name} is outside the workspace: the input `config`, and what its file names, must be in it"
+            )
         return read_text(path, name)
 
 

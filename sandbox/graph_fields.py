@@ -245,7 +245,7 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "commits": partial(_commits, viewer, repo, item),
         "reviewThreads": partial(_threads, viewer, repo, item),
         "reviews": partial(_reviews, viewer, item),
-        "statusCheckRollup": partial(_rollup, viewer, repo, item),
+        "statusCheckRollup": partial(_rollup, viewer, repo, item.head_sha),
         "timelineItems": partial(_timeline, viewer, item),
     }
 
@@ -288,6 +288,7 @@ def _commit(viewer: Viewer, repo: Repository, each: Commit) -> Json:
         "messageHeadline": each.message.partition("\n")[0],
         "oid": each.sha,
         "parents": partial(_parents, viewer, repo, each),
+        "statusCheckRollup": partial(_rollup, viewer, repo, each.sha),
     }
 
 
@@ -439,14 +440,14 @@ def _labeled(viewer: Viewer, each: Labeling) -> Json:
     }
 
 
-def _rollup(viewer: Viewer, repo: Repository, item: Pull, _info: Info) -> Json | None:
-    """Statuses and check runs of the head together; null when there are none."""
-    found = readiness.contexts(repo, item.head_sha)
+def _rollup(viewer: Viewer, repo: Repository, sha: str, _info: Info) -> Json | None:
+    """Statuses and check runs of a commit together; null when there are none."""
+    found = readiness.contexts(repo, sha)
     if not found:
         return None
     state = checks.rollup([readiness.state_of(each) for each in found]).upper()
     contexts = partial(_contexts, viewer, repo, found)
-    return {"id": f"SCR_{item.head_sha}", "state": state, "contexts": contexts}
+    return {"id": f"SCR_{sha}", "state": state, "contexts": contexts}
 
 
 def _contexts(viewer: Viewer, repo: Repository, found: list[Any], info: Info, **page: Any) -> Json:
@@ -464,13 +465,16 @@ def _context(each: Status | CheckRun) -> Json:
             "__typename": "CheckRun",
             "conclusion": each.conclusion and each.conclusion.upper(),
             "databaseId": each.id,
+            "detailsUrl": each.details_url or None,
             "id": shapes.node_id("CR", each.id),
             "name": each.name,
+            "startedAt": shapes.moment(each.started_at),
             "status": each.status.upper(),
         }
     return {
         "__typename": "StatusContext",
         "context": each.context,
+        "createdAt": shapes.moment(each.created_at),
         "description": each.description or None,
         "id": shapes.node_id("SC", each.id),
         "state": each.state.upper(),

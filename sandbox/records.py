@@ -101,6 +101,7 @@ class CheckRun:
     conclusion: str | None
     started_at: datetime
     completed_at: datetime | None
+    details_url: str = ""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mattermod_action.adapters import candidates, sources
+from mattermod_action.adapters import candidates, marks, sources
 from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Source, Touch
     from mattermod_action.ports import Clock, NewPull, Place, Status
+    from mattermod_action.servers import Mark
 
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
 ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
+MARKS = "`contents: read`, `checks: read` and `statuses: read`"
 READINESS = f"{PULLS}, `checks: read` and {STATUSES.replace('write', 'read')}"
 UNKNOWN_PAUSES = (1.0, 2.0, 4.0)  # seconds that GitHub is given to work out whether a pull request merges
 FOREIGN = (
@@ -175,6 +177,9 @@ class PyGithubGitHub(Requests):
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
         return self._read(partial(self._data, query, variables), READINESS)
+
+    def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
+        return marks.newest(lambda *asked: self._read(partial(self._data, *asked), MARKS), repository, sha, context)
 
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.pick_rows import PickRows
+from mattermod_action.adapters.server_rows import ServerRows
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
 from mattermod_action.ports import SCHEMA, Entry, Known, Origin, Taken, Unfinished
@@ -40,7 +41,7 @@ class Dialect:
     upsert: str
 
 
-class SqlStore(PickRows):
+class SqlStore(PickRows, ServerRows):
     """The `Store` port of ports.py; a subclass connects and runs statements."""
 
     durable: bool

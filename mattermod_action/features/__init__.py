@@ -16,5 +16,6 @@ FEATURES = (
     "auto_merge",
     "cherry_pick",
     "chat",
-    "label_cleanup",  # last: what a closed item's labels call for is planned before they go
+    "label_cleanup",  # what a closed item's labels call for is planned before they go
+    "spinmint",  # after all that is quick
 )

@@ -1,0 +1,154 @@
+"""What there is, against what there should be: servers by their tag, names in the zone, and rows, each with the others.
+
+A server that no row has is ended, and so is a name that leads to no server of ours. A row whose server is gone finds
+that out by itself. Rows of other repositories are only gone on with when nobody else has ended them in time: theirs may
+be archived, or have a schedule that fires no more.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mattermod_action.advancing import ALIVE, TTL
+from mattermod_action.effects import AdvanceServer, DestroyServer
+from mattermod_action.errors import MattermodError, Overtaken
+from mattermod_action.events import gone
+from mattermod_action.keeping import Keeper
+from mattermod_action.leases import Lease
+from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, READY, RELAUNCH, RUNNING
+from mattermod_action.spinmints import SERVER_TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mattermod_action.effects import Reap
+    from mattermod_action.servers import Row
+    from mattermod_action.spinmints import Record, Server
+    from mattermod_action.world import World
+
+    Tell = Callable[[str, str], None]
+
+LEASE = 300.0  # seconds
+YOUNG = timedelta(
+    minutes=10
+)  # a server as new as that is left alone: its row may be in a database that is failing over
+OVERDUE = timedelta(minutes=30)  # after which a server of another repository is ended from here
+_INSTANCE = re.compile(r"i-[0-9a-f]{8,32}")
+
+
+class Reaper:
+    """Compares once. `tell` hears what was found, and what was done about it."""
+
+    def __init__(self, world: World, effect: Reap, tell: Tell) -> None:
+        self._world, self._effect, self._tell = world, effect, tell
+        self._servers, self._store = world.servers, world.store
+
+    def go(self) -> None:
+        """Another run that is at it is left to it."""
+        name, owner = f"reaper {self._effect.tag}", uuid.uuid4().hex
+        taken = self._store.take_lease(name, owner, LEASE)
+        if taken.fence is None:
+            return
+        lease = Lease(self._store, name, owner, taken.fence, LEASE)
+        try:
+            self._compare(lease)
+        finally:
+            lease.give_back()
+
+    def _compare(self, lease: Lease) -> None:
+        """Rows are read last: each server and each name has had one from before it was there."""
+        there = self._servers.servers(SERVER_TAG, self._effect.tag)
+        records = self._servers.records(self._effect.zone, self._effect.suffix)
+        rows = [row for row in self._store.live_servers() if row.order.tag == self._effect.tag]
+        for server in there:
+            if self._is_orphan(server, rows):
+                lease.check()
+                self._end(server, records)
+        self._check_names(there, records, rows, lease)
+        for row in rows:
+            if row.repository.id != self._effect.subject.repository.id and _is_left(row):
+                self._go_on(row)
+
+    def _is_orphan(self, server: Server, rows: Sequence[Row]) -> bool:
+        is_new = self._world.clock.now() - server.launched_at < YOUNG
+        return server.state in ALIVE and not is_new and not any(_is_of(server, row) for row in rows)
+
+    def _end(self, server: Server, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.name == f"{HOST.format(instance=server.instance_id, suffix=self._suffix)}.":
+                self._forget(record, "its server has no row")
+        self._servers.terminate(server.instance_id)
+        self._store.unlist_instance(server.instance_id)
+        self._tell(server.instance_id, f"had no row: ended ({_about(server)})")
+
+    def _check_names(
+        self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row], lease: Lease
+    ) -> None:
+        """A name of the form that ours have belongs to a server that there is, and leads to it."""
+        alive = {server.instance_id: server for server in there}
+        wanted = {row.instance_id: row for row in rows if row.instance_id}
+        for record in records:
+            instance = record.name.partition(".")[0]
+            ours = (
+                _INSTANCE.fullmatch(instance)
+                and record.name == f"{HOST.format(instance=instance, suffix=self._suffix)}."
+            )
+            if ours and instance not in alive and instance not in wanted:
+                lease.check()
+                self._forget(record, "leads to no server of ours")
+        named = {(record.name, record.kind, record.address, record.more) for record in records}
+        for instance, row in wanted.items():
+            server = alive.get(instance)
+            if row.state == READY and server and server.public_ipv4:
+                self._mend(row, server, named, lease)
+
+    def _mend(self, row: Row, server: Server, named: set[tuple[str, str, str, tuple[str, ...]]], lease: Lease) -> None:
+        """Somebody has changed it by hand, or the server has another address since."""
+        for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
+            if address and (f"{row.host}.", kind, address, ()) not in named:
+                lease.check()
+                self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
+                self._tell(row.host, f"did not lead to {row.instance_id}: mended")
+
+    def _forget(self, record: Record, why: str) -> None:
+        try:
+            self._servers.delete_record(self._effect.zone, record)
+        except Overtaken:
+            return  # the next sweep sees what it is then
+        self._tell(record.name, f"{why}: deleted")
+
+    def _go_on(self, row: Row) -> None:
+        """Nobody is told of what fails here: it is another repository's."""
+        subject = gone(row.repository, row.number, row.order.url, self._world.clock.now())
+        over = row.state in RUNNING
+        effect = DestroyServer(subject=subject, reason=EXPIRED) if over else AdvanceServer(subject=subject)
+        try:
+            ended = Keeper(self._world, effect).go()
+        except MattermodError as error:
+            self._tell(f"{row.repository.full_name}#{row.number}", f"could not be ended: {type(error).__name__}")
+            return
+        state = ended.row.state if ended.row else row.state
+        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}")
+
+    @property
+    def _suffix(self) -> str:
+        return self._effect.suffix
+
+
+def _is_of(server: Server, row: Row) -> bool:
+    """Of a row that has no instance yet it is the one that carries its key: a run has died before it noted it."""
+    return row.instance_id == server.instance_id if row.instance_id else (KEY_TAG, row.key) in server.tags
+
+
+def _is_left(row: Row) -> bool:
+    if row.state == DESTROYING:
+        return row.reason != RELAUNCH and row.read_at - row.since > OVERDUE
+    return row.state in RUNNING and row.expires_at is not None and row.read_at - row.expires_at > OVERDUE
+
+
+def _about(server: Server) -> str:
+    tags = dict(server.tags)
+    return f"{tags.get('RepoName', '?')}#{tags.get('PRNumber', '?')}, launched {server.launched_at:%Y-%m-%d %H:%M} UTC"
