@@ -61,7 +61,7 @@ _WORD = re.compile(rf"(?<![\w$-])(?<!\$\{{)(?:{'|'.join(WORDS)})(?![\w=])", re.A
 _SHEBANG = re.compile(r"#![ \t]*/[^\s]+")
 # What of a line says nothing of the quotes that its end stands in: these are closed, double, or in a comment.
 _SETTLED = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*(?:"|$)|(?<!\S)#.*""")
-_AT = r"(?:^|[;&|({]|\b(?:do|then|else)\b)\s*"  # where a command begins
+_AT = r"(?:^|[;&|({!]|\b(?:if|elif|while|until|do|then|else)\b)\s*"  # where a command begins
 _NAMES = re.compile(rf"{_AT}(?:(?:export|readonly|local|declare|typeset|unset|read)\s(?:[^;&|(]*\s)?|for\s+)$")
 _RUNS = re.compile(rf"{_AT}(?:eval|let)\s[^;&|]*$|\b(?:(?:ba|da|k|z)?sh|su)\s[^;&|]*-\w*c\s+$|\bssh\s+\S.*$")
 _CHECKED = {
