@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The tag that marks a server as ours; `infra/iam-policy.json` lets nobody launch or end one without it.
 SERVER_TAG = "mattermod"
+USER_DATA_LIMIT = 16_384  # bytes, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mattermod_action.adapters.aws_errors import Missing, call
 from mattermod_action.errors import Down, Limited, Mistake, Unsure
-from mattermod_action.spinmints import Record, Server
+from mattermod_action.spinmints import USER_DATA_LIMIT, Record, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,6 @@ PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt
 # Seconds until a new instance is looked for again: EC2 has been seen to need ten.
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 UNSEEN_PAUSES = (1.0, 2.0, 4.0, 8.0)
-USER_DATA_LIMIT = 16_384  # bytes, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
 CONSOLE_SHOWN = 8_000  # characters
 # The most that a page may have.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
