@@ -187,7 +187,6 @@ class Steps:
             "SPINMINT_REPOSITORY": row.repository.full_name,
             "SPINMINT_AUTHOR": order.author,
             "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
-            "SPINMINT_BUILD": str(order.build_number or row.number),
             "SPINMINT_BUILD_URL": row.build_url,
             "SPINMINT_DNS_SUFFIX": order.dns_suffix,
             "SPINMINT_PASSWORD": order.password,
@@ -261,10 +260,10 @@ class Steps:
         ]
         return self._launch_anew(NOT_READY.format(minutes=minutes))
 
-    def _launch_anew(self, reason: str) -> None:
+    def _launch_anew(self, reason: str) -> float | None:
         """Once; and what did not come up is ended first."""
         self._log.append(f"#{self.row.number}: {self.row.instance_id}: {reason}")
-        self.end(RELAUNCH if self.row.attempts < LAUNCHES else reason)
+        return self.end(RELAUNCH if self.row.attempts < LAUNCHES else reason)
 
     def _dns(self) -> float | None:
         row, server = self.row, self._seen()

@@ -91,7 +91,7 @@ class Order:
 def order(text: str) -> Order:
     """Read what a row has; what a newer version has put there besides is left out."""
     known = {field.name for field in fields(Order)}
-    given = {name: value for name, value in json.loads(text).items() if name in known}
+    given: dict[str, Any] = {name: value for name, value in json.loads(text).items() if name in known}
     return Order(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 

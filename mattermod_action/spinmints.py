@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # The tag that marks a server as ours; `infra/iam-policy.json` lets nobody launch or end one without it.
 SERVER_TAG = "mattermod"
 USER_DATA_LIMIT = 16_384  # bytes, before base64: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
+# The moment at which a server ends itself, whole seconds since 1970 in UTC. It reads it again and again from its
+# metadata, so that another value moves the end.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+ENDS_TAG = "mattermod-ends"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,10 @@ class Launch:
 
     `token` has at most 64 ASCII characters. `key_name` is "" for no key, as it should be. `user_data` is run by the
     image as root and can be read by everybody on the server: no secrets. That the server ends itself stands in there.
+    `instance_profile` is the name of one whose role the server has, "" for none. The server can read its own `tags`,
+    and so their names have only letters, digits and `+ - = . , _ : @`, and are neither a dot or two nor `_index`.
     https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
     """
 
     token: str
@@ -34,6 +41,7 @@ class Launch:
     subnet: str
     security_groups: tuple[str, ...]
     key_name: str = ""
+    instance_profile: str = ""
     user_data: bytes = field(repr=False)  # no trace of ours may show it
     tags: tuple[tuple[str, str], ...]
 
@@ -113,6 +121,27 @@ class Servers(Protocol):
 
         With `launched_just_now` one that EC2 does not know is not taken to be gone: Down, as in `server`.
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
+        """
+
+    def set_tag(self, instance_id: str, name: str, value: str) -> None:
+        """Give the server this tag, or this value of it; one that is gone, or not seen yet, is no error.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html
+        """
+
+    def keep_password(self, place: str, name: str, password: str) -> None:
+        """Keep a password in `place`, "ssm" or "secrets-manager"; one that is kept by that name is replaced.
+
+        `name` is a path such as mattermod/pr-7, which does not begin with a slash: Parameter Store has one before it.
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+        """
+
+    def forget_password(self, place: str, name: str) -> None:
+        """Delete a password for good; one that is not there is no error.
+
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
         """
 
     def records(self, zone: str, suffix: str) -> Sequence[Record]:

@@ -14,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from mattermod_action.adapters import aws_errors
-from mattermod_action.adapters.aws import CONSOLE_SHOWN, PAUSES, UNSEEN_PAUSES, AwsServers
+from mattermod_action.adapters.aws import CONSOLE_SHOWN, UNSEEN_PAUSES, AwsServers
+from mattermod_action.adapters.aws_account import PAUSES
 from mattermod_action.errors import Down, Limited, MattermodError, Mistake, Overtaken, Refused, Unsure
 from mattermod_action.spinmints import SERVER_TAG, Launch, Record
 from sandbox import aws
@@ -541,7 +542,7 @@ def test_credentials_that_are_missing_are_asked_for(
 ) -> None:
     for name in {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} - set(left):
         monkeypatch.delenv(name)
-    with pytest.raises(Mistake, match=r"`aws-region`.*configure-aws-credentials.*id-token: write"):
+    with pytest.raises(Mistake, match=r"`aws-region`.*`AWS_ROLE_ARN`.*id-token: write"):
         servers.launch(wanted(cloud))
     assert cloud.calls == []
 

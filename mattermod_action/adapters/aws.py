@@ -1,17 +1,16 @@
-"""Test servers in EC2 and their names in Route 53, through boto3 with its own retries off.
-
-boto3 would wait 60 s for an answer, five times. Here reads are repeated after short pauses, and so is a launch, which
-its token makes safe; any other write only when AWS says that it has not been carried out.
-"""
+"""Test servers in EC2 and their names in Route 53; `aws_account.py` is how they are asked about, and how often."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mattermod_action.adapters.aws_errors import Missing, call
-from mattermod_action.errors import Down, Limited, Mistake, Unsure
+from mattermod_action.adapters.aws_account import READ_TIMEOUT, Account
+from mattermod_action.adapters.aws_errors import Missing
+from mattermod_action.adapters.aws_passwords import place_of
+from mattermod_action.errors import Down, Mistake
 from mattermod_action.spinmints import USER_DATA_LIMIT, Record, Server
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Clock
     from mattermod_action.spinmints import Launch
 
-CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0  # seconds
-PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt
 # Seconds until a new instance is looked for again: EC2 has been seen to need ten.
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 UNSEEN_PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -35,7 +32,13 @@ POSITION = ("RecordName", "RecordType", "RecordIdentifier")  # of the next page 
 TAGGED = ("instance", "volume", "network-interface")
 ADDRESSES = ("A", "AAAA")
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-IMDS-new-instances.html
-METADATA = {"HttpEndpoint": "enabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+METADATA = {
+    "HttpEndpoint": "enabled",
+    "HttpTokens": "required",
+    "HttpPutResponseHopLimit": 1,
+    "InstanceMetadataTags": "enabled",
+}
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html
 DISK = {"VolumeType": "gp3", "Encrypted": True, "DeleteOnTermination": True}
 
@@ -43,24 +46,24 @@ T = TypeVar("T")
 
 
 class AwsServers:
-    """The `Servers` port of spinmints.py. Whose account it is and where AWS is, boto3 reads from the environment."""
+    """The `Servers` port of spinmints.py."""
 
     def __init__(self, region: str, clock: Clock, *, read_timeout: float = READ_TIMEOUT, page: int = PAGE) -> None:
-        self._region, self._clock, self._read_timeout, self._page = region, clock, read_timeout, page
+        self._account, self._clock, self._page = Account(region, clock, read_timeout), clock, page
 
     def launch(self, launch: Launch) -> str:
         if (size := len(launch.user_data)) > USER_DATA_LIMIT:
             raise Mistake(f"the server's setup script has {size} bytes, and EC2 takes {USER_DATA_LIMIT}")
-        root = self._read("ec2:DescribeImages", lambda: self._root(launch.image))
+        root = self._account.read("ec2:DescribeImages", lambda: self._root(launch.image))
 
         def run() -> str:
             return str(self._ec2.run_instances(**_wanted(launch, root))["Instances"][0]["InstanceId"])
 
-        return self._repeat(Down, "ec2:RunInstances", run)
+        return self._account.repeat(Down, "ec2:RunInstances", run)
 
     def server(self, instance_id: str, *, launched_just_now: bool = False) -> Server | None:
         def read() -> Server:
-            found, _ = self._read("ec2:DescribeInstances", lambda: self._described(InstanceIds=[instance_id]))
+            found, _ = self._account.read("ec2:DescribeInstances", lambda: self._described(InstanceIds=[instance_id]))
             if not found:
                 raise Missing(f"EC2 lists no {instance_id}")
             return found[0]
@@ -75,8 +78,11 @@ class AwsServers:
         return [each for each in found if (tag, value) in each.tags]
 
     def console(self, instance_id: str) -> str:
+        def read() -> Any:
+            return self._ec2.get_console_output(InstanceId=instance_id)
+
         try:
-            answer = self._read("ec2:GetConsoleOutput", lambda: self._ec2.get_console_output(InstanceId=instance_id))
+            answer = self._account.read("ec2:GetConsoleOutput", read)
         except Missing:
             return ""
         return str(answer.get("Output") or "")[-CONSOLE_SHOWN:]
@@ -86,7 +92,20 @@ class AwsServers:
             ended = self._ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"]
             return str(ended[0]["InstanceId"])
 
-        self._seen(lambda: self._write("ec2:TerminateInstances", end), launched_just_now=launched_just_now)
+        self._seen(lambda: self._account.write("ec2:TerminateInstances", end), launched_just_now=launched_just_now)
+
+    def set_tag(self, instance_id: str, name: str, value: str) -> None:
+        def change() -> None:
+            self._ec2.create_tags(Resources=[instance_id], Tags=[{"Key": name, "Value": value}])
+
+        with suppress(Missing):
+            self._account.write("ec2:CreateTags", change)
+
+    def keep_password(self, place: str, name: str, password: str) -> None:
+        place_of(place, self._account).keep(name, password)
+
+    def forget_password(self, place: str, name: str) -> None:
+        place_of(place, self._account).forget(name)
 
     def records(self, zone: str, suffix: str) -> Sequence[Record]:
         below = f".{suffix.strip('.').lower()}."
@@ -104,35 +123,17 @@ class AwsServers:
             return ""
 
     def is_in_sync(self, change: str) -> bool:
-        return self._read(
+        return self._account.read(
             "route53:GetChange", lambda: bool(self._route53.get_change(Id=change)["ChangeInfo"]["Status"] == "INSYNC")
         )
 
     @cached_property
     def _ec2(self) -> Any:
-        return self._client("ec2")
+        return self._account.client("ec2")
 
     @cached_property
     def _route53(self) -> Any:
-        return self._client("route53")
-
-    def _client(self, service: str) -> Any:
-        from botocore.config import Config
-
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=self._read_timeout,
-            retries={"total_max_attempts": 1},  # `max_attempts` would count what comes after the first
-        )
-        return self._session.client(service, config=config)
-
-    @cached_property
-    def _session(self) -> Any:
-        import boto3
-
-        if not self._region:
-            raise Mistake("no region of AWS: give the input `aws-region`")
-        return boto3.Session(region_name=self._region)
+        return self._account.client("route53")
 
     def _root(self, image: str) -> dict[str, Any]:
         """The image's root, as large as it is there, but encrypted, and gone with its instance."""
@@ -166,12 +167,12 @@ class AwsServers:
             answer = self._route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
             return str(answer["ChangeInfo"]["Id"]).removeprefix("/change/")
 
-        return self._write("route53:ChangeResourceRecordSets", send)
+        return self._account.write("route53:ChangeResourceRecordSets", send)
 
     def _pages(self, permission: str, page: Callable[..., tuple[list[T], dict[str, str]]]) -> Iterator[T]:
         where: dict[str, str] = {}
         while True:
-            found, where = self._read(permission, partial(page, **where))
+            found, where = self._account.read(permission, partial(page, **where))
             yield from found
             if not where:
                 return
@@ -190,26 +191,11 @@ class AwsServers:
                 raise Down(f"EC2 does not show the new server yet: {error}") from None
             return None
 
-    def _read(self, permission: str, request: Callable[[], T]) -> T:
-        return self._repeat(Down, permission, request, Down)
-
-    def _write(self, permission: str, request: Callable[[], T]) -> T:
-        return self._repeat(Limited, permission, request)
-
-    def _repeat(self, on: type[Down], permission: str, request: Callable[[], T], unanswered: type[Down] = Unsure) -> T:
-        """Make a request up to four times, as long as it ends with `on`."""
-        for pause in PAUSES:
-            try:
-                return call(request, permission, unanswered)
-            except on:
-                self._clock.sleep(pause)
-        return call(request, permission, unanswered)
-
 
 def _wanted(launch: Launch, root: Mapping[str, Any]) -> dict[str, Any]:
     """What RunInstances is told: a pure function of its arguments, or else the token would not fit a second time.
 
-    boto3 encodes the user data with base64. No instance profile: nothing on the server may act in the account.
+    boto3 encodes the user data with base64. Without an instance profile nothing on the server may act in the account.
     """
     tags = [{"Key": name, "Value": value} for name, value in launch.tags]
     return {
@@ -226,6 +212,7 @@ def _wanted(launch: Launch, root: Mapping[str, Any]) -> dict[str, Any]:
         "InstanceInitiatedShutdownBehavior": "terminate",
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in TAGGED],
         **({"KeyName": launch.key_name} if launch.key_name else {}),
+        **({"IamInstanceProfile": {"Name": launch.instance_profile}} if launch.instance_profile else {}),
     }
 
 

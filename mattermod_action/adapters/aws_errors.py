@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OIDC = "a step with `aws-actions/configure-aws-credentials` and the permission `id-token: write`"
+OIDC = "`AWS_ROLE_ARN` in `env:` of the step, and `id-token: write` among the `permissions:` of its job"
+ASSUME = "sts:AssumeRoleWithWebIdentity"
 # AWS does not say how long; a bucket refills with 2 to 20 requests a second, but others draw from it, too.
 # https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests
 WAIT = 30.0  # seconds
-THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "PriorRequestNotComplete"}
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html#API_PutParameter_Errors
+THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException", "PriorRequestNotComplete", "TooManyUpdates"}
 STRANGER = {
     "AuthFailure", "IncompleteSignature", "InvalidClientTokenId", "MissingAuthenticationToken",
     "SignatureDoesNotMatch", "UnrecognizedClientException",
@@ -34,13 +36,24 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 NO_ROOM = {
     "InstanceLimitExceeded", "InsufficientAddressCapacity", "InsufficientCapacity",
     "InsufficientFreeAddressesInSubnet", "InsufficientHostCapacity", "InsufficientInstanceCapacity",
-    "InsufficientVolumeCapacity", "MaxIOPSLimitExceeded", "VcpuLimitExceeded", "VolumeLimitExceeded",
+    "InsufficientVolumeCapacity", "LimitExceededException", "MaxIOPSLimitExceeded", "ParameterLimitExceeded",
+    "VcpuLimitExceeded", "VolumeLimitExceeded",
 }  # fmt: skip
 # What the configuration names, and AWS does not have.
 UNKNOWN = (
     "InvalidAMIID.", "InvalidGroup.", "InvalidGroupId.", "InvalidKeyPair.", "InvalidSecurityGroupID.",
     "InvalidSubnetID.", "NoSuchHostedZone",
 )  # fmt: skip
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html#API_AssumeRoleWithWebIdentity_Errors
+NOT_TRUSTED = {*DENIED, "IDPRejectedClaim", "InvalidIdentityToken", "RegionDisabledException", "ValidationError"}
+ASK_AGAIN = {"IDPCommunicationError"}  # STS could not read GitHub's keys, and "can be retried"
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html#API_DeleteParameter_Errors
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html#API_PutSecretValue_Errors
+NOT_THERE = {"InvalidInstanceID.NotFound", "ParameterNotFound", "ResourceNotFoundException"}
+# What is sent to these is secret, and nothing that they say is shown.
+DISCREET = ("secretsmanager:", "ssm:", "sts:")
+# Who needs these has more in the account than the policy of every role: the one for passwords.
+FOR_PASSWORDS = ("iam:", "secretsmanager:", "ssm:")
 NO_CREDENTIALS = (
     exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError,
     exceptions.ProfileNotFound, exceptions.TokenRetrievalError, exceptions.SSOError,
@@ -58,6 +71,10 @@ class Missing(Refused):
     """AWS does not know what was asked about."""
 
 
+class Existing(Refused):
+    """AWS has one of that name."""
+
+
 def call(request: Callable[[], T], permission: str, unanswered: type[Down]) -> T:
     """Make a request that takes this permission; `unanswered` is raised when nobody knows what came of it."""
     try:
@@ -65,7 +82,7 @@ def call(request: Callable[[], T], permission: str, unanswered: type[Down]) -> T
     except exceptions.ClientError as error:
         _raise_for(error, permission, unanswered)
     except NO_CREDENTIALS as error:
-        raise Mistake(f"AWS needs credentials: give the input `aws-region`, and before it {OIDC}") from error
+        raise Mistake(f"AWS needs credentials: give the input `aws-region`, {OIDC}") from error
     except NO_REGION as error:
         raise Mistake("the input `aws-region` is no region of AWS: give one, such as us-east-1") from error
     except NEVER_SENT as error:
@@ -74,40 +91,56 @@ def call(request: Callable[[], T], permission: str, unanswered: type[Down]) -> T
         raise unanswered(f"AWS did not answer {permission} ({type(error).__name__})") from error
     except exceptions.BotoCoreError as error:  # its text may repeat what it was given
         raise Mistake(f"{permission} cannot be asked for as it is configured ({type(error).__name__})") from None
-    except (ResponseParserError, LookupError, TypeError, ValueError) as error:
-        raise unanswered(f"AWS's answer to {permission} cannot be read") from error
+    except (ResponseParserError, LookupError, TypeError, ValueError):  # what cannot be read is in its text
+        raise unanswered(f"AWS's answer to {permission} cannot be read") from None
 
 
 def _raise_for(error: exceptions.ClientError, permission: str, unanswered: type[Down]) -> NoReturn:
     code, message, status = _said(error)
-    _raise_for_identity(code, message, permission)
-    if code in THROTTLED:
-        raise Limited(f"AWS limits how often {permission} may be asked for ({code})", WAIT) from None
+    shown = "" if permission.startswith(DISCREET) else _shown(message)
+    _raise_for_identity(code, shown, permission)
+    _raise_for_time(code, message, permission)
     if code in NO_ROOM:
-        raise Refused(f"AWS has no room for it ({code}): {_shown(message)}") from None
-    if code.startswith(UNKNOWN):
-        raise Mistake(f"AWS does not have what the configuration names ({code}): {_shown(message)}") from None
-    if status >= SERVER_ERROR or not code or code.isdecimal():  # in none of AWS's words
+        raise Refused(f"AWS has no room for it ({code}){shown}") from None
+    if code.startswith(UNKNOWN) or (code == "InvalidParameterValue" and "IAM Instance Profile" in message):
+        raise Mistake(f"AWS does not have what the configuration names ({code}){shown}") from None
+    if status >= SERVER_ERROR or not code or code.isdecimal() or code in ASK_AGAIN:  # or in none of AWS's words
         raise unanswered(f"AWS answered {permission} with {status} {code}".rstrip()) from None
     _raise_for_state(code, message)
-    raise Refused(f"AWS refused {permission} ({code}): {_shown(message)}") from None
+    raise Refused(f"AWS refused {permission} ({code}){shown}") from None
 
 
-def _raise_for_identity(code: str, message: str, permission: str) -> None:
+def _raise_for_identity(code: str, shown: str, permission: str) -> None:
     """What AWS says of a signature repeats what was signed, and with it the session token: none of that is shown."""
+    if permission == ASSUME and code in NOT_TRUSTED:
+        raise Mistake(f"AWS does not give this job the role of `AWS_ROLE_ARN` ({code}): see infra/trust-policy.json")
     if code in STRANGER:
         raise Mistake(f"AWS does not accept the credentials for {permission} ({code}): they come from {OIDC}") from None
     if code in EXPIRED:
         raise Down(f"AWS's credentials have expired ({code}): the next run gets new ones from {OIDC}") from None
     if code in DENIED:
-        named = _PERMISSION.search(message)
+        named = _PERMISSION.search(shown)
         missing = named[1] if named else permission
-        raise Mistake(f"AWS's role may not {missing} here ({code}): see infra/iam-policy.json") from None
+        policy = f"infra/iam-policy{'-passwords' if missing.startswith(FOR_PASSWORDS) else ''}.json"
+        raise Mistake(f"AWS's role may not {missing} here ({code}): see {policy}") from None
+
+
+def _raise_for_time(code: str, message: str, permission: str) -> None:
+    """What has not been carried out, and will be a little later.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+    """
+    if code in THROTTLED:
+        raise Limited(f"AWS limits how often {permission} may be asked for ({code})", WAIT) from None
+    if code == "InvalidRequestException" and "deletion" in message:
+        raise Limited(f"AWS is still deleting the secret of that name ({code})", WAIT) from None
 
 
 def _raise_for_state(code: str, message: str) -> None:
-    if code == "InvalidInstanceID.NotFound" or (code == "InvalidChangeBatch" and "but it was not found" in message):
+    if code in NOT_THERE or (code == "InvalidChangeBatch" and "but it was not found" in message):
         raise Missing(f"AWS does not know it ({code})") from None
+    if code == "ResourceExistsException":
+        raise Existing(f"AWS has one of that name ({code})") from None
     if code == "InvalidChangeBatch" and "do not match the current values" in message:
         raise Overtaken("the record is no longer as it was listed") from None
     if code == "IdempotentParameterMismatch":
@@ -124,4 +157,4 @@ def _said(error: exceptions.ClientError) -> tuple[str, str, int]:
 
 def _shown(message: str) -> str:
     """One line, without anything that might be a secret."""
-    return _SECRET.sub("…", " ".join(message.split()))[:SHOWN] or "no reason given"
+    return ": " + (_SECRET.sub("…", " ".join(message.split()))[:SHOWN] or "no reason given")
