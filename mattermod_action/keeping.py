@@ -58,12 +58,12 @@ class Keeper:
         """Note it and go on. Raises Refused when it is not to be done at all."""
         error: Exception | None = None
         asked = isinstance(self._effect, LaunchServer)
+        self._note(self._effect)
         try:
-            self._note(self._effect)
             if not asked:
                 self._advance()
-        except Refused:
-            raise
+        except Refused as refusal:  # nobody was asked to do anything that could be refused
+            error = Down(str(refusal))
         except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
             error = problem
         row = self._store.server(self._key) if self._key else None

@@ -92,7 +92,8 @@ def order(text: str) -> Order:
     """Read what a row has; what a newer version has put there besides is left out."""
     known = {field.name for field in fields(Order)}
     given: dict[str, Any] = {name: value for name, value in json.loads(text).items() if name in known}
-    return Order(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    tuples: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Order(**tuples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
