@@ -39,12 +39,13 @@ from mattermod_action.servers import (
     RUNNING,
     UNLABELED,
     WAITING_BUILD,
+    Addresses,
 )
 from mattermod_action.setup_script import user_data
 from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mattermod_action.leases import Lease
     from mattermod_action.servers import Mark, Row
@@ -239,7 +240,7 @@ class Steps:
         if server is None or server.state not in ALIVE:
             return self._launch_anew(DIED)
         if server.state == "running" and server.public_ipv4:
-            return self.move(DNS, address=f"{server.public_ipv4},{server.private_ipv4},{server.ipv6}")
+            return self.move(DNS, address=str(Addresses(server.public_ipv4, server.private_ipv4, server.ipv6)))
         if server.state == "running" and self._is_late(row.since, seconds=ADDRESS_SECONDS):
             return self.end(NO_ADDRESS)
         return self._unless_late(BOOT_PAUSE)
@@ -276,21 +277,18 @@ class Steps:
         return self.move(READY)
 
     def _is_named(self) -> bool:
-        """Give it its name, once in a run, and say whether all of Route 53 knows that."""
-        memory, names = self._memory, f"names {self.row.instance_id}"
-        if names not in memory:
-            memory[names] = self._name()
-        memory[names] = [each for each in memory[names] if not self._servers.is_in_sync(each)]
-        return not memory[names]
+        """Give it its name, and say whether all of Route 53 knows that."""
+        known = self.row.addresses
+        if not known.changes:
+            known = known._replace(changes=" ".join(self._name(known)))
+            self.move(DNS, address=str(known))
+        return all(map(self._servers.is_in_sync, known.changes.split()))
 
-    def _name(self) -> list[str]:
-        row, changes = self.row, []
-        public, _, ipv6 = row.address.split(",")
-        for kind, address in (("A", public), ("AAAA", ipv6)):
+    def _name(self, known: Addresses) -> Iterator[str]:
+        for kind, address in (("A", known.public), ("AAAA", known.ipv6)):
             if address:
                 self._lease.check()
-                changes.append(self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL))
-        return changes
+                yield self._servers.set_record(self.row.order.zone, f"{self.row.host}.", address, kind, TTL)
 
     def _ready(self) -> float | None:
         """It may have ended by itself; and one that was extended by a run that died does not know of it."""

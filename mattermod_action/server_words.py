@@ -69,7 +69,7 @@ def _message(row: Row, messages: Mapping[str, str]) -> str:
         name = "expired" if row.reason == EXPIRED else "destroyed"
     else:
         name = f"{upgrade}message"
-    words = {"SPINMINT_LINK": row.link, "INSTANCE_ID": row.instance_id, "INTERNAL_IP": _internal(row)}
+    words = {"SPINMINT_LINK": row.link, "INSTANCE_ID": row.instance_id, "INTERNAL_IP": row.addresses.private}
     text = addressed(messages[name], row.order.author)
     return _WORD.sub(lambda found: words[found[1]] or found[1], text)
 
@@ -101,11 +101,6 @@ def _how(row: Row) -> str:
         return ""
     label = OFF.format(label=quoted(row.order.label)) if row.order.label else ""
     return (HOW if row.state in RUNNING else NOW).format(label=label)
-
-
-def _internal(row: Row) -> str:
-    _, _, rest = row.address.partition(",")
-    return rest.partition(",")[0]
 
 
 def _moment(moment: datetime | None) -> str:

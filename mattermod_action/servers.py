@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,6 +106,18 @@ class Limits:
     launches: int
 
 
+class Addresses(NamedTuple):
+    """Those of an instance, "" where it has none, and the changes, with spaces between them, that gave it its name."""
+
+    public: str = ""
+    private: str = ""
+    ipv6: str = ""
+    changes: str = ""
+
+    def __str__(self) -> str:
+        return ",".join(self)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One server, from its being asked for to its end. All times are UTC, naive, and the database's.
@@ -143,6 +155,10 @@ class Row:
     @property
     def link(self) -> str:
         return f"{'https' if self.order.https else 'http'}://{self.host}" if self.host else ""
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(*self.address.split(",")) if self.address else Addresses()
 
     @property
     def is_up(self) -> bool:

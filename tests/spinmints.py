@@ -14,7 +14,7 @@ from sandbox.records import Status
 from tests.test_faults import Trial, assert_clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from sandbox.aws import Cloud
     from sandbox.jenkins import Jenkins
@@ -92,7 +92,7 @@ class Scene(Trial):
     def said(self, pull: Pull, body: str, by: str = "maintainer") -> Any:
         return payloads.comment_created(self.github.state, self.github.repository, pull.number, by, body)
 
-    def deliver(self, event: Mapping[str, Any], bot: Bot | None = None, /, **variables: str) -> Run:
+    def deliver(self, event: Any, bot: Bot | None = None, /, **variables: str) -> Run:
         name = payloads.name(event)
         kind = "pull_request_target" if name == "pull_request" else name
         run = (bot or self.bot).run(kind, event, **{**self.environment, **variables})
@@ -112,7 +112,9 @@ class Scene(Trial):
     def rows(self, pull: Pull | None = None) -> list[tuple[str, ...]]:
         """State and reason of each server, the oldest first."""
         where = f"WHERE number = {pull.number:d}" if pull else ""
-        return [tuple(row) for row in self.query(f"SELECT state, reason FROM mm_servers {where} ORDER BY created_at, k")]
+        return [
+            tuple(row) for row in self.query(f"SELECT state, reason FROM mm_servers {where} ORDER BY created_at, k")
+        ]
 
     def states(self, pull: Pull) -> list[str]:
         return [state for state, _ in self.rows(pull)]
@@ -146,7 +148,12 @@ class Scene(Trial):
         assert named <= noted, (named, noted)
         up = "SELECT instance_id FROM mm_servers WHERE state = 'ready'"
         assert {instance for (instance,) in self.query(up)} <= set(self.alive()) & named
-        assert self.query("SELECT number FROM mm_servers WHERE live = 1 GROUP BY owner, repository, number HAVING COUNT(*) > 1") == []
+        assert (
+            self.query(
+                "SELECT number FROM mm_servers WHERE live = 1 GROUP BY owner, repository, number HAVING COUNT(*) > 1"
+            )
+            == []
+        )
 
 
 @contextmanager
