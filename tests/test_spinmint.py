@@ -87,6 +87,5 @@ def test_in_one_run_it_takes_few_calls(servers: Scene) -> None:
     run = servers.deliver(servers.labeled(pull))
     assert servers.states(pull) == ["ready"], run.log
     github = servers.github.requests[before:]
-    print([f"{each.method} {each.path}" for each in github], servers.calls()[calls:])
     assert len(github) <= 20
     assert len(servers.calls()[calls:]) <= 15

@@ -13,21 +13,46 @@ import socket
 import sys
 import time
 import traceback
+from typing import Any
 
+import boto3
+import botocore.loaders
+
+import mattermod_action.adapters.aws
 import mattermod_action.adapters.github
+import mattermod_action.adapters.jenkins
 import mattermod_action.adapters.mysql
 import mattermod_action.adapters.sqlite
+import mattermod_action.adapters.web
 import mattermod_action.config
+import mattermod_action.keeping
+import mattermod_action.reaping
 import mattermod_action.running  # these are what takes so long to import
 from mattermod_action import job
 
 BUG = 70  # no exit code of ours
 
 
+def warm() -> None:
+    """Keep AWS's description of its services, which every run would read from disk, and parse, anew."""
+    kept: dict[str, Any] = {}
+    load = botocore.loaders.JSONFileLoader.load_file
+
+    def load_once(self: Any, file_path: str) -> Any:
+        if file_path not in kept:
+            kept[file_path] = load(self, file_path)
+        return kept[file_path]
+
+    botocore.loaders.JSONFileLoader.load_file = load_once  # type: ignore[method-assign]  # it says the same
+    for service in ("ec2", "route53"):
+        boto3.Session("", "", region_name="us-east-1").client(service)
+
+
 def serve(path: str) -> None:
     """Fork for each connection. Whoever was forked answers; nobody waits for it here."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     mattermod_action.config.model()
+    warm()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(64)
