@@ -190,7 +190,7 @@ class Steps:
             "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
             "SPINMINT_BUILD_URL": row.build_url,
             "SPINMINT_DNS_SUFFIX": order.dns_suffix,
-            "SPINMINT_PASSWORD": order.password,
+            "SPINMINT_PASSWORD": f"/{order.password}" if order.password_in == "ssm" else order.password,
         }
         left = ((row.expires_at or now) - now).total_seconds() / 60
         return user_data(script, order.script, values, math.ceil(left) + GRACE_MINUTES)
