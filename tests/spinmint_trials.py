@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import re
 import signal
@@ -14,6 +15,7 @@ from sandbox.aws import AwsFault
 from tests.cut import Cut, Proxy, http_request
 from tests.spinmints import LABEL, Scene
 from tests.test_faults import assert_clean
+from tests.test_pick_faults import AtPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -217,3 +219,30 @@ def happen(asked: Asked, what: str) -> None:
     else:
         run = servers.deliver(payloads.edited(state, where, number, "reviewer"))
     assert run.code == 0, run.log
+
+
+def at_request(asked: Asked, wire: str, path: str, act: Callable[[], object], **variables: str) -> Run:
+    """Deliver it, and do something right before the first request of this name reaches the other side."""
+    done: list[object] = []
+
+    def once() -> bytes:
+        done.append(act())
+        return b""
+
+    with wired(asked.servers, wire, AtPath(act=once, path=path)) as (bot, more):
+        run = asked.servers.deliver(asked.event, bot, **more, **variables)
+    assert done
+    return run
+
+
+def launches(servers: Scene) -> list[dict[str, str]]:
+    """What EC2 was asked to launch, each time."""
+    return [call.parameters for call in servers.cloud.calls if call.operation == "RunInstances"]
+
+
+def variable(servers: Scene, name: str) -> str:
+    """What the setup script of the newest server finds in this variable."""
+    data = base64.b64decode(launches(servers)[-1]["UserData"]).decode()
+    found = re.search(rf"^{name}=\$\(printf %s '(.*?)'", data, re.MULTILINE)
+    assert found
+    return base64.b64decode(found[1]).decode()
