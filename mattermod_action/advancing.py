@@ -66,6 +66,7 @@ GRACE_MINUTES = 30  # after its time is over, until a server ends itself: by the
 SKEW = timedelta(minutes=10)  # how far Jenkins' clock may be off GitHub's
 TTL = 30  # seconds, of a record
 ALIVE = ("pending", "running")
+OVER = ("shutting-down", "terminated")  # one that was stopped is not
 PASSWORD_BYTES = 18
 TAG_VALUE = 255  # characters
 UNSENT = "unsent"  # what a run remembers of a row: that nothing was sent yet to launch it
@@ -308,11 +309,14 @@ class Steps:
             return SYNC_PAUSE
         self._lease.check()
         self._servers.terminate(row.instance_id)
-        server = self._servers.server(row.instance_id)
-        if server and server.state in ALIVE:
+        if self._is_there(self._servers.server(row.instance_id)):
             return END_PAUSE
         self._store.unlist_instance(row.instance_id)
         return self._ended()
+
+    def _is_there(self, server: Server | None) -> bool:
+        """What EC2 does not know may be so new that it is not shown yet, and then nothing has ended it either."""
+        return server.state not in OVER if server else not self._is_late(self.row.since, seconds=UNSEEN_SECONDS)
 
     def _find_it(self) -> float | None:
         """Of a run that died nobody knows whether it has launched it, and EC2 may not show it yet."""
