@@ -11,7 +11,6 @@ import math
 import re
 import secrets
 from calendar import timegm
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -331,13 +330,16 @@ class Steps:
     def _is_named_still(self) -> bool:
         """Take its name away as it is listed, and say whether name servers may still know it."""
         row, changes = self.row, self._memory.setdefault(f"no names {self.row.instance_id}", [])
+        overtaken = False
         for record in self._servers.records(row.order.zone, row.order.dns_suffix):
             if record.name == f"{row.host}.":
                 self._lease.check()
-                with suppress(Overtaken):  # by hand: the next look sees what it is now
+                try:
                     changes.append(self._servers.delete_record(row.order.zone, record))
+                except Overtaken:  # by hand: the next look sees what it is now
+                    overtaken = True
         changes[:] = [each for each in changes if each and not self._servers.is_in_sync(each)]
-        return bool(changes)
+        return overtaken or bool(changes)
 
     def _ended(self) -> float | None:
         row, order = self.row, self.row.order
