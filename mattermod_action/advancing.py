@@ -323,7 +323,7 @@ class Steps:
         if not row.token or self._memory.get(UNSENT) == row.key:
             return self._ended()
         for each in self._servers.servers(SERVER_TAG, row.order.tag):
-            if (KEY_TAG, row.key) in each.tags:
+            if (KEY_TAG, row.key) in each.tags and each.state not in OVER:
                 return self.move(DESTROYING, instance_id=each.instance_id)
         return self._ended() if self._is_late(row.since, seconds=UNSEEN_SECONDS) else END_PAUSE
 
