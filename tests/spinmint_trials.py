@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.records import Pull
     from tests.harness import Bot, Run
 
-PLENTY = {name: 1_000 for name in ("repository", "organisation", "user", "launches")}
+PLENTY = dict.fromkeys(("repository", "organisation", "user", "launches"), 1000)
 LEASES = 320.0  # seconds after which every lease is over: the longest is the reaper's
 MOST = 1_500.0  # seconds for which nothing is late
 WAYS = ("delivered again", "run again", "swept")
@@ -99,7 +99,7 @@ class Asked:
         """I1, I2, while it is on its way."""
         servers = self.servers
         assert len(servers.alive()) <= 1
-        sql = f"SELECT k FROM mm_servers WHERE number = {self.pull.number:d} AND live = 1"  # noqa: S608  # a number
+        sql = f"SELECT k FROM mm_servers WHERE number = {self.pull.number:d} AND live = 1"  # a number
         assert len(servers.query(sql)) <= 1
         assert len(self.told()) <= len(servers.states(self.pull))
 
