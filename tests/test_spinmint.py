@@ -485,3 +485,12 @@ def test_without_a_database_nothing_is_promised(servers: Scene) -> None:
     run = servers.deliver(servers.labeled(pull), **{"INPUT_DATABASE-URL": ""})
     assert (run.code, servers.calls()) == (0, [])
     assert "test servers need `database-url`" in servers.bodies(pull)[0]
+
+
+def test_a_build_of_another_jenkins_is_the_users_mistake(servers: Scene) -> None:
+    pull = servers.pull()
+    servers.mark(pull, "success", "https://elsewhere.example.com/job/x/1/")
+    run = servers.deliver(servers.labeled(pull))
+    assert (run.code, servers.calls()) == (2, [])
+    assert servers.rows(pull) == [("failed", "its build cannot be read: the log of the run says why")]
+    assert "`jenkins-credentials`" in run.outputs["failures"][0]
