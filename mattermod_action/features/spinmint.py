@@ -194,7 +194,7 @@ class Config(Section):
     hours: Hours = 72
     longest_hours: Hours = 168
     warn_hours: Annotated[int, Field(ge=0, le=720)] = 4
-    build_hours: Annotated[int, Field(ge=1, le=24)] = 2
+    build_hours: Annotated[int, Field(ge=1, le=24)] = 4
     boot_minutes: Annotated[int, Field(ge=1, le=120)] = 20
     https: bool = False
     ready_path: Annotated[str, _form(r"/[!-~]*", "path, such as /")] = "/"
