@@ -1,4 +1,4 @@
-"""Trials of test servers that something happens to: a pull request of its own for each, and what must be so in the end."""
+"""Trials of test servers that something happens to: a pull request for each, and what must be so in the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import random
 import re
 import signal
+import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -30,6 +31,7 @@ WAYS = ("delivered again", "run again", "swept")
 BETWEEN = ("", "push", "edited", "swept")
 WRITES = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
 ROWS = "| test server |"
+SECONDS = 60.0  # real ones, after which a trial is stuck
 
 
 def aws_request(source: BinaryIO) -> tuple[bytes, str]:
@@ -41,7 +43,7 @@ def aws_request(source: BinaryIO) -> tuple[bytes, str]:
 
 @contextmanager
 def wired(servers: Scene, wire: str, cut: Cut) -> Iterator[tuple[Bot, dict[str, str]]]:
-    """The bot and variables of its runs, with one of its wires led through a proxy; links of Jenkins lead there, too."""
+    """The bot and its variables, with one of its wires led through a proxy; links of Jenkins lead there, too."""
     if wire in ("http", "sql"):
         with servers.wired(wire, cut) as bot:
             yield bot, {}
@@ -246,3 +248,17 @@ def variable(servers: Scene, name: str) -> str:
     found = re.search(rf"^{name}=\$\(printf %s '(.*?)'", data, re.MULTILINE)
     assert found
     return base64.b64decode(found[1]).decode()
+
+
+@dataclass
+class Held(AtPath):
+    """Holds back the first request of a name, as a runner does that is paused, until it is let go."""
+
+    def __post_init__(self) -> None:
+        self.there, self.go = threading.Event(), threading.Event()
+        self.act = self._wait
+
+    def _wait(self) -> bytes:
+        self.there.set()
+        assert self.go.wait(SECONDS)
+        return b""

@@ -1,9 +1,10 @@
-"""Dying, racing and every bad answer in the life of a test server: one server or none, one row, one name, one comment."""
+"""Dying, racing and bad answers in the life of a test server: one server or none, one row, one name, one comment."""
 
 from __future__ import annotations
 
 import itertools
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from tests.spinmint_trials import (
     PLENTY,
     Asked,
     Chance,
+    Held,
     at_request,
     closed,
     labeled,
@@ -29,7 +31,7 @@ from tests.spinmint_trials import (
     variable,
     wired,
 )
-from tests.spinmints import HOUR, Scene, scene
+from tests.spinmints import HOUR, LABEL, Scene, scene
 from tests.test_aws_servers import by_hand
 
 if TYPE_CHECKING:
@@ -123,9 +125,7 @@ def test_f14_mm81_a_launch_whose_answer_is_lost(servers: Scene, fault: Fault, ti
     assert len({each["ClientToken"] for each in launches(servers)}) == 1
 
 
-@pytest.mark.parametrize(
-    ("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize(("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)])
 def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int) -> None:
     """It has failed, and says so; asked for anew there is one."""
     asked = labeled(servers)
@@ -456,3 +456,24 @@ def test_f16_mm85_the_commit_is_that_of_the_label(servers: Scene) -> None:
     assert (variable(servers, "SPINMINT_SHA"), variable(servers, "SPINMINT_BUILD_NUMBER")) == (sha, "1")
     assert asked.pull.head_sha != sha
     assert sha in asked.told()[0]
+
+
+def test_f02_a_run_that_was_paused_decides_nothing_any_more(servers: Scene) -> None:
+    """I3: while one that took over is launching it, the row does not say that there is none."""
+    asked, mine, theirs = labeled(servers), Held(path="/pulls/"), Held(path="RunInstances")
+    with wired(servers, "http", mine) as (bot, _), wired(servers, "aws", theirs) as (_, led), ThreadPoolExecutor() as pool:
+        first = pool.submit(servers.deliver, asked.event, bot)
+        assert mine.there.wait(60)
+        servers.pass_time(LEASES)
+        second = pool.submit(lambda: servers.sweep(**led))
+        assert theirs.there.wait(60)
+        servers.github.state.remove_label(servers.github.repository, asked.pull.number, LABEL)
+        mine.go.set()
+        assert first.result().code == 3, first.result().log
+        theirs.go.set()
+        second.result()
+    servers.assert_whole()
+    asked.assert_at_most_once()
+    swept(servers)
+    asked.states = ("destroyed",)
+    asked.assert_settled()
