@@ -51,6 +51,7 @@ NAME = ("route53", "ChangeResourceRecordSets")
 def servers(bot: Bot, github: Sandbox, request: pytest.FixtureRequest) -> Iterator[Scene]:
     with scene(bot, github, request.getfixturevalue("database")) as made:
         made.configure(limits=PLENTY)
+        github.state.tokens["github-token"].limit = 1_000_000
         yield made
 
 
@@ -80,16 +81,16 @@ def test_f01_kill_9_at_every_request(servers: Scene, course: str, wire: str, pha
             if len(cut.names) < at:
                 break
             assert run.code == -signal.SIGKILL or phase == "after", run.log  # after its last answer it may end first
-            done, way = [*cut.names[:at]], "nothing yet"
+            point, way = f"{at}: {cut.names[at - 1]}", "nothing yet"
             try:
                 asked.assert_at_most_once()
                 way = Chance(seed, at).go_on(asked)
                 asked.assert_settled()
                 asked.end()
             except AssertionError as error:
-                raise AssertionError(f"{way} after {done}: {error}") from error
+                raise AssertionError(f"{way}, killed {phase} {point}: {error}") from error
     assert run.code == 0, run.log
-    assert at > LEAST[course, wire]
+    assert at > LEAST[course, wire], cut.names
 
 
 def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> None:
