@@ -126,10 +126,10 @@ class Asked:
         self.assert_done()
         before = self._written()
         servers.pass_time(LEASES)
-        again = [
-            servers.deliver(self.event, **({} if way == "delivered again" else {"GITHUB_RUN_ATTEMPT": "2"})),
-            servers.sweep(),
-        ]
+        again = [servers.sweep()]
+        if way != "swept":
+            more = {} if way == "delivered again" else {"GITHUB_RUN_ATTEMPT": "2"}
+            again.append(servers.deliver(self.event, **more))
         assert {run.code for run in again} == {0}, [run.log for run in again]
         assert self._written() == before
         self.assert_done()
@@ -223,16 +223,17 @@ def happen(asked: Asked, what: str) -> None:
     assert run.code == 0, run.log
 
 
-def at_request(asked: Asked, wire: str, path: str, act: Callable[[], object], **variables: str) -> Run:
-    """Deliver it, and do something right before the first request of this name reaches the other side."""
+def at_request(asked: Asked, wire: str, path: str, act: Callable[[], object], *, swept: bool = False) -> Run:
+    """Deliver it, or sweep, and do something right before the first request of this name reaches the other side."""
     done: list[object] = []
 
     def once() -> bytes:
         done.append(act())
         return b""
 
-    with wired(asked.servers, wire, AtPath(act=once, path=path)) as (bot, more):
-        run = asked.servers.deliver(asked.event, bot, **more, **variables)
+    servers = asked.servers
+    with wired(servers, wire, AtPath(act=once, path=path)) as (bot, more):
+        run = servers.sweep(bot, **more) if swept else servers.deliver(asked.event, bot, **more)
     assert done
     return run
 
@@ -262,3 +263,29 @@ class Held(AtPath):
         self.there.set()
         assert self.go.wait(SECONDS)
         return b""
+
+
+def unlabel(asked: Asked) -> Any:
+    return asked.servers.unlabeled(asked.pull)
+
+
+def close(asked: Asked) -> Any:
+    return payloads.closed(asked.servers.github.state, asked.servers.github.repository, asked.pull.number)
+
+
+def push(asked: Asked) -> Any:
+    return payloads.synchronize(asked.servers.github.state, asked.servers.github.repository, asked.pull.number)
+
+
+def revoke(asked: Asked) -> None:
+    """Whoever asked for it may only read now; no event tells of that."""
+    place = asked.servers.github.state.repository(asked.servers.github.repository)
+    assert place
+    place.permissions["maintainer"] = "read"
+
+
+def vanish(asked: Asked) -> None:
+    """The account of whoever asked for it is deleted."""
+    place = asked.servers.github.state.repository(asked.servers.github.repository)
+    assert place
+    del place.permissions["maintainer"], asked.servers.github.state.people["maintainer"]
