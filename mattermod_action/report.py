@@ -82,7 +82,7 @@ class Report:
         if row := changed.row:
             self.server = (row.link if row.is_up else "", row.state)
             self.row(feature, because, f"test server of #{row.number}: {row.state}", row.link if row.is_up else "")
-            if row.reason and not (row.live or changed.asked or row.reason in ENDINGS):
+            if row.reason and not (row.live or changed.asked or changed.error or row.reason in ENDINGS):
                 self.problem(Refused(f"no test server for #{row.number}: {safe(row.reason)}"))
         for line in changed.log:
             say(f"  {self._redacted(line)}")
