@@ -39,12 +39,16 @@ class Lent:
 
 
 class Identity:
-    """The tokens and keys that were given out in one account. `bearer` is what the runner gives to a job."""
+    """The tokens and keys that were given out in one account.
+
+    `bearer` is what the runner gives to a job, `given` all keys and session tokens that STS has given out.
+    """
 
     def __init__(self, aws: Aws) -> None:
         self.aws = aws
         self.bearer = secrets.token_urlsafe(16)
         self.role = f"arn:aws:iam::{aws.account}:role/mattermod"
+        self.given: list[str] = []
         self._tokens: dict[str, tuple[str, float]] = {}  # audience and end
         self._lent: dict[str, Lent] = {}
 
@@ -92,7 +96,9 @@ class Identity:
 
     def _lend(self, body: str, seconds: float) -> None:
         [key] = re.findall(r"<AccessKeyId>(\w+)</AccessKeyId>", body)
+        [secret] = re.findall(r"<SecretAccessKey>([^<]+)</SecretAccessKey>", body)
         [session] = re.findall(r"<SessionToken>([^<]+)</SessionToken>", body)
+        self.given += [key, secret, session]
         self._lent[key] = Lent(session, self.aws.now() + seconds)
 
 

@@ -74,7 +74,7 @@ def test_a_password_is_kept_and_replaced(servers: Servers, cloud: Cloud, place: 
 
 def test_a_parameter_is_encrypted(servers: Servers, cloud: Cloud) -> None:
     servers.keep_password("ssm", NAME, CANARY)
-    [parameter] = (client(cloud, "ssm").get_parameter(Name=f"/{NAME}"),)
+    parameter = client(cloud, "ssm").get_parameter(Name=f"/{NAME}")
     assert parameter["Parameter"]["Type"] == "SecureString"
     assert parameter["Parameter"]["Value"] != CANARY
 
@@ -106,9 +106,10 @@ def test_forgetting_what_is_not_there_is_no_error(servers: Servers, place: str) 
 
 
 def test_a_place_that_there_is_not_is_a_mistake(servers: Servers, cloud: Cloud) -> None:
-    for ask in (lambda: servers.keep_password("vault", NAME, CANARY), lambda: servers.forget_password("", NAME)):
-        with pytest.raises(Mistake, match="`ssm` or in `secrets-manager`"):
-            ask()
+    with pytest.raises(Mistake, match="`ssm` or in `secrets-manager`"):
+        servers.keep_password("vault", NAME, CANARY)
+    with pytest.raises(Mistake, match="`ssm` or in `secrets-manager`"):
+        servers.forget_password("", NAME)
     assert cloud.calls == []
 
 
@@ -153,18 +154,17 @@ def test_s12_a_permission_that_is_missing_is_named(servers: Servers, cloud: Clou
     assert clock.slept == []
 
 
+CODES = (
+    "AccessDeniedException", "ExpiredTokenException", "InternalError", "InvalidParameterValue",
+    "InvalidRequestException", "NoSuchChange", "ThrottlingException", "UnrecognizedClientException",
+)  # fmt: skip
+REPEATED = f"not authorized to perform: it:is-{CANARY} deletion IAM Instance Profile"
 ANSWERS: dict[str, dict[str, Any]] = {
-    **{
-        code: {"code": code, "message": f"not authorized to perform: it:is-{CANARY} deletion IAM Instance Profile"}
-        for code in (
-            "AccessDeniedException", "ExpiredTokenException", "InternalError", "InvalidParameterValue",
-            "InvalidRequestException", "NoSuchChange", "ThrottlingException", "UnrecognizedClientException",
-        )
-    },  # fmt: skip
+    **{code: {"code": code, "message": REPEATED} for code in CODES},
     "html": {"status": 502},
     "reset": {"kind": "reset"},
     "cut": {"kind": "cut", "when": "after"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("trouble", ANSWERS)

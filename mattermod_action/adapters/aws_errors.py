@@ -113,7 +113,8 @@ def _raise_for(error: exceptions.ClientError, permission: str, unanswered: type[
 def _raise_for_identity(code: str, shown: str, permission: str) -> None:
     """What AWS says of a signature repeats what was signed, and with it the session token: none of that is shown."""
     if permission == ASSUME and code in NOT_TRUSTED:
-        raise Mistake(f"AWS does not give this job the role of `AWS_ROLE_ARN` ({code}): see infra/trust-policy.json")
+        told = f"AWS does not give this job the role of `AWS_ROLE_ARN` ({code}): see infra/trust-policy.json"
+        raise Mistake(told) from None
     if code in STRANGER:
         raise Mistake(f"AWS does not accept the credentials for {permission} ({code}): they come from {OIDC}") from None
     if code in EXPIRED:
