@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mattermod_action.leases import Lease
-    from mattermod_action.servers import Mark, Row
+    from mattermod_action.servers import Mark, Order, Row
     from mattermod_action.spinmints import Build, Server
     from mattermod_action.world import World
 
@@ -68,6 +68,7 @@ TTL = 30  # seconds, of a record
 ALIVE = ("pending", "running")
 PASSWORD_BYTES = 18
 TAG_VALUE = 255  # characters
+SSM = "ssm"  # where a password is kept as a parameter
 UNSENT = "unsent"  # what a run remembers of a row: that nothing was sent yet to launch it
 _NO_TAG = re.compile(r"[^\w .+=:/@-]")
 
@@ -190,7 +191,7 @@ class Steps:
             "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
             "SPINMINT_BUILD_URL": row.build_url,
             "SPINMINT_DNS_SUFFIX": order.dns_suffix,
-            "SPINMINT_PASSWORD": order.password,
+            "SPINMINT_PASSWORD": _password_there(order),
         }
         left = ((row.expires_at or now) - now).total_seconds() / 60
         return user_data(script, order.script, values, math.ceil(left) + GRACE_MINUTES)
@@ -372,6 +373,12 @@ def _not_allowed(row: Row) -> str:
 
 def _password_name(row: Row) -> str:
     return f"{row.order.password_prefix}/{row.repository.full_name}/{row.number}/{row.generation}"
+
+
+def _password_there(order: Order) -> str:
+    """What the server calls it: names of parameters begin with a slash there."""
+    is_parameter = order.password_in == SSM
+    return f"/{order.password}" if is_parameter and order.password else order.password
 
 
 def _launch(row: Row) -> Launch:

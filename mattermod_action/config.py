@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
 
 # Plugins of pydantic are looked for in every installed distribution, which costs more than all of our own code.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
@@ -227,10 +227,15 @@ def _kind(value: Any) -> str:
 def keys_of(section: type[BaseModel], before: str = "") -> Iterator[tuple[str, str]]:
     """Yield each key of a section, and as JSON what it is when it is left out, "" when it must be given."""
     for name, field in section.model_fields.items():
-        default = "" if field.is_required() else json.dumps(field.get_default(call_default_factory=True))
+        default = "" if field.is_required() else _shown(field.get_default(call_default_factory=True))
         yield before + name, default
         if inner := _model_in(field.annotation):
-            yield from keys_of(inner, f"{before}{name}[].")
+            many = "[]" if get_origin(field.annotation) is tuple else ""
+            yield from keys_of(inner, f"{before}{name}{many}.")
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=lambda section: section.model_dump())
 
 
 def _known_keys(path: tuple[int | str, ...]) -> tuple[str, ...]:

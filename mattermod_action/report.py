@@ -104,13 +104,10 @@ class Report:
 
     def finish(self) -> int:
         _append("GITHUB_STEP_SUMMARY", self._summary())
-        _output("comments", self.comments)
-        _output("failures", self.failures)
-        _output("pulls", self.pulls)
-        _output("plan", self.plan)
-        _append(
-            "GITHUB_OUTPUT", "spinmint-url={}\nspinmint-state={}\n".format(*self.server)
-        )  # one line each, of our own make
+        for name in ("comments", "failures", "pulls", "plan"):
+            _output(name, json.dumps(getattr(self, name), ensure_ascii=True))
+        for name, text in zip(("spinmint-url", "spinmint-state"), self.server, strict=True):
+            _output(name, text)
         return min((code for code in self.codes if code), default=0)
 
     def _summary(self) -> str:
@@ -210,10 +207,9 @@ def _append(variable: str, text: str) -> None:
             file.write(text)
 
 
-def _output(name: str, value: object) -> None:
-    """Outputs are JSON on one line between delimiters that nobody can guess."""
+def _output(name: str, text: str) -> None:
+    """One line, between delimiters that nobody can guess."""
     fence = f"mattermod-{secrets.token_hex(16)}"
-    text = json.dumps(value, ensure_ascii=True)
     _append("GITHUB_OUTPUT", f"{name}<<{fence}\n{text}\n{fence}\n")
 
 

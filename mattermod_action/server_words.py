@@ -41,10 +41,9 @@ HOW = "\nKeep it longer: `/spinmint extend 24h`. End it: `/spinmint destroy`{lab
 OFF = ", or take the label {label} off"
 NOW = "\nNot needed any more? `/spinmint destroy`{label}."
 WARNING = "@{login}, the test server {link} ends at {until}. `/spinmint extend 24h` keeps it longer."
-# The console's pages: https://docs.aws.amazon.com/systems-manager/ and …/secretsmanager/
 PASSWORDS = {
-    "ssm": "[the parameter `{name}`](https://console.aws.amazon.com/systems-manager/parameters{name}/description)",
-    "secrets-manager": "[the secret `{name}`](https://console.aws.amazon.com/secretsmanager/secret?name={name})",
+    "ssm": "[in the parameter](https://console.aws.amazon.com/systems-manager/parameters) `/{name}`",
+    "secrets-manager": "[in the secret](https://console.aws.amazon.com/secretsmanager/listsecrets) `{name}`",
 }
 _WORD = re.compile(r"(?<![A-Za-z0-9_])(SPINMINT_LINK|INSTANCE_ID|INTERNAL_IP)(?![A-Za-z0-9_])")
 

@@ -20,10 +20,13 @@ Newlines at the end of a value are not kept. Write `"$SPINMINT_BRANCH"`, with it
 at white space and looks for files that fit its `*`, though it never runs it. What the script hands on to `eval` or to a
 `sh -c`, is its own affair.
 
-Shell scripts for the original bot go on working: BRANCH_NAME, BUILD_NUMBER and PR-BUILD_NUMBER, as words of their own,
-become references to these variables. In single quotes, after a backslash, and in what is run as a program, that would
-not do, and is a mistake. Quotes are looked for on the word's own line: not seen are those that begin on an earlier one,
-here-documents whose end is quoted, and `'` in a `$(…)` in double quotes, where the script gets the reference itself.
+Shell scripts for the original bot go on working: BRANCH_NAME, BUILD_NUMBER and PR-BUILD_NUMBER become references to
+these variables where they are words of their own, with no letter, digit, `_`, `-`, `$` or `${` before and no letter,
+digit, `_` or `=` after them. In single quotes, after a backslash, as the name of a variable, and in what is run as a
+program, that would not do, and is a mistake; nothing is said against a reference that is written out. Only the word's
+own line is looked at. Not seen are quotes that begin on an earlier one, here-documents whose end is quoted, and `'` in
+a `$(…)` in double quotes, where the script gets the reference itself; nor that text is run later on, out of a file, a
+pipe or a here-document: whoever does that puts `"$SPINMINT_BRANCH"` in single quotes there.
 
 Everybody on the server can read all this, so it holds no secrets. `/tmp` has to allow programs.
 """
@@ -47,13 +50,14 @@ VARIABLES = (
     "SPINMINT_BUILD_NUMBER", "SPINMINT_BUILD_URL", "SPINMINT_BUILD", "SPINMINT_DNS_SUFFIX", "SPINMINT_PASSWORD",
 )  # fmt: skip
 GIVEN = frozenset(VARIABLES) - {"SPINMINT_BUILD"}  # by the caller; the other follows from them
-# What the original put there in the text itself (`setupSpinmint`), a branch like any other word.
-# https://github.com/mattermost/mattermost-mattermod/blob/master/server/spinmint.go
+# The original put the values themselves into the text, a branch like all others: `setupSpinmint` in server/spinmint.go.
+# https://github.com/mattermost/mattermost-mattermod
 WORDS = {
     "PR-BUILD_NUMBER": "commit/${SPINMINT_SHA}",
     "BUILD_NUMBER": "${SPINMINT_BUILD}",
     "BRANCH_NAME": "${SPINMINT_BRANCH}",
 }
+COMMAND = 300  # characters before a word in which the command is looked for that it belongs to
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"})
 
 _VARIABLE = re.compile(r"(?<![A-Za-z0-9_])SPINMINT_[A-Za-z0-9_]+")
@@ -71,8 +75,8 @@ _CHECKED = {
 }
 
 # A server is extended by its tag, without anybody logging in: this reads the tag, and moves the end of the server. Only
-# digits are believed, ten at most and none of them octal. Whatever goes wrong, the end stands where it was. Output goes
-# nowhere, or cloud-init would wait for more of it.
+# digits are believed, ten at most and none of them octal. Where it cannot be read the end stands where it was, and a
+# move that failed is made the next time. Output goes nowhere, or whoever reads it to its end would wait for ever.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
 EXTEND = """\
@@ -145,6 +149,8 @@ def _filled(script: str, name: str, known: Collection[str]) -> str:
         raise Mistake(f"{name}:1: names no interpreter: begin with one, such as #!/bin/sh")
     if lines[0].endswith("\r"):
         raise Mistake(f"{name}:1: ends as lines do on Windows, and so names no interpreter: save it with LF alone")
+    if len(script) > USER_DATA_LIMIT:
+        return script  # it does not fit, whatever else is wrong with it
     is_shell = any(PurePosixPath(word).name in SHELLS for word in lines[0].removeprefix("#!").split())
     return "\n".join(_line(line, f"{name}:{number}", known, is_shell=is_shell) for number, line in enumerate(lines, 1))
 
@@ -173,11 +179,12 @@ def _reference(found: re.Match[str], where: str, *, is_shell: bool) -> str:
     if not is_shell:
         raise Mistake(f"{where}: {word} is filled in for shells alone: read {_VARIABLE.findall(cure)[0]} instead")
     before = _SETTLED.sub("", found.string[: found.start()])
+    command = before[-COMMAND:]
     if "'" in before or before.endswith("\\"):
         raise Mistake(f"{where}: {word} stands where no shell expands it: use double quotes, and {cure} in them")
-    if _NAMES.search(before):
+    if _NAMES.search(command):
         raise Mistake(f"{where}: {word} is a variable's name here, and what pull requests fill in: name it otherwise")
-    if word == "BRANCH_NAME" and _RUNS.search(before):
+    if word == "BRANCH_NAME" and _RUNS.search(command):
         raise Mistake(f"{where}: {word} would be run as a program, and anybody may name one: pass it as an argument")
     return cure
 

@@ -45,7 +45,9 @@ class Ran:
 
     @property
     def outputs(self) -> dict[str, Any]:
-        return {name: json.loads(value) for name, value in re.findall(r"::set-output:: ([\w-]+)=(.*)", self.log)}
+        """All are JSON but what a workflow uses as it is."""
+        found = re.findall(r"::set-output:: ([\w-]+)=(.*)", self.log)
+        return {name: value if name.startswith("spinmint") else json.loads(value) for name, value in found}
 
     @property
     def summary(self) -> str:

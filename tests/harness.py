@@ -136,4 +136,6 @@ def _read(path: Path) -> str:
 
 
 def _outputs(text: str) -> dict[str, Any]:
-    return {name: json.loads(value) for name, _, value in re.findall(r"(\w+)<<(.+)\n(.*)\n\2\n", text)}
+    """All are JSON but what a workflow uses as it is."""
+    found = re.findall(r"([\w-]+)<<(.+)\n(.*)\n\2\n", text)
+    return {name: value if name.startswith("spinmint") else json.loads(value) for name, _, value in found}

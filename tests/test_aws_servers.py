@@ -633,6 +633,12 @@ def test_s_aws_repeats_secrets_and_we_do_not(code: str) -> None:
         ("InstanceLimitExceeded", Refused),
         ("InvalidParameterValue", Refused),
         ("Throttling", Limited),
+        ("TooManyUpdates", Limited),
+        ("LimitExceededException", Refused),
+        ("ParameterLimitExceeded", Refused),
+        ("ParameterNotFound", aws_errors.Missing),
+        ("ResourceNotFoundException", aws_errors.Missing),
+        ("ResourceExistsException", aws_errors.Existing),
     ],
 )
 def test_each_code_has_its_kind(code: str, kind: type[MattermodError]) -> None:
@@ -642,6 +648,15 @@ def test_each_code_has_its_kind(code: str, kind: type[MattermodError]) -> None:
 def test_s12_the_permission_that_aws_names_is_the_one_that_is_missing() -> None:
     message = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ec2:CreateTags on resource: y"
     assert "may not ec2:CreateTags here" in str(said("UnauthorizedOperation", message, 403))
+
+
+def test_s12_the_role_for_servers_is_allowed_by_a_policy_of_its_own() -> None:
+    """However long what AWS says before it is: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html."""
+    user = f"arn:aws:sts::123456789012:assumed-role/{'a/' * 100}mattermod-action"
+    message = f"You are not authorized. User: {user} is not authorized to perform: iam:PassRole on resource: y"
+    told = str(said("UnauthorizedOperation", message, 403))
+    assert "may not iam:PassRole here" in told
+    assert told.endswith("see infra/iam-policy-passwords.json")
 
 
 def test_s16_user_data_is_in_no_text(servers: Servers, cloud: Cloud) -> None:

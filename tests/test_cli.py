@@ -220,7 +220,7 @@ def test_features_and_their_pages() -> None:
     assert shown.endswith(
         '  issues[].label: must be given\n  issues[].message: must be given\n  issues[].when: "labeled"\n'
     )
-    ran = mattermod("features", "--show", "spinmint")
+    ran = mattermod("features", "--show", "kubernetes")
     assert (ran.returncode, len(ran.stderr.splitlines())) == (2, 1)
 
 

@@ -122,7 +122,7 @@ def test_events_that_are_ours(name: str, given: dict[str, Any], kind: type) -> N
         (
             "repository_dispatch",
             result(KEY, action="deploy"),
-            "repository_dispatch deploy: only mattermod-result is answered",
+            "repository_dispatch deploy: only mattermod-result and mattermod-sweep are answered",
         ),
         ("repository_dispatch", result(KEY[1:]), "repository_dispatch: no key of a workflow that a label started"),
         ("repository_dispatch", result([KEY]), "repository_dispatch: no key of a workflow that a label started"),

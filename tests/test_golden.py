@@ -6,6 +6,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,8 @@ chat: {}
 auto_merge: {label: Docs}
 label_workflow: {rules: [{label: Docs, workflow: build.yml}]}
 label_cleanup: {labels: [Block], issues: true}
+spinmint: {label: Docs, build: ci, image: ami-01234567, instance_type: t3.large, subnet: subnet-01234567,
+  security_groups: [sg-01234567], zone: Z1, dns_suffix: test.example.com, script: setup.sh, forks: allowed}
 """
 ANSWER, BLOCKED, CLA = (
     "label_messages: comment",
@@ -72,9 +75,9 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "synchronize": [ANSWER, BLOCKED, CLA, *GUARDED, REVIEW],
         "ready_for_review": [*STATE, *GUARDED, REVIEW],
         "edited": [*STATE, *GUARDED],
-        "labeled": [*STATE, "label_workflow: dispatch Docs"],
+        "labeled": [*STATE, "label_workflow: dispatch Docs", "spinmint: launch server"],
         "unlabeled": STATE,
-        "closed": [ANSWER, PICK, CLEAN],
+        "closed": [ANSWER, PICK, CLEAN, "spinmint: destroy server"],
         "milestoned": STATE,
         **dict.fromkeys(
             "assigned auto_merge_disabled auto_merge_enabled converted_to_draft demilestoned dequeued enqueued locked "
@@ -100,6 +103,7 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
             "auto_assign: request review core",
             "cherry_pick: pick",
             CLA,
+            "spinmint: destroy server",
         ],
         "edited": [],
         "deleted": None,
@@ -122,6 +126,9 @@ class Facts(NoFacts):
     def picks(self, subject: Subject) -> list[Row]:  # noqa: ARG002  # the port's signature
         return []
 
+    def servers(self, subject: Subject) -> list[Any]:  # noqa: ARG002  # the port's signature
+        return [SimpleNamespace(live=True)]
+
     def files(self, pull: PullRequest) -> list[ChangedFile]:  # noqa: ARG002  # the port's signature
         return [ChangedFile("guarded/a.go", patch="@@ -1,2 +1,3 @@\n one\n+panic(1)\n two")]
 
@@ -143,7 +150,7 @@ def given(event: str, action: str) -> dict[str, Any]:
         return payload("issue", action, about, "Docs")
     if event == "pull_request":
         return payload("pull_request", action, about, "Docs")
-    body = "/update-branch\n/autoassign\n/cherry-pick release-1\n/check-cla"
+    body = "/update-branch\n/autoassign\n/cherry-pick release-1\n/check-cla\n/spinmint destroy"
     comment = {"id": 1, "body": body, "user": {"login": "carol", "type": "User"}}
     made = payload("issue", action, {**about, "pull_request": {"url": "x"}})
     return {**made, "comment": comment, "changes": {"body": {"from": body}}}

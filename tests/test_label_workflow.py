@@ -627,7 +627,7 @@ def test_a_page_that_is_told_is_shown(bot: Bot, github: Sandbox) -> None:
 
 def test_other_events_of_their_kinds_cost_nothing(bot: Bot, github: Sandbox) -> None:
     event = payloads.dispatched(github.state, github.repository, "deploy", {"key": "0" * 64}, "maintainer")
-    assert "only mattermod-result is answered" in run(bot, event).log
+    assert "only mattermod-result and mattermod-sweep are answered" in run(bot, event).log
     run(bot, told(github, "0" * 64, "wonderful"))
     run(bot, {**told(github, "0" * 64), "client_payload": None})
     made = started(bot, github)

@@ -60,7 +60,7 @@ def test_s07_outputs_are_fenced_by_what_nobody_can_guess(tmp_path: Path, monkeyp
     report.finish()
     text = (tmp_path / "output").read_text()
     fences = re.findall(r"<<(mattermod-[0-9a-f]{32})\n", text)
-    assert len(set(fences)) == len(fences) == 8
+    assert len(set(fences)) == len(fences) == 12
     assert json.loads(text.split(f"failures<<{fences[1]}\n")[1].split("\n")[0]) == [
         "x",
         "mattermod-0",

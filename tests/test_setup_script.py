@@ -12,9 +12,12 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -64,6 +67,7 @@ class Server:
     folder: Path
     answers: tuple[str | None, ...] = ()
     downloader: str = "curl"
+    is_real: bool = False  # the downloader of this machine
 
     def run(self, shell: list[str], data: bytes) -> Ran:
         self.prepare()
@@ -91,6 +95,9 @@ class Server:
                 self._made(f"answer.{number}", answer.encode())
         for name, text in STUBS.items():
             self._stub(self.downloader if name == "curl" else name, text)
+        if self.is_real:
+            (self.folder / "bin" / self.downloader).unlink()
+            (self.folder / "bin" / self.downloader).symlink_to(str(shutil.which(self.downloader)))
 
     def _stub(self, name: str, text: str) -> None:
         path = self.folder / "bin" / name
@@ -302,6 +309,44 @@ def test_the_tag_is_read_with_a_token(downloader: str, tmp_path: Path) -> None:
     assert ran.calls["shutdown"] == ["-h +90", "-c", "-h +120"]
 
 
+@pytest.mark.parametrize("downloader", [name for name in ("curl", "wget") if shutil.which(name)])
+def test_s17_the_tag_is_read_by_what_there_is(downloader: str, tmp_path: Path) -> None:
+    """S-17: from a server that answers as EC2's does, the first time that there is no such tag."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as metadata:
+        threading.Thread(target=metadata.serve_forever, daemon=True).start()
+        here = f"127.0.0.1:{metadata.server_port}".encode()
+        data = user_data(SCRIPT, "setup.sh", VALUES, 90).replace(b"169.254.169.254", here)
+        Metadata.answers = [(404, "<html>404</html>"), (200, str(LATER)), (500, "1800000000"), (200, str(EARLIER))]
+        ran = Server(tmp_path / "x", ("",) * 4, downloader, is_real=True).run(["sh"], data)
+        metadata.shutdown()
+    assert ran.calls["shutdown"] == ["-h +90", "-c", "-h +120", "-c", "-h +11"]
+    must_be_harmless(replace(ran, calls={"shutdown": ["-h +90"]}), VALUES)
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """A token for who asks with a lifetime, and one of `answers` for who shows it."""
+
+    answers: ClassVar[list[tuple[int, str]]]
+
+    def do_PUT(self) -> None:
+        asked = (self.path, self.headers["X-aws-ec2-metadata-token-ttl-seconds"])
+        self.answer(200 if asked == ("/latest/api/token", "60") else 400, "A-TOKEN==")
+
+    def do_GET(self) -> None:
+        asked = (self.path, self.headers["X-aws-ec2-metadata-token"])
+        is_right = asked == ("/latest/meta-data/tags/instance/mattermod-ends", "A-TOKEN==")
+        self.answer(*(self.answers.pop(0) if is_right else (401, "")))
+
+    def answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the library's name
+        """Nobody reads it."""
+
+
 MISTAKES = {
     "echo $SPINMINT_BRANHC": 'SPINMINT_BRANHC is no variable of a setup script, did you mean "SPINMINT_BRANCH"?',
     "echo ${SPINMINT_ZZZZZZZZZZZZZZZ:-1}": "SPINMINT_ZZZZZZZZZZZZZZZ is no variable of a setup script: these are ",
@@ -382,7 +427,7 @@ def sized(size: int) -> str:
 
 def test_s16_more_than_ec2_takes_is_a_mistake_before_it_is_sent() -> None:
     """S-16: the limit is met exactly, the room that is told is room, and a byte more is not."""
-    fits = max(size for size in range(9_000, 12_000) if _length(size, 1))
+    fits = bisect_left(range(12_000), x=True, lo=1_000, key=lambda size: not _length(size, 1)) - 1
     longest = max(more for more in range(5) if _length(fits, 10**more))
     assert _length(fits, 10**longest) == USER_DATA_LIMIT
     assert longest < 4
@@ -398,6 +443,12 @@ def _length(size: int, minutes: int) -> int:
         return len(user_data(sized(size), "setup.sh", VALUES, minutes))
     except Mistake:
         return 0
+
+
+def test_a_long_line_is_looked_through_in_no_time() -> None:
+    started = time.monotonic()
+    check("#!/bin/sh\n" + ("sh -a 'b' \"BRANCH_NAME\" " * 350) + "\n", "setup.sh")
+    assert time.monotonic() - started < 5
 
 
 def test_a_script_that_never_fits_is_a_mistake_at_once() -> None:
@@ -449,7 +500,7 @@ def test_a_caller_gives_each_variable_and_a_time() -> None:
 def test_mm95_no_mistake_repeats_the_script() -> None:
     """MM-95: nor a value."""
     for line in MISTAKES:
-        script = f"#!/bin/sh\nTOKEN=hunter2\n{line} hunter2 {'x' * 20_000}\n"
+        script = f"#!/bin/sh\nTOKEN=hunter2\n{line} hunter2 {'x' * 10_000}\n"
         with pytest.raises(Mistake) as caught:
             user_data(script, "setup.sh", values(BRANCH="hunter2"), 90)
         assert "hunter2" not in f"{caught.value}"

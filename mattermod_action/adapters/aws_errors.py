@@ -97,8 +97,9 @@ def call(request: Callable[[], T], permission: str, unanswered: type[Down]) -> T
 
 def _raise_for(error: exceptions.ClientError, permission: str, unanswered: type[Down]) -> NoReturn:
     code, message, status = _said(error)
-    shown = "" if permission.startswith(DISCREET) else _shown(message)
-    _raise_for_identity(code, shown, permission)
+    told = "" if permission.startswith(DISCREET) else message
+    shown = _shown(told)
+    _raise_for_identity(code, told, permission)
     _raise_for_time(code, message, permission)
     if code in NO_ROOM:
         raise Refused(f"AWS has no room for it ({code}){shown}") from None
@@ -110,7 +111,7 @@ def _raise_for(error: exceptions.ClientError, permission: str, unanswered: type[
     raise Refused(f"AWS refused {permission} ({code}){shown}") from None
 
 
-def _raise_for_identity(code: str, shown: str, permission: str) -> None:
+def _raise_for_identity(code: str, message: str, permission: str) -> None:
     """What AWS says of a signature repeats what was signed, and with it the session token: none of that is shown."""
     if permission == ASSUME and code in NOT_TRUSTED:
         told = f"AWS does not give this job the role of `AWS_ROLE_ARN` ({code}): see infra/trust-policy.json"
@@ -120,7 +121,7 @@ def _raise_for_identity(code: str, shown: str, permission: str) -> None:
     if code in EXPIRED:
         raise Down(f"AWS's credentials have expired ({code}): the next run gets new ones from {OIDC}") from None
     if code in DENIED:
-        named = _PERMISSION.search(shown)
+        named = _PERMISSION.search(message)
         missing = named[1] if named else permission
         beside = missing.startswith(FOR_PASSWORDS)
         policy = "infra/iam-policy-passwords.json" if beside else "infra/iam-policy.json"
@@ -158,5 +159,6 @@ def _said(error: exceptions.ClientError) -> tuple[str, str, int]:
 
 
 def _shown(message: str) -> str:
-    """One line, without anything that might be a secret."""
-    return ": " + (_SECRET.sub("…", " ".join(message.split()))[:SHOWN] or "no reason given")
+    """The end of a line, without anything that might be a secret."""
+    words = _SECRET.sub("…", " ".join(message.split()))[:SHOWN]
+    return f": {words}" if words else ""

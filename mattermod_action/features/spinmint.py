@@ -162,7 +162,7 @@ class LimitsOf(Section):
 
 class Password(Section):
     place: Literal["ssm", "secrets-manager"]
-    prefix: Annotated[str, _form(r"(/[\w.-]+){1,5}", "path of a parameter, such as /mattermod/spinmint")]
+    prefix: Annotated[str, _form(r"[\w.-]+(/[\w.-]+){0,4}", "path of names, such as mattermod/spinmint")]
     profile: Annotated[str, _form(r"[\w+=,.@-]{1,128}", "name of an instance profile")]
 
 

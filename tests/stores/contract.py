@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -241,6 +242,7 @@ class StoreContract:
         """Only what was carried out, here, by this feature, and has a run; the answer to another one is none."""
         other = replace(PULL, repository=replace(PULL.repository, id=78, name="other"))
         confirm(store, dispatch())
+        time.sleep(0.002)  # SQLite's clock has milliseconds
         confirm(store, dispatch("b"))
         confirm(store, dispatch("no run"), "abandoned")
         confirm(store, dispatch("elsewhere", other))
