@@ -1,7 +1,7 @@
 """The life of a test server by the two workflows that users copy, each step a run of act with the real image.
 
-GitHub, Jenkins, AWS, the servers' own web and a MariaDB are the sandbox's, and all go by one clock. AWS's keys are those
-that its STS gives for a token of the runner; the account of the database has a password.
+GitHub, Jenkins, AWS and what the servers answer are the sandbox's, the database is a MariaDB, and all go by one clock.
+AWS's keys are those that its STS gives for a token of the runner; the account of the database has a password.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.harness import Bot
 from tests.migrations.test_migrations import content
 from tests.spinmints import HOUR, Scene, scene
 from tests.test_aws_passwords import kept
-from tests.test_spinmint_workflows import permissions
+from tests.test_pull_request_life import permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 BOOTS = 12 * MINUTE  # longer than a run waits
-DATABASE_PASSWORD = "canary-of-the-database-9d1e"  # noqa: S105  # of an account of this test's own database
+DATABASE_PASSWORD = "canary-of-the-database-9d1e"
 ROLE = "AWS_ROLE_ARN"
 SECRETS_SHOWN = "--insecure-secrets"  # act would hide what leaks
 
@@ -135,7 +135,7 @@ def stage(
 
 
 def test_s09_a_server_from_its_label_to_its_end(stage: Stage, database: Database) -> None:
-    """S-09: it waits, is set up, is ready, stays as it is, is kept longer, is warned of, is ended; no secret is told."""
+    """S-09: no secret is told while it waits, is set up, is ready, is kept longer, is warned of and is ended."""
     pull = stage.scene.pull()
     waits_for_its_build(stage, pull)
     instance = is_set_up_when_its_build_is_posted(stage, pull)
