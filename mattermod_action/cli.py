@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -72,6 +72,7 @@ def check_config(file: Path, repository: str | None, *, online: bool) -> None:
     """Check a configuration file: `.github/mattermod.yml` or the original's config-mattermod.json."""
     try:
         loaded = _load(file)
+        _check_scripts(loaded.config, file.parent)
         on = [name for name in FEATURES if getattr(loaded.config, name) is not None]
         click.echo(f"{file}: valid; features that are on: {', '.join(on) or 'none'}")
         if online:
@@ -175,6 +176,16 @@ def _load(file: Path) -> Loaded:
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     return loaded
+
+
+def _check_scripts(config: Any, folder: Path) -> None:
+    """Those of test servers stand beside the configuration. Raises Mistake."""
+    from mattermod_action.setup_script import check
+    from mattermod_action.world import read_text
+
+    scripts = [config.spinmint.script, config.spinmint.upgrade_script] if config.spinmint else []
+    for script in filter(None, scripts):
+        check(read_text(folder / script, str(folder / script)), str(folder / script))
 
 
 def _look_up(loaded: Loaded, repository: str) -> None:

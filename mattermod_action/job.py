@@ -137,10 +137,14 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
 
 
 def _for_this_run(config: Any, given: Inputs) -> Any:
-    """Of several workflows on the same event the one with AWS's region sees to test servers."""
+    """Of several workflows on the same event the one with AWS's region sees to test servers. Raises Mistake."""
+    from mattermod_action.adapters.jenkins_servers import parse
     from mattermod_action.report import say
 
-    if config.spinmint is None or given.aws_region:
+    if config.spinmint is None:
+        return config
+    if given.aws_region:
+        parse(given.jenkins_credentials)  # what is wrong with them is said now, and not when a build is over
         return config
     say("spinmint: left to a workflow that gives the input `aws-region`")
     return config.model_copy(update={"spinmint": None})

@@ -37,7 +37,32 @@ PLACES = {
     "TranslationsBot": ("translations", "bot"),
     "TranslationsMattermostMessage": ("translations", "message"),
     "MattermostWebhookFooter": ("chat", "footer"),
+    "SetupSpinmintTag": ("spinmint", "label"),
+    "SetupSpinmintMessage": ("spinmint", "message"),
+    "SetupSpinmintDoneMessage": ("spinmint", "done"),
+    "SetupSpinmintFailedMessage": ("spinmint", "failed"),
+    "SetupSpinmintUpgradeTag": ("spinmint", "upgrade_label"),
+    "SetupSpinmintUpgradeMessage": ("spinmint", "upgrade_message"),
+    "SetupSpinmintUpgradeDoneMessage": ("spinmint", "upgrade_done"),
+    "DestroyedSpinmintMessage": ("spinmint", "destroyed"),
+    "DestroyedExpirationSpinmintMessage": ("spinmint", "expired"),
+    "SpinmintExpirationHour": ("spinmint", "hours"),
+    "SpinmintsUseHttps": ("spinmint", "https"),
+    "BuildStatusContext": ("spinmint", "build"),
+    "InstanceSetupScript": ("spinmint", "script"),
+    "InstanceSetupUpgradeScript": ("spinmint", "upgrade_script"),
+    "AWSImageId": ("spinmint", "image"),
+    "AWSKeyName": ("spinmint", "key_name"),
+    "AWSInstanceType": ("spinmint", "instance_type"),
+    "AWSSubNetId": ("spinmint", "subnet"),
+    "AWSSecurityGroup": ("spinmint", "security_groups"),
+    "AWSHostedZoneId": ("spinmint", "zone"),
+    "AWSDnsSuffix": ("spinmint", "dns_suffix"),
 }
+# What each entry of `Repositories` has of its own. The file does not say which of them it is used for.
+OF_REPOSITORIES = ("BuildStatusContext", "InstanceSetupScript", "InstanceSetupUpgradeScript")
+# Where the original has one value and we have a list.
+ONE = ("AWSSecurityGroup",)
 # And where it counts, too, when that section is on.
 ALSO = {"BlockPRMergeLabels": ("auto_merge", "unless")}
 # What a section cannot be without; where it is missing the original's feature does nothing.
@@ -49,6 +74,7 @@ ESSENTIAL = {
     "auto_merge": ("label",),
     "label_cleanup": ("labels",),
     "translations": ("bot", "message"),
+    "spinmint": ("label",),  # what else it needs is a mistake where it is missing: it would be found at a launch
 }
 # Addresses of a chat, which are secrets, by the room that each is for.
 ROOMS = {"MattermostWebhookURL": "", "TranslationsMattermostWebhookURL": "translations"}
@@ -92,11 +118,7 @@ NOT_USED_YET = frozenset(
     GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
     DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID TranslationsDoNotMergeLabel
     TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy
-    Integrations DockerRegistryURL DockerUsername AWSImageId AWSKeyName AWSInstanceType
-    AWSHostedZoneId AWSSecurityGroup AWSSubNetId AWSDnsSuffix SetupSpinmintTag SetupSpinmintMessage
-    SetupSpinmintDoneMessage SetupSpinmintFailedMessage SetupSpinmintUpgradeTag SetupSpinmintUpgradeMessage
-    SetupSpinmintUpgradeDoneMessage DestroyedSpinmintMessage DestroyedExpirationSpinmintMessage
-    SpinmintExpirationHour SpinmintsUseHttps InstanceSetupScript InstanceSetupUpgradeScript BuildStatusContext
+    Integrations DockerRegistryURL DockerUsername
     """.split()
 )
 KNOWN = frozenset({*RULES, *PLACES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET, *WORKFLOW_KEYS})
@@ -157,12 +179,22 @@ def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]
     made: dict[str, Any] = {"update_branch": {}, "cherry_pick": {}}
     if _text(given, "MattermostWebhookURL"):
         made["chat"] = {}
+    given = {**_of_repositories(given), **{key: value for key, value in given.items() if _is_set(value)}}
     for key, place in (*PLACES.items(), *ALSO.items()):
         section, name = place
-        if _is_set(given.get(key)) and name not in made.get(section, {}):
-            made.setdefault(section, {})[name] = given[key]
+        origin.setdefault(place, (key,))
+        if key in given and name not in made.get(section, {}):
+            made.setdefault(section, {})[name] = [given[key]] if key in ONE else given[key]
             origin[place] = (key,)
     return {section: data for section, data in made.items() if data.keys() >= set(ESSENTIAL.get(section, ()))}
+
+
+def _of_repositories(given: dict[str, Any]) -> dict[str, Any]:
+    """What all of them that have it have alike."""
+    entries = given.get("Repositories")
+    entries = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+    values = {key: {_text(each, key) for each in entries if each.get(key)} for key in OF_REPOSITORIES}
+    return {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
 
 
 def _rules(source: Source, key: str, target: Path, origin: dict[Path, Path]) -> Any:

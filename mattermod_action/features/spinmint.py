@@ -144,6 +144,13 @@ def _context(text: str) -> str:
     return text
 
 
+def _some_of_them(groups: tuple[str, ...]) -> tuple[str, ...]:
+    if not groups:
+        raise ValueError("must name at least one")
+    return groups
+
+
+Group = Annotated[str, _form(r"sg-[0-9a-f]{8,17}", "security group: sg-…")]
 File = Annotated[str, AfterValidator(_below)]
 Hours = Annotated[int, Field(ge=1, le=720)]
 Count = Annotated[int, Field(ge=0, le=1_000)]
@@ -174,9 +181,7 @@ class Config(Section):
     image: Annotated[str, _form(r"ami-[0-9a-f]{8,17}", "image of EC2: ami-…")]
     instance_type: Annotated[str, _form(r"[a-z0-9-]+\.[a-z0-9-]+", "type of an instance, such as t3.large")]
     subnet: Annotated[str, _form(r"subnet-[0-9a-f]{8,17}", "subnet: subnet-…")]
-    security_groups: Annotated[
-        tuple[Annotated[str, _form(r"sg-[0-9a-f]{8,17}", "security group: sg-…")], ...], Field(min_length=1)
-    ]
+    security_groups: Annotated[tuple[Group, ...], AfterValidator(_some_of_them)]
     zone: Annotated[str, _form(r"[A-Z0-9]{1,32}", "hosted zone, which has capital letters and digits")]
     dns_suffix: Annotated[
         str, _form(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "name below which servers are named: test.example.com")

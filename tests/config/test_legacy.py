@@ -20,6 +20,22 @@ from mattermod_action.legacy import (
     WORKFLOW_KEYS,
 )
 
+SPINMINT = {
+    "SetupSpinmintTag": "l", "BuildStatusContext": "b", "InstanceSetupScript": "s.sh", "AWSImageId": "ami-01234567",
+    "AWSInstanceType": "t3.large", "AWSSubNetId": "subnet-01234567", "AWSSecurityGroup": "sg-01234567",
+    "AWSHostedZoneId": "Z1", "AWSDnsSuffix": "x.org",
+}  # fmt: skip
+NATIVE = (
+    "label: l, build: b, script: s.sh, image: ami-01234567, instance_type: t3.large, subnet: subnet-01234567, "
+    "security_groups: [sg-01234567], zone: Z1, dns_suffix: x.org"
+)
+
+
+def server(key: str = "", value: Any = "", native: str = "") -> tuple[dict[str, Any], str]:
+    """A test server with one key more."""
+    return {**SPINMINT, **({key: value} if key else {})}, f"spinmint: {{{NATIVE}{', ' + native if native else ''}}}"
+
+
 BASE = "update_branch: {}\ncherry_pick: {}\n"  # what the original always does
 EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     "PrLabels": (
@@ -67,6 +83,22 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "MattermostWebhookFooter": ({"MattermostWebhookFooter": "See"}, "chat: {footer: See}"),
     "BlockListBots": ({"BlockListBots": ["b"]}, "commands: {blocked_bots: [b]}"),
+    **dict.fromkeys(SPINMINT, server()),
+    "SetupSpinmintMessage": server("SetupSpinmintMessage", "Wait", "message: Wait"),
+    "SetupSpinmintDoneMessage": server("SetupSpinmintDoneMessage", "SPINMINT_LINK", "done: SPINMINT_LINK"),
+    "SetupSpinmintFailedMessage": server("SetupSpinmintFailedMessage", "No", "failed: No"),
+    "SetupSpinmintUpgradeTag": (
+        {**SPINMINT, "SetupSpinmintUpgradeTag": "u", "InstanceSetupUpgradeScript": "u.sh"},
+        f"spinmint: {{{NATIVE}, upgrade_label: u, upgrade_script: u.sh}}",
+    ),
+    "SetupSpinmintUpgradeMessage": server("SetupSpinmintUpgradeMessage", "Wait", "upgrade_message: Wait"),
+    "SetupSpinmintUpgradeDoneMessage": server("SetupSpinmintUpgradeDoneMessage", "Up", "upgrade_done: Up"),
+    "InstanceSetupUpgradeScript": server("InstanceSetupUpgradeScript", "u.sh", "upgrade_script: u.sh"),
+    "DestroyedSpinmintMessage": server("DestroyedSpinmintMessage", "Gone", "destroyed: Gone"),
+    "DestroyedExpirationSpinmintMessage": server("DestroyedExpirationSpinmintMessage", "Over", "expired: Over"),
+    "SpinmintExpirationHour": server("SpinmintExpirationHour", 48, "hours: 48"),
+    "SpinmintsUseHttps": server("SpinmintsUseHttps", value=True, native="https: true"),
+    "AWSKeyName": server("AWSKeyName", "k", "key_name: k"),
 }
 
 
@@ -74,6 +106,28 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_key_gives_what_its_place_gives(key: str) -> None:
     old, native = EQUAL[key]
     assert load(json.dumps(old), "c.json").config == load(BASE + native, "c.yml").config
+
+
+def test_what_all_repositories_have_alike_is_ours() -> None:
+    scripts = {key: SPINMINT[key] for key in ("BuildStatusContext", "InstanceSetupScript")}
+    rest = {key: value for key, value in SPINMINT.items() if key not in scripts}
+    alike = {**rest, "Repositories": [{"Name": "a", **scripts}, {"Name": "b"}, "no mapping"]}
+    _, native = server()
+    assert load(json.dumps(alike), "c.json").config == load(BASE + native, "c.yml").config
+
+
+@pytest.mark.parametrize("key", [key for key in SPINMINT if key != "SetupSpinmintTag"])
+def test_what_a_launch_would_miss_is_missed_at_once(key: str) -> None:
+    """In the original's file and in ours; MM-90: hours that are 0 are not given."""
+    given = {name: value for name, value in {**SPINMINT, "SpinmintExpirationHour": 0}.items() if name != key}
+    with pytest.raises(ConfigErrors) as caught:
+        load(json.dumps(given), "c.json")
+    assert str(caught.value) == f"c.json:1: {key}: is missing"
+    _, name = PLACES[key]
+    native = ", ".join(each for each in NATIVE.split(", ") if not each.startswith(f"{name}:"))
+    with pytest.raises(ConfigErrors) as caught:
+        load(f"spinmint: {{{native}}}", "c.yml")
+    assert str(caught.value) == f"c.yml:1: spinmint.{name}: is missing"
 
 
 def test_what_blocks_a_merge_forbids_it_where_merges_are_made() -> None:
