@@ -108,6 +108,7 @@ class Scene(Trial):
 
     def pass_time(self, seconds: float) -> None:
         self.offset += seconds
+        self.github.state.offset = timedelta(seconds=self.offset)
 
     # What the world then holds
 
