@@ -189,7 +189,8 @@ def stays_when_somebody_pushes(stage: Stage, pull: Pull) -> None:
     """The workflow does not even ask for that event; act starts it all the same, and it changes nothing."""
     scene, github = stage.scene, stage.scene.github
     before, bodies = stage.world(pull), scene.bodies(pull)
-    stage.deliver(payloads.synchronize(github.state, github.repository, pull.number, "reviewer"))
+    ran = stage.deliver(payloads.synchronize(github.state, github.repository, pull.number, "reviewer"))
+    assert ran.started
     assert (stage.world(pull), scene.bodies(pull)) == (before, bodies)
 
 
