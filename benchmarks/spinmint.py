@@ -1,7 +1,7 @@
 """How many calls of GitHub's API and of AWS the life of a test server costs, and how long each run takes here.
 
-In the sandbox AWS does at once what it is asked for, so that nothing is polled twice; what is polled costs, for each look,
-a call of GitHub's while the build is waited for, and up to three of AWS's while it boots and is named.
+In the sandbox AWS does at once what it is asked for, so that nothing is polled twice. What is polled costs, for each
+look, a call of GitHub's while the build is waited for, and up to three of AWS's while it boots and is named.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import secrets
 from calendar import timegm
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mattermod_action.effects import Need
 from mattermod_action.errors import Down, Mistake, Overtaken, Refused
@@ -30,6 +30,7 @@ from mattermod_action.servers import (
     GONE,
     KEY_TAG,
     LAUNCHING,
+    LIVE,
     NEXT,
     READY,
     REFUSED,
@@ -82,6 +83,7 @@ NOT_GREEN = "the check that it is to be launched after is not green"
 BUILD_LATE = "there was no build of its commit within {hours} h"
 LAUNCH_LATE = "it could not be launched within an hour"
 NOT_LAUNCHED = "AWS did not launch it: the log of the run says why"
+NO_BUILD = "its build cannot be read: the log of the run says why"
 NO_SCRIPT = "its setup script cannot be used: the log of the run says why"
 NO_ADDRESS = "it got no public address: does its subnet give any?"
 DIED = "it ended by itself while it was being set up"
@@ -122,6 +124,8 @@ class Steps:
         """Return None: there is nothing to wait for. Raises Down when somebody else has taken over."""
         if state not in (self.row.state, *NEXT[self.row.state]):
             raise ValueError(f"{state} does not follow {self.row.state}")
+        if state not in LIVE:  # what was launched is of no use any more, and large
+            changes["order"] = replace(self.row.order, user_data="")
         if not self._store.move_server(self.row, state, self._lease.fence, changes):
             raise Down("another run took over, because this one was paused for too long")
         self._read_at = self._world.clock.now()
@@ -152,7 +156,10 @@ class Steps:
 
     def _by_jenkins(self, mark: Mark) -> float | None:
         """The link is that of the newest build of this very commit."""
-        build = self._world.builds.build(mark.url)
+        try:
+            build = self._world.builds.build(mark.url)
+        except Mistake as mistake:
+            self._give_up(NO_BUILD, mistake)
         state = "gone" if _is_another(build, mark) else build.state
         if state == "success":
             return self._prepare(build.number or 0, build.url)
@@ -167,9 +174,7 @@ class Steps:
         try:
             data = self._user_data(replace(row, order=order, build_url=url, expires_at=expires), now)
         except Mistake as mistake:
-            self._log.append(f"#{row.number}: {mistake}")
-            self.move(FAILED, reason=NO_SCRIPT)
-            raise
+            self._give_up(NO_SCRIPT, mistake)
         if order.password:
             self._servers.keep_password(order.password_in, order.password, secrets.token_urlsafe(PASSWORD_BYTES))
         order = replace(order, user_data=base64.b64encode(data).decode())
@@ -178,6 +183,12 @@ class Steps:
         self.move(LAUNCHING, order=order, build_url=url, expires_at=expires, token=token, **again)
         self._memory[UNSENT] = row.key
         return None
+
+    def _give_up(self, reason: str, mistake: Mistake) -> NoReturn:
+        """Nothing but another configuration would help."""
+        self._log.append(f"#{self.row.number}: {mistake}")
+        self.move(FAILED, reason=reason)
+        raise mistake
 
     def _user_data(self, row: Row, now: datetime) -> bytes:
         order = row.order
@@ -344,8 +355,8 @@ class Steps:
 
     def _ended(self) -> float | None:
         row, order = self.row, self.row.order
-        if order.password:
-            self._servers.forget_password(order.password_in, order.password)
+        if order.password_in:
+            self._servers.forget_password(order.password_in, _password_name(row))
         if row.reason == RELAUNCH:
             return self._prepare(order.build_number, row.build_url)
         if row.reason in ENDINGS:

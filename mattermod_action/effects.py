@@ -343,7 +343,12 @@ class Pick(Ensure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnServer(Ensure):
-    """Something about the test server of a pull request, which then goes on as far as it can."""
+    """Something about the test server of a pull request, which then goes on as far as it can.
+
+    `patient` is whether to wait for what takes its time, as long as the run may.
+    """
+
+    patient: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

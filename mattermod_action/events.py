@@ -247,7 +247,7 @@ class RunFailed:
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """Outcome: it was said that something takes its time; the same is planned on once more, however long that is."""
+    """Outcome: the same is planned on once more, now that all else was seen to, however long that takes."""
 
     event: Event
 
@@ -352,10 +352,12 @@ class ReapDue:
 class ServerDue(_OfSubject):
     """A sweep looks at the test server of a pull request, or something that it waits for has happened.
 
-    Where the pull request is gone, or cannot be read any more, the subject is a closed stand-in.
+    Where the pull request is gone, or cannot be read any more, the subject is a closed stand-in. `patient` is that
+    there is time to wait for what it waits for.
     """
 
     row: Row
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

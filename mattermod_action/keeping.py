@@ -161,9 +161,13 @@ class Keeper:
             with self._held() as lease:
                 row = self._store.server(row.key)
                 pause = self._steps(row, lease).go() if row else 0.0
-            if clock.now() + timedelta(seconds=min(pause, DAY)) > self._world.waits_until:
+            if not self._is_worth_it(pause):
                 return
             clock.sleep(pause)
+
+    def _is_worth_it(self, pause: float) -> bool:
+        until = self._world.clock.now() + timedelta(seconds=min(pause, DAY))
+        return self._effect.patient and until <= self._world.waits_until
 
     def _steps(self, row: Row, lease: Lease) -> Steps:
         return Steps(self._world, row, lease, self._memory, self._log)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -45,29 +46,29 @@ class Reaper:
     def __init__(self, world: World, effect: Reap, tell: Tell) -> None:
         self._world, self._effect, self._tell = world, effect, tell
         self._servers, self._store = world.servers, world.store
+        self._lease = Lease(world.store, f"reaper {effect.tag}", uuid.uuid4().hex, 0, LEASE)
 
     def go(self) -> None:
         """Another run that is at it is left to it."""
-        name, owner = f"reaper {self._effect.tag}", uuid.uuid4().hex
-        taken = self._store.take_lease(name, owner, LEASE)
+        taken = self._store.take_lease(self._lease.name, self._lease.owner, LEASE)
         if taken.fence is None:
             return
-        lease = Lease(self._store, name, owner, taken.fence, LEASE)
+        self._lease = replace(self._lease, fence=taken.fence)
         try:
-            self._compare(lease)
+            self._compare()
         finally:
-            lease.give_back()
+            self._lease.give_back()
 
-    def _compare(self, lease: Lease) -> None:
+    def _compare(self) -> None:
         """Rows are read last: each server and each name has had one from before it was there."""
         there = self._servers.servers(SERVER_TAG, self._effect.tag)
         records = self._servers.records(self._effect.zone, self._effect.suffix)
         rows = [row for row in self._store.live_servers() if row.order.tag == self._effect.tag]
         for server in there:
             if self._is_orphan(server, rows):
-                lease.check()
                 self._end(server, records)
-        self._check_names(there, records, rows, lease)
+        self._forget_strays(there, records, rows)
+        self._mend(there, records, rows)
         for row in rows:
             if row.repository.id != self._effect.subject.repository.id and _is_left(row):
                 self._go_on(row)
@@ -78,42 +79,36 @@ class Reaper:
 
     def _end(self, server: Server, records: Sequence[Record]) -> None:
         for record in records:
-            if record.name == f"{HOST.format(instance=server.instance_id, suffix=self._suffix)}.":
+            if record.name == self._name(server.instance_id):
                 self._forget(record, "its server has no row")
+        self._lease.check()
         self._servers.terminate(server.instance_id)
         self._store.unlist_instance(server.instance_id)
         self._tell(server.instance_id, f"had no row: ended ({_about(server)})")
 
-    def _check_names(
-        self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row], lease: Lease
-    ) -> None:
-        """A name of the form that ours have belongs to a server that there is, and leads to it."""
-        alive = {server.instance_id: server for server in there}
-        wanted = {row.instance_id: row for row in rows if row.instance_id}
+    def _forget_strays(self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row]) -> None:
+        """A name of the form that ours have belongs to a server that there is."""
+        known = {server.instance_id for server in there} | {row.instance_id for row in rows}
         for record in records:
             instance = record.name.partition(".")[0]
-            ours = (
-                _INSTANCE.fullmatch(instance)
-                and record.name == f"{HOST.format(instance=instance, suffix=self._suffix)}."
-            )
-            if ours and instance not in alive and instance not in wanted:
-                lease.check()
+            if record.name == self._name(instance) and _INSTANCE.fullmatch(instance) and instance not in known:
                 self._forget(record, "leads to no server of ours")
-        named = {(record.name, record.kind, record.address, record.more) for record in records}
-        for instance, row in wanted.items():
-            server = alive.get(instance)
-            if row.state == READY and server and server.public_ipv4:
-                self._mend(row, server, named, lease)
 
-    def _mend(self, row: Row, server: Server, named: set[tuple[str, str, str, tuple[str, ...]]], lease: Lease) -> None:
-        """Somebody has changed it by hand, or the server has another address since."""
-        for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
-            if address and (f"{row.host}.", kind, address, ()) not in named:
-                lease.check()
-                self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
-                self._tell(row.host, f"did not lead to {row.instance_id}: mended")
+    def _mend(self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row]) -> None:
+        """A name that somebody has changed by hand leads to its server again."""
+        running = {server.instance_id: server for server in there if server.public_ipv4}
+        named = {(record.name, record.kind, record.address) for record in records if not record.more}
+        for row in rows:
+            server, name = running.get(row.instance_id), self._name(row.instance_id)
+            if row.state == READY and server and name == f"{row.host}.":
+                for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
+                    if address and (name, kind, address) not in named:
+                        self._lease.check()
+                        self._servers.set_record(self._effect.zone, name, address, kind, TTL)
+                        self._tell(row.host, f"did not lead to {row.instance_id}: mended")
 
     def _forget(self, record: Record, why: str) -> None:
+        self._lease.check()
         try:
             self._servers.delete_record(self._effect.zone, record)
         except Overtaken:
@@ -133,9 +128,8 @@ class Reaper:
         state = ended.row.state if ended.row else row.state
         self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}")
 
-    @property
-    def _suffix(self) -> str:
-        return self._effect.suffix
+    def _name(self, instance: str) -> str:
+        return f"{HOST.format(instance=instance, suffix=self._effect.suffix)}."
 
 
 def _is_of(server: Server, row: Row) -> bool:

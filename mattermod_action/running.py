@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
-from mattermod_action.events import RunFailed, Tick
+from mattermod_action.events import Awaited, RunFailed, Tick
 from mattermod_action.planning import Plan, follow_ups
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Run:
             self._resume(event)
         self._bot.handle(event)
         self._follow(event)
+        if isinstance(event, Tick):
+            self._follow(Awaited(event))  # what there is time for, once everything was looked at
 
     def _resume(self, tick: Tick) -> None:
         """Go on with what earlier runs left half-way, one item after the other, as it is now."""

@@ -297,13 +297,27 @@ def test_the_status_of_the_build_wakes_it(servers: Scene) -> None:
 def test_no_build_in_time_ends_it(servers: Scene) -> None:
     pull = servers.pull()
     servers.deliver(servers.labeled(pull))
-    servers.pass_time(2 * HOUR - 30)
+    servers.pass_time(4 * HOUR - 30)
     servers.sweep(**NO_WAIT)
     assert servers.states(pull) == ["waiting_build"]
     servers.pass_time(60)
     servers.sweep(**NO_WAIT)
-    assert servers.rows(pull) == [("failed", "there was no build of its commit within 2 h")]
+    assert servers.rows(pull) == [("failed", "there was no build of its commit within 4 h")]
     assert servers.bodies(pull)[0].startswith("There is no test server: it failed.")
+
+
+def test_r08_a_build_of_two_hours_costs_few_minutes(servers: Scene) -> None:
+    """R-08: only the run of the label waits for it; a sweep, each quarter of an hour, looks once."""
+    pull, billed, looks = servers.pull(), 0, 0
+    servers.built(pull, Script(runs=2 * HOUR), state="pending")
+    servers.deliver(servers.labeled(pull))
+    while servers.states(pull) == ["waiting_build"]:
+        new, looks = len(servers.builds.requests) - looks, len(servers.builds.requests)
+        billed += 1 + new // 2  # it looks each half minute, and a minute that has begun is billed
+        servers.pass_time(HOUR / 4)
+        servers.sweep()
+    assert servers.states(pull) == ["ready"]
+    assert 10 <= billed <= 15
 
 
 def test_what_is_never_ready_is_launched_once_more_and_then_fails(servers: Scene) -> None:
@@ -485,3 +499,12 @@ def test_without_a_database_nothing_is_promised(servers: Scene) -> None:
     run = servers.deliver(servers.labeled(pull), **{"INPUT_DATABASE-URL": ""})
     assert (run.code, servers.calls()) == (0, [])
     assert "test servers need `database-url`" in servers.bodies(pull)[0]
+
+
+def test_a_build_of_another_jenkins_is_the_users_mistake(servers: Scene) -> None:
+    pull = servers.pull()
+    servers.mark(pull, "success", "https://elsewhere.example.com/job/x/1/")
+    run = servers.deliver(servers.labeled(pull))
+    assert (run.code, servers.calls()) == (2, [])
+    assert servers.rows(pull) == [("failed", "its build cannot be read: the log of the run says why")]
+    assert "`jenkins-credentials`" in run.outputs["failures"][0]

@@ -124,7 +124,9 @@ def test_f14_mm81_a_launch_whose_answer_is_lost(servers: Scene, fault: Fault, ti
 
 
 @pytest.mark.parametrize(
-    ("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)], ids=lambda each: str(each)
+    ("code", "exit_code"),
+    [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)],
+    ids=lambda each: str(each),
 )
 def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int) -> None:
     """It has failed, and says so; asked for anew there is one."""

@@ -66,6 +66,7 @@ from mattermod_action.effects import (
 from mattermod_action.errors import Passed, Refused
 from mattermod_action.events import (
     RESUMED,
+    Awaited,
     ChecksChanged,
     Commanded,
     PullRequest,
@@ -193,7 +194,7 @@ class Config(Section):
     hours: Hours = 72
     longest_hours: Hours = 168
     warn_hours: Annotated[int, Field(ge=0, le=720)] = 4
-    build_hours: Annotated[int, Field(ge=1, le=24)] = 2
+    build_hours: Annotated[int, Field(ge=1, le=24)] = 4
     boot_minutes: Annotated[int, Field(ge=1, le=120)] = 20
     https: bool = False
     ready_path: Annotated[str, _form(r"/[!-~]*", "path, such as /")] = "/"
@@ -237,16 +238,20 @@ class Config(Section):
 
 
 def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:  # noqa: ARG001  # as every `follow`
-    """A sweep looks at every server; and one that waits for its build goes on when checks are over."""
+    """A sweep looks at every server, and then waits for those that come up; checks that are over wake what waits."""
     match event:
         case Tick(repository):
             yield ReapDue(repository)
             for row, pull in facts.due_servers(repository):
                 yield ServerDue(pull or gone(row.repository, row.number, row.order.url, facts.now()), row)
+        case Awaited(Tick(repository)):
+            for row, pull in facts.due_servers(repository):
+                if pull and row.live and row.state not in (WAITING_BUILD, READY):
+                    yield ServerDue(pull, row, patient=True)
         case ChecksChanged(repository, sha):
             for row, pull in facts.due_servers(repository):
                 if pull and row.sha == sha and row.state == WAITING_BUILD:
-                    yield ServerDue(pull, row)
+                    yield ServerDue(pull, row, patient=True)
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
@@ -386,18 +391,27 @@ def _launched(event: Commanded, sha: str, config: Config, facts: Facts) -> Itera
 
 
 def _due(event: ServerDue, config: Config) -> Iterator[Effect]:
-    row, pull, cause = event.row, event.subject, "the schedule"
-    if row.live and not isinstance(pull, PullRequest):
-        yield DestroyServer(subject=pull, reason=GONE, cause=cause)
-    elif row.live and isinstance(pull, PullRequest) and not pull.is_open:
-        yield DestroyServer(subject=pull, reason=CLOSED, cause=cause)
-    elif row.live and row.order.label and not pull.carries(row.order.label):
-        yield DestroyServer(subject=pull, reason=UNLABELED, label=row.order.label, cause=cause)
-    else:
-        if _ends_soon(row, config):
-            once = ("ends soon", row.key, str(row.expires_at))
-            yield Comment(subject=pull, text=warning(row), once=once, cause="its end")
-        yield AdvanceServer(subject=pull, cause=cause)
+    row, cause = event.row, "the schedule"
+    if reason := _why_not(event):
+        label = row.order.label if reason == UNLABELED else ""
+        yield DestroyServer(subject=event.subject, reason=reason, label=label, cause=cause, patient=event.patient)
+        return
+    if _ends_soon(row, config):
+        once = ("ends soon", row.key, str(row.expires_at))
+        yield Comment(subject=event.subject, text=warning(row), once=once, cause="its end")
+    yield AdvanceServer(subject=event.subject, cause=cause, patient=event.patient)
+
+
+def _why_not(event: ServerDue) -> str:
+    """Say why a server that is there should not be."""
+    row, pull = event.row, event.subject
+    if not row.live:
+        return ""
+    if not isinstance(pull, PullRequest):
+        return GONE
+    if not pull.is_open:
+        return CLOSED
+    return UNLABELED if row.order.label and not pull.carries(row.order.label) else ""
 
 
 def _ends_soon(row: Row, config: Config) -> bool:
