@@ -126,7 +126,7 @@ class Steps:
             raise ValueError(f"{state} does not follow {self.row.state}")
         if state not in LIVE:  # what was launched is of no use any more, and large
             changes["order"] = replace(self.row.order, user_data="")
-        if not self._store.move_server(self.row, state, self._lease.fence, changes):
+        if not self._store.move_server(self.row, state, self._lease, changes):
             raise Down("another run took over, because this one was paused for too long")
         self._read_at = self._world.clock.now()
         self.row = self._store.server(self.row.key) or replace(self.row, state=state, live=False)

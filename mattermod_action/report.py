@@ -77,9 +77,13 @@ class Report:
 
     def served(self, feature: str, because: str, changed: ServerChanged) -> None:
         """Say how a test server stands, and what there is to read of it."""
+        from mattermod_action.servers import ENDINGS  # only runs that have one pay for it
+
         if row := changed.row:
             self.server = (row.link if row.is_up else "", row.state)
             self.row(feature, because, f"test server of #{row.number}: {row.state}", row.link if row.is_up else "")
+            if row.reason and not (row.live or changed.asked or row.reason in ENDINGS):
+                self.problem(Refused(f"no test server for #{row.number}: {safe(row.reason)}"))
         for line in changed.log:
             say(f"  {self._redacted(line)}")
 

@@ -87,6 +87,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
         ("why", reason.replace("|", "\\|")),
         ("address", row.link if row.state == READY else ""),
         ("password", password),
+        ("build", row.build_url if order.build_by == "jenkins" else ""),
         ("commit", row.sha),
         ("asked for by", quoted(row.requested_by)),
         ("launched", f"{order.launched} UTC" if is_there else ""),

@@ -274,6 +274,17 @@ def test_a_check_that_is_red_ends_it(servers: Scene) -> None:
     assert servers.calls() == []
 
 
+def test_a_build_that_failed_is_shown_and_red_where_that_is_asked_for(servers: Scene) -> None:
+    """Exit 4 of `fail-on`, once: another delivery of the label has nothing new to say."""
+    pull = servers.pull()
+    link = servers.built(pull, Script(result="FAILURE", runs=0))
+    event = servers.labeled(pull)
+    codes = [servers.deliver(event, **{"INPUT_FAIL-ON": "failure"}).code for _ in range(2)]
+    assert codes == [4, 0]
+    [body] = servers.bodies(pull)
+    assert (f"| build | {link} |" in body, "| why | the build has failed |" in body) == (True, True)
+
+
 def test_the_status_of_the_build_wakes_it(servers: Scene) -> None:
     """A sweep need not be waited for; and Jenkins may call for one."""
     pull, (state, where) = servers.pull(), (servers.github.state, servers.github.repository)

@@ -10,15 +10,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.events import Repository
-from mattermod_action.servers import LIVE, REQUESTED, Row, order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
     from mattermod_action.adapters.sql import Dialect
     from mattermod_action.effects import LaunchServer
     from mattermod_action.events import Subject
     from mattermod_action.leases import Lease
+    from mattermod_action.servers import Row
 
 READ = """
     k, owner, repository, repository_id, number, state, live, generation, sha, requested_by, parameters, client_token,
@@ -60,7 +61,7 @@ class ServerRows:
                 created_at, updated_at)
             SELECT :k, :owner, :name, :number, 1, :id, 1 + (SELECT COUNT(*) FROM mm_servers
                 WHERE owner = :owner AND repository = :name AND number = :number), :sha, :asker, :parameters,
-                '', '', '', '', '{REQUESTED}', '', 0, 0, '', {self._now("now")}, {self._now("now")}
+                '', '', '', '', 'requested', '', 0, 0, '', {self._now("now")}, {self._now("now")}
             FROM mm_leases WHERE name = :lease AND owner = :lease_owner AND fence = :fence
             {self.dialect.ignore.format(key="k")}
             """  # noqa: S608  # every part is a constant of this file
@@ -87,7 +88,8 @@ class ServerRows:
         due = f"{place} AND (live = 1 OR {untold})"
         return self._servers(due, {**where, **self._shift(since=-UNTOLD_FOR)}, limit)
 
-    def move_server(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
+    def move_server(self, row: Row, state: str, lease: Lease, changes: Mapping[str, Any]) -> bool:
+        """The lease is looked at in the same statement: whoever took it over may have changed nothing yet."""
         values = {COLUMNS[name]: value for name, value in changes.items()}
         values |= {"parameters": values["parameters"].as_json()} if "parameters" in values else {}
         values |= {
@@ -98,10 +100,12 @@ class ServerRows:
         sql = f"""
             UPDATE mm_servers SET {assigned}state = :state, live = :live, comment_id = NULL, updated_at = {since},
                 fence = :fence, due_at = {self._now("now")}
-            WHERE k = :k AND state = :was AND fence <= :fence
+            WHERE k = :k AND state = :was AND EXISTS (SELECT 1 FROM mm_leases
+                WHERE name = :lease AND owner = :lease_owner AND fence = :fence)
             """  # noqa: S608  # names are constants of this file
-        live = 1 if state in LIVE else None
-        given = {"k": row.key, "state": state, "was": row.state, "live": live, "fence": fence, **values}
+        live = 1 if state in _states().LIVE else None
+        held = {"lease": lease.name.encode(), "lease_owner": lease.owner, "fence": lease.fence}
+        given = {"k": row.key, "state": state, "was": row.state, "live": live, **held, **values}
         return self.execute(sql, {**given, **self._shift(now=0)})[0] == 1
 
     def tell_server(self, row: Row, comment: int) -> bool:
@@ -144,11 +148,19 @@ def _moment(value: Any) -> Any:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
+def _states() -> ModuleType:
+    """Not imported before it is used: most runs have a store, and no test server."""
+    from mattermod_action import servers
+
+    return servers
+
+
 def _row(row: Sequence[Any]) -> Row:
-    repository = Repository(int(row[3]), _text(row[1]), _text(row[2]))
-    return Row(
+    servers, repository = _states(), Repository(int(row[3]), _text(row[1]), _text(row[2]))
+    made: Row = servers.Row(
         key=row[0], repository=repository, number=int(row[4]), state=row[5], live=bool(row[6]), generation=int(row[7]),
-        sha=row[8], requested_by=row[9], order=order(row[10]), token=row[11], build_url=row[12], instance_id=row[13],
-        address=row[14], expires_at=_moment(row[15]), attempts=int(row[16]), reason=row[17],
+        sha=row[8], requested_by=row[9], order=servers.order(row[10]), token=row[11], build_url=row[12],
+        instance_id=row[13], address=row[14], expires_at=_moment(row[15]), attempts=int(row[16]), reason=row[17],
         created_at=_moment(row[18]), since=_moment(row[19]), told=row[20] is not None, read_at=_moment(row[21]),
     )  # fmt: skip
+    return made
