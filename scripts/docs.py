@@ -1,7 +1,7 @@
 """`make docs`: write what the pages say twice, from the one place where it is kept; a test holds that none is stale.
 
 README's inputs and outputs come from action.yml, its first workflow from workflows-examples/labels.yml, and the page of
-each feature from the feature's own docstring.
+each feature from the feature's own docstring. States and variables of test servers come from the code.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from mattermod_action import setup_script
 from mattermod_action.config import keys_of
 from mattermod_action.features import FEATURES
+from mattermod_action.servers import NEXT, REQUESTED
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+README, SERVERS = ROOT / "README.md", ROOT / "docs/spinmint.md"
 PAGE = "# {title}\n\n<!-- written by `make docs` from mattermod_action/features/{name}.py -->\n\n{text}\n{keys}"
 KEYS = "\n| key | when it is left out |\n| --- | --- |\n{rows}"
 
@@ -30,7 +32,9 @@ def render() -> dict[Path, str]:
     readme = _between(readme, "outputs", _outputs(action["outputs"]))
     readme = _between(readme, "features", _features())
     readme = _between(readme, "workflow", f"```yaml\n{(ROOT / 'workflows-examples/labels.yml').read_text()}```")
-    return {README: readme, **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES}}
+    servers = _between(SERVERS.read_text(), "states", _states())
+    servers = _between(servers, "variables", _variables())
+    return {README: readme, SERVERS: servers, **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES}}
 
 
 def _between(page: str, name: str, text: str) -> str:
@@ -39,8 +43,21 @@ def _between(page: str, name: str, text: str) -> str:
     pattern = re.compile(rf"({re.escape(mark)}\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
     page, count = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", page)
     if count != 1:
-        raise SystemExit(f"README.md has {count} places for {name}")
+        raise SystemExit(f"a page has {count} places for {name}")
     return page
+
+
+def _states() -> str:
+    """A drawing of which state may follow which."""
+    arrows = [f"{state} --> {each}" for state, following in NEXT.items() for each in following or ("[*]",)]
+    drawn = "\n".join(f"    {arrow}" for arrow in (f"[*] --> {REQUESTED}", *arrows))
+    return f"```mermaid\nstateDiagram-v2\n{drawn}\n```"
+
+
+def _variables() -> str:
+    """The table in the docstring of setup_script.py."""
+    rows = [line for line in (setup_script.__doc__ or "").splitlines() if line.startswith("|")]
+    return re.sub(r"^\| (SPINMINT_\w+)", r"| `\1`", "\n".join(rows), flags=re.MULTILINE)
 
 
 def _features() -> str:

@@ -81,7 +81,8 @@ class Scene(Trial):
 
     def mark(self, pull: Pull, state: str, link: str = "", context: str = CONTEXT) -> None:
         github = self.github.state
-        status = Status(github.next_id(), context, state, github.person("ci"), github.now(), target_url=link)
+        at = github.now() + timedelta(seconds=self.offset)
+        status = Status(github.next_id(), context, state, github.person("ci"), at, target_url=link)
         github.add_status(self.github.repository, pull.head_sha, status)
 
     def labeled(self, pull: Pull, label: str = LABEL, by: str = "maintainer") -> Any:

@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mattermod_action import inputs
+from mattermod_action import inputs, setup_script
 from mattermod_action.config import load
 from mattermod_action.features import FEATURES
 from mattermod_action.report import Report
+from mattermod_action.servers import NEXT
 from scripts import docs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+SERVERS = (ROOT / "docs/spinmint.md").read_text()
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
 ACTION: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "action.yml").read_text())
 SOURCE = (ROOT / "mattermod_action/inputs.py").read_text()
 
@@ -56,12 +59,30 @@ def test_outputs_that_are_set_are_those_not_marked_otherwise(tmp_path: Path, mon
 
 
 def test_each_configuration_on_a_page_is_right() -> None:
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
-    snippets = [text for page in pages for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
+    snippets = [text for page in PAGES for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)]
     configurations = [text for text in snippets if "\njobs:" not in text]
     assert len(configurations) >= 1 + len(FEATURES)
     for text in configurations:
         load(text, "c.yml")
+
+
+def test_each_setup_script_on_a_page_is_right() -> None:
+    scripts = [text for page in PAGES for text in re.findall(r"```sh\n(#!.*?)```", page.read_text(), re.DOTALL)]
+    assert len(scripts) == 2  # with words of the original's, and with variables
+    for text in scripts:
+        setup_script.check(text, "setup.sh")
+
+
+def test_the_page_on_test_servers_explains_each_state() -> None:
+    [table] = re.findall(r"\n\| state \|.*?\n\n", SERVERS, re.DOTALL)
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == [*NEXT]
+
+
+@pytest.mark.parametrize("example", ["spinmint.yml", "spinmint-expiry.yml"])
+def test_the_page_on_test_servers_names_what_the_workflows_read(example: str) -> None:
+    text = (ROOT / "workflows-examples" / example).read_text()
+    read = {*re.findall(r"(?:secrets|vars)\.(\w+)", text), *re.findall(r"environment: (\S+)", text)}
+    assert {name for name in read if f"`{name}`" not in SERVERS} == set()
 
 
 def test_each_link_leads_somewhere() -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Workflow = Callable[[str], Act]
 
 ANSWERS = ("labels.yml", "labels-with-mysql.yml")
+TEST_SERVERS = ("spinmint.yml", "spinmint-expiry.yml")  # in test_spinmint.py
 DEV, PM, QA, HELP = "2: Dev Review", "1: PM Review", "3: QA Review", "Help Wanted"
 
 
@@ -54,6 +55,7 @@ def test_each_example_is_run_by_a_test() -> None:
         "auto-merge.yml",
         "label-workflow.yml",
         "cherry-pick.yml",
+        *TEST_SERVERS,
     }
 
 
