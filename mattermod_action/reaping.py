@@ -1,6 +1,6 @@
 """What there is, against what there should be: servers by their tag, names in the zone, and rows, each with the others.
 
-A server that no row has is ended, and so is a name that leads to no server of ours. A row whose server is gone finds
+A server that no row has is ended, and a name whose server is gone is deleted. A row whose server is gone finds
 that out by itself. Rows of other repositories are only gone on with when nobody else has ended them in time: theirs may
 be archived, or have a schedule that fires no more.
 """
@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mattermod_action.advancing import ALIVE, TTL
+from mattermod_action.advancing import ALIVE, OVER, TTL
 from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
@@ -87,12 +87,17 @@ class Reaper:
         self._tell(server.instance_id, f"had no row: ended ({_about(server)})")
 
     def _forget_strays(self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row]) -> None:
-        """A name of the form that ours have belongs to a server that there is."""
+        """A name of the form that ours have belongs to a server that there is, be it one of the original's."""
         known = {server.instance_id for server in there} | {row.instance_id for row in rows}
         for record in records:
             instance = record.name.partition(".")[0]
-            if record.name == self._name(instance) and _INSTANCE.fullmatch(instance) and instance not in known:
-                self._forget(record, "leads to no server of ours")
+            is_stray = record.name == self._name(instance) and _INSTANCE.fullmatch(instance) and instance not in known
+            if is_stray and not self._is_there(instance):
+                self._forget(record, "leads to no server any more")
+
+    def _is_there(self, instance: str) -> bool:
+        server = self._servers.server(instance)
+        return server is not None and server.state not in OVER
 
     def _mend(self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row]) -> None:
         """A name that somebody has changed by hand leads to its server again."""

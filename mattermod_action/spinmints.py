@@ -112,7 +112,7 @@ class Servers(Protocol):
     def console(self, instance_id: str) -> str:
         """Read the end of what it wrote to its console, minutes old perhaps; "" when there is nothing or it is gone.
 
-        Whatever runs on the server wrote this: it is not to be trusted, and not to be published.
+        Whatever runs on the server wrote this: it is not to be trusted, and shown in a log at the most.
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
         """
 

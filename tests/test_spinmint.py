@@ -460,6 +460,22 @@ def test_s17_the_switch_ends_it_when_nobody_else_does(servers: Scene) -> None:
     assert servers.names() == []
 
 
+def test_names_of_the_originals_servers_are_left_alone(servers: Scene) -> None:
+    """They have the form of ours, and neither our tag nor a row; once such a server is gone its name is a stray."""
+    ec2, route53 = client(servers.cloud, "ec2"), client(servers.cloud, "route53")
+    made = ec2.run_instances(ImageId=servers.cloud.image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    wanted = {"Name": f"{made}.{aws.ZONE}", "Type": "A", "TTL": 30, "ResourceRecords": [{"Value": "192.0.2.7"}]}
+    change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": wanted}]}
+    route53.change_resource_record_sets(HostedZoneId=servers.cloud.zone, ChangeBatch=change)
+    servers.pass_time(HOUR)
+    servers.sweep()
+    assert (servers.alive(), servers.names()) == ([made], [f"{made}.{aws.ZONE}."])
+    ec2.terminate_instances(InstanceIds=[made])
+    run = servers.sweep()
+    assert servers.names() == []
+    assert "leads to no server any more: deleted" in run.summary
+
+
 def test_mm94_a_password_of_its_own_is_kept_elsewhere(servers: Scene) -> None:
     """Never in user data, a comment or the log; and it goes with the server."""
     servers.configure(password={"place": "ssm", "prefix": "mattermod/spinmint", "profile": "spinmint"})
