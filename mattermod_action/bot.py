@@ -295,7 +295,7 @@ def said(effect: Effect, *, done: bool) -> str:
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:
     """What only one moment of an item calls for is gone on with where it has a row, and not begun by a sweep."""
-    resumed = isinstance(event, _Seen) and event.action == RESUMED
+    resumed = isinstance(event, _Seen) and event.action == RESUMED and not event.is_news(effect.cause)
     return resumed and events.is_momentary(effect.cause) and effect.key not in known.entries
 
 

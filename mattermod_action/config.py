@@ -88,11 +88,18 @@ class Commands(Section):
     blocked_bots: tuple[str, ...] = ()
 
 
+class Scope(Section):
+    """Which repositories a schedule sweeps, this one if there are none: patterns of OWNER/NAME, `!` takes out again."""
+
+    repositories: tuple[str, ...] = ()
+
+
 class Config(Section):
     """The whole file. `model()` adds one optional section for each feature."""
 
     backfill: bool = False
     commands: Commands = Commands()
+    sweep: Scope = Scope()
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ class _Seen:
     """A snapshot of a subject. The rest only says what is news in it; decisions read `subject`.
 
     `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
-    on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too.
+    on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too. `news`
+    are causes that a sweep found new by itself.
     """
 
     action: str
@@ -101,6 +102,7 @@ class _Seen:
     sender: str = ""
     sender_is_bot: bool = False
     sha: str = ""
+    news: tuple[str, ...] = ()
 
     @property
     def repository(self) -> Repository:
@@ -118,7 +120,8 @@ class _Seen:
 
     def is_news(self, cause: str) -> bool:
         """Whether this very event is about `cause`: everything on `opened`, the one label that came or went."""
-        return self.action == OPENED or cause in (label_cause(self.label or ""), unlabel_cause(self.unlabel or ""))
+        told = (label_cause(self.label or ""), unlabel_cause(self.unlabel or ""))
+        return self.action == OPENED or cause in told or cause in self.news
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +444,11 @@ def resumed(subject: Subject) -> Seen:
     if isinstance(subject, PullRequest):
         return PullRequestSeen(RESUMED, None, subject.updated_at, subject)
     return IssueSeen(RESUMED, None, subject.updated_at, subject)  # type: ignore[arg-type]  # there are two kinds
+
+
+def caught_up(subject: Subject, action: str, news: tuple[str, ...] = ()) -> Seen:
+    """What a sweep found to have happened while nobody listened."""
+    return replace(resumed(subject), action=action, news=news)
 
 
 def with_subject(event: Seen, subject: Subject) -> Seen:

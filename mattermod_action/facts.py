@@ -103,6 +103,10 @@ class LiveFacts:
         return self._world.github.files(pull)
 
     def _candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
+        """A sweep has seen all that are open already: what none of them carries is not asked for."""
+        seen = self._world.open_labels.get(repository.id)
+        if seen is not None and label.casefold() not in seen:
+            return ()
         found = self._world.github.candidates(repository, label)
         self._listed |= {(each.pull.number, label): each for each in found}
         return found

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_BOT = "github-actions[bot]"  # who comments when the workflow's own token does
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WAIT_MINUTES, MOST_MINUTES = 5, 300
+SHARDS = 256
 CHOICES = {
     "command": ("run", "migrate"),
     "config-from": ("default-branch", "workspace"),
@@ -26,7 +27,7 @@ CHOICES = {
 }
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
-    "org-token", "sweep", "shard",
+    "org-token", "sweep",
 )  # fmt: skip
 
 
@@ -63,6 +64,7 @@ class Inputs:
     jenkins_credentials: str
     aws_region: str
     wait_minutes: float
+    shard: tuple[int, int]
     clock_offset: timedelta
     clock_skips: bool
     not_used: tuple[str, ...]
@@ -102,6 +104,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         jenkins_credentials=_input(env, "jenkins-credentials"),
         aws_region=_input(env, "aws-region") or env.get("AWS_REGION", "") or env.get("AWS_DEFAULT_REGION", ""),
         wait_minutes=_minutes(env),
+        shard=_shard(env),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
         not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),
@@ -143,6 +146,16 @@ def _minutes(env: Mapping[str, str]) -> float:
     if not (value.isascii() and value.isdecimal() and int(value[:9]) <= MOST_MINUTES):
         raise Mistake(f"input `wait-minutes` is {value[:40]!r}: give a whole number up to {MOST_MINUTES}")
     return float(value)
+
+
+def _shard(env: Mapping[str, str]) -> tuple[int, int]:
+    value = _input(env, "shard") or "1/1"
+    nth, _, of = value.partition("/")
+    if not (
+        nth.isascii() and nth.isdecimal() and of.isascii() and of.isdecimal() and 1 <= int(nth) <= int(of) <= SHARDS
+    ):
+        raise Mistake(f"input `shard` is {value[:40]!r}: give one such as 3/8, of up to {SHARDS}")
+    return int(nth), int(of)
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

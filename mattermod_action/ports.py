@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mattermod_action.spinmints import ServerRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from mattermod_action.picks import Merged, Row, Source, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
+    from mattermod_action.sweeps import Page, Progress, Stored
+    from mattermod_action.sweeps import Place as SweepPlace
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
-SCHEMA = 7
+SCHEMA = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,38 @@ class Picks(Protocol):
         """Note that this comment tells a row as it is; a sweep need not look at it for `seconds`."""
 
 
-class Store(Leases, Picks, ServerRows, Protocol):
+class Sweeps(Protocol):
+    """What sweeps know of items and of themselves. Each call may raise Mistake or Down."""
+
+    def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
+        """Read what is stored of items of one kind in one repository, by their numbers; others are left out."""
+
+    def mark_swept(self, subjects: Sequence[Subject], started_at: datetime) -> None:
+        """Note that the sweep that began then has seen these."""
+
+    def unswept(self, repository: Repository, started_at: datetime, limit: int) -> list[int]:
+        """Find items that are open as far as is stored, and that the sweep which began then has not seen."""
+
+    def retire(self, repository: Repository, number: int) -> None:
+        """Note that an item is gone."""
+
+    def progress(self, repository: Repository) -> Progress | None:
+        """Read how far its sweep has come; None where there never was one."""
+
+    def begin_sweep(self, repository: Repository) -> None:
+        """Note that one begins."""
+
+    def note_sweep(self, repository: Repository, place: SweepPlace) -> None:
+        """Note how far it has come."""
+
+    def end_sweep(self, repository: Repository) -> None:
+        """Note that it has come to its end."""
+
+    def last_swept(self, repositories: Sequence[int]) -> dict[int, datetime]:
+        """Read when the last that came to its end did, of repositories by their ids; those without are left out."""
+
+
+class Store(Leases, Picks, ServerRows, Sweeps, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
     `durable` is False for the embedded store: its loss must cost nothing but a look at the markers.
@@ -142,6 +175,9 @@ class Store(Leases, Picks, ServerRows, Protocol):
 
     def remember(self, subject: Subject) -> None:
         """Write the subject's row unless a newer snapshot is stored already."""
+
+    def remember_all(self, subjects: Sequence[Subject]) -> None:
+        """The same for many of one kind, in one statement."""
 
     def note(self, effects: Sequence[Once], state: str, seen_at: datetime, result: str = "") -> None:
         """Insert ledger rows in a final `state` (baseline or confirmed); rows that exist stay as they are."""
@@ -244,6 +280,12 @@ class GitHub(Protocol):
 
     def ended(self, url: str) -> str:
         """Return the conclusion of the run that this page shows, "" when there is none yet, or no such run."""
+
+    def open_items(self, repository: Repository, file: str, after: SweepPlace) -> Iterator[Page]:
+        """Read all open items, a page at a time; the first has the text of the configuration `file`."""
+
+    def owned(self, owner: str) -> Iterator[Repository]:
+        """Read the repositories of an owner, without those that are archived."""
 
     def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
         """Read the newest status, or check run, of this name at a commit; None when there is none."""

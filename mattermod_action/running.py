@@ -11,6 +11,7 @@ from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
 from mattermod_action.events import Awaited, RunFailed, Tick
 from mattermod_action.planning import Plan, follow_ups
+from mattermod_action.sweeping import Scope, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +31,11 @@ class Run:
 
     def __init__(self, config: Config, world: World, report: Report) -> None:
         self._config, self._world, self._report = config, world, report
-        self._bot = Bot(config, world, report)
+        self.bot = Bot(config, world, report)
 
     def go(self, event: Event) -> None:
         """Handle the event and what follows from it; what goes wrong is in the report, and in the chat, if any."""
-        self._alone(lambda: self._handle(event))
+        self.alone(lambda: self._handle(event))
         if self._report.errors:
             self._tell_chat(event.repository)
 
@@ -44,35 +45,53 @@ class Run:
         self._report.plan = {**first, **({"then": then} if then else {})}
 
     def _rehearsed(self, event: Event) -> dict[str, Any]:
-        plan = self._bot.plan(event)
+        plan = self.bot.plan(event)
         for effect in plan.effects:
             self._report.row(effect.feature, effect.cause, f"would {said(effect, done=True)}")
         return plan.as_json(event)
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Tick):
-            self._resume(event)
-        self._bot.handle(event)
-        self._follow(event)
-        if isinstance(event, Tick):
-            self._follow(Awaited(event))  # what there is time for, once everything was looked at
+        if not isinstance(event, Tick):
+            self.bot.handle(event)
+            self._follow(event)
+        elif self._world.durable:
+            self._sweep(event)
+        else:
+            self.tick(event)
+
+    def _sweep(self, tick: Tick) -> None:
+        """What is stored outlives its runner, so what has happened meanwhile can be told by it."""
+        scope = Scope(patterns=self._config.sweep.repositories, shard=self._world.inputs.shard)
+        sweep = Sweep(self._world, scope, lambda config: Run(config, self._world, self._report))
+        for name, act in sweep.go(tick.repository, self._config):
+            if not self.alone(act, name):
+                self._report.row("sweep", name, "failed")
+        if sweep.left:
+            self._report.row("sweep", f"{len(sweep.left)} repositories", "are left to the next sweep")
+
+    def tick(self, tick: Tick) -> None:
+        """Go on with what was left half-way, and with what is looked at again and again."""
+        self._resume(tick)
+        self.bot.handle(tick)
+        self._follow(tick)
+        self._follow(Awaited(tick))  # what there is time for, once everything was looked at
 
     def _resume(self, tick: Tick) -> None:
         """Go on with what earlier runs left half-way, one item after the other, as it is now."""
         rows = self._world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
         for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
             repository, mine = replace(tick.repository, id=repository_id), list(group)
-            if not self._alone(lambda: self._resume_item(repository, number, mine), f"#{number}"):  # noqa: B023  # called at once
+            if not self.alone(lambda: self._resume_item(repository, number, mine), f"#{number}"):  # noqa: B023  # called at once
                 self._report.row("sweep", f"#{number}", "failed")
         if len(rows) == RESUMED_AT_ONCE:
             self._report.row("sweep", "the rest", "is left to the next sweep")
 
     def _resume_item(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
         subject = self._world.github.item(repository, number)
-        plan = self._bot.handle(events.resumed(subject)) if subject else Plan([])
+        plan = self.bot.handle(events.resumed(subject)) if subject else Plan([])
         for row in rows:
             if not plan.may_call_for(row):
-                outcome = self._bot.ledger.drop(row, subject)
+                outcome = self.bot.ledger.drop(row, subject)
                 self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
 
     def _follow(self, event: Event) -> None:
@@ -83,7 +102,7 @@ class Run:
             if self._world.clock.now() > until:
                 self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
                 return
-            self._alone(lambda: self._bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
+            self.alone(lambda: self.bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
 
     def _followed(self, event: Event) -> list[Event]:
         found, errors = follow_ups(event, self._config, self._world.facts)
@@ -99,9 +118,9 @@ class Run:
     def _tell_chat(self, repository: Repository) -> None:
         """What fails in it is a warning, since the failure itself is red already."""
         failed = RunFailed(repository, tuple(self._report.errors), self._world.inputs.run_url, self._world.clock.now())
-        self._alone(lambda: self._bot.handle(failed), "chat", parked=True)
+        self.alone(lambda: self.bot.handle(failed), "chat", parked=True)
 
-    def _alone(self, act: Callable[[], object], where: str = "", *, parked: bool = False) -> bool:
+    def alone(self, act: Callable[[], object], where: str = "", *, parked: bool = False) -> bool:
         """Do it, and have what goes wrong in the report, so that the next goes on; say whether all went well."""
         try:
             act()

@@ -50,6 +50,7 @@ class World:
     database: Database | None
     webhooks: tuple[tuple[str, str], ...] = ()  # addresses that only an original's file knows, by room
     jenkins: Any = None  # servers of Jenkins that only an original's file knows
+    open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
 
     @cached_property
     def facts(self) -> Facts:

@@ -55,6 +55,7 @@ def queries(viewer: Viewer) -> Json:
     return {
         "viewer": partial(_viewer, viewer),
         "rateLimit": partial(_rate, viewer),
+        "repositoryOwner": partial(_owner, viewer),
         "repository": partial(_repository, viewer),
     }
 
@@ -77,14 +78,45 @@ def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json:
     return {**rate, "cost": viewer.cost.points, "nodeCount": viewer.cost.nodes, "resetAt": resets}
 
 
+def _owner(viewer: Viewer, _info: Info, login: str) -> Json | None:
+    """https://docs.github.com/en/graphql/reference/interfaces#repositoryowner; null for a login that nobody has."""
+    found = [repo for repo in viewer.state.repositories.values() if repo.owner.casefold() == login.casefold()]
+    if not found:
+        return None
+    kind = "Organization" if found[0].owner in viewer.state.organisations else "User"
+    url = f"{viewer.state.url}/{found[0].owner}"
+    owned = partial(_owned, viewer, found)
+    node = shapes.node_id("O", found[0].id)
+    return {"__typename": kind, "id": node, "login": found[0].owner, "repositories": owned, "url": url}
+
+
+def _owned(viewer: Viewer, found: list[Repository], info: Info, **asked: Any) -> Json:
+    """Those that the token may see, by their age."""
+    check(info, asked)
+    archived = asked.get("isArchived")
+    shown = [
+        repo
+        for repo in sorted(found, key=lambda each: each.id)
+        if access.permissions(viewer.token, repo) and archived in (None, repo.archived)
+    ]
+    return connection(shown, partial(_written_repository, viewer), asked)
+
+
 def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -> Json:
     state, full_name = viewer.state, f"{owner}/{name}"
     repo = state.repository(full_name) or state.moved(full_name)
     if repo is None or not access.permissions(viewer.token, repo):
         raise typed("NOT_FOUND", f"Could not resolve to a Repository with the name '{full_name}'.")
+    return _written_repository(viewer, repo)
+
+
+def _written_repository(viewer: Viewer, repo: Repository) -> Json:
+    state = viewer.state
     return {
         "databaseId": repo.id,
+        "defaultBranchRef": partial(_default_branch, viewer, repo),
         "id": shapes.node_id("R", repo.id),
+        "isArchived": repo.archived,
         "isPrivate": repo.private,
         "mergeCommitAllowed": "merge" in repo.methods,
         "rebaseMergeAllowed": "rebase" in repo.methods,
@@ -101,6 +133,10 @@ def _repository(viewer: Viewer, _info: Info, owner: str, name: str, **_: bool) -
         "issue": partial(_item, viewer, repo, "Issue"),
         "pullRequest": partial(_item, viewer, repo, "PullRequest"),
     }
+
+
+def _default_branch(viewer: Viewer, repo: Repository, _info: Info) -> Json | None:
+    return _written_ref(viewer, repo, BRANCHES, repo.default_branch) if repo.default_branch in repo.branches else None
 
 
 def _items(viewer: Viewer, repo: Repository, kind: str, info: Info, **asked: Any) -> Json:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mattermod_action.adapters import candidates, marks, sources
+from mattermod_action.adapters import candidates, census, marks, sources
 from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
@@ -15,7 +15,7 @@ from mattermod_action.parsing import issue, pull_request
 from mattermod_action.ports import Authorship, ChangedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mattermod_action.picks import Source, Touch
     from mattermod_action.ports import Clock, NewPull, Place, Status
     from mattermod_action.servers import Mark
+    from mattermod_action.sweeps import Page
+    from mattermod_action.sweeps import Place as SweepPlace
 
 # https://docs.github.com/en/rest/authentication/permissions-required-for-github-apps
 ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuses: write`"
@@ -177,6 +179,12 @@ class PyGithubGitHub(Requests):
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
         return self._read(partial(self._data, query, variables), READINESS)
+
+    def open_items(self, repository: Repository, file: str, after: SweepPlace) -> Iterator[Page]:
+        return census.pages(self._query, repository, file, after)
+
+    def owned(self, owner: str) -> Iterator[Repository]:
+        return census.owned(self._query, owner)
 
     def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
         return marks.newest(lambda *asked: self._read(partial(self._data, *asked), MARKS), repository, sha, context)

@@ -62,6 +62,7 @@ class MySQLStore(SqlStore):
         now="TIMESTAMPADD(MICROSECOND, {shift} * 1000000, UTC_TIMESTAMP(6))",
         ignore="ON DUPLICATE KEY UPDATE {key} = {key}",
         upsert="ON DUPLICATE KEY UPDATE",
+        new="VALUES({name})",
     )
 
     def __init__(self, database: Database, clock: Clock) -> None:

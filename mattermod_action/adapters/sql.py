@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.pick_rows import PickRows
 from mattermod_action.adapters.server_rows import ServerRows
+from mattermod_action.adapters.sweep_rows import SweepRows
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
 from mattermod_action.ports import SCHEMA, Entry, Known, Origin, Taken, Unfinished
@@ -34,14 +35,18 @@ IDENTITY = ("RepoOwner", "RepoName", "Number")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`now` is the database's clock, moved by the parameter `shift_NAME`; `ignore` and `upsert` end an INSERT."""
+    """`now` is the database's clock, moved by the parameter `shift_NAME`; `ignore` and `upsert` end an INSERT.
+
+    `new` is the value of a column that an upsert would have inserted.
+    """
 
     now: str
     ignore: str
     upsert: str
+    new: str
 
 
-class SqlStore(PickRows, ServerRows):
+class SqlStore(PickRows, ServerRows, SweepRows):
     """The `Store` port of ports.py; a subclass connects and runs statements."""
 
     durable: bool
@@ -113,6 +118,25 @@ class SqlStore(PickRows, ServerRows):
             {self.dialect.upsert.format(key=", ".join(IDENTITY))} {assigned}
             """  # noqa: S608  # names are constants of this file
         self.execute(sql, row)
+
+    def remember_all(self, subjects: Sequence[Subject]) -> None:
+        """The same for many, whose values are too many to be passed twice."""
+        if not subjects:
+            return
+        rows, table = [_row(subject) for subject in subjects], _table(subjects[0])
+        columns = [*(name for name in rows[0] if name not in (*IDENTITY, "UpdatedAt")), "UpdatedAt"]
+        newer = self.dialect.new.format(name="UpdatedAt")
+        assigned = ", ".join(
+            f"{name} = CASE WHEN {table}.UpdatedAt > {newer} THEN {table}.{name} "
+            f"ELSE {self.dialect.new.format(name=name)} END"
+            for name in columns
+        )
+        groups = [f"({', '.join(f':{name}_{at}' for name in row)})" for at, row in enumerate(rows)]
+        sql = f"""
+            INSERT INTO {table} ({", ".join(rows[0])}) VALUES {", ".join(groups)}
+            {self.dialect.upsert.format(key=", ".join(IDENTITY))} {assigned}
+            """  # noqa: S608  # names are constants of this file
+        self.execute(sql, {f"{name}_{at}": value for at, row in enumerate(rows) for name, value in row.items()})
 
     def note(self, effects: Sequence[Once], state: str, seen_at: datetime, result: str = "") -> None:
         rows = [{**_ledger_row(effect), "state": state, "seen_at": seen_at, "result": result} for effect in effects]

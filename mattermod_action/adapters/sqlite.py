@@ -35,6 +35,7 @@ class SQLiteStore(SqlStore):
         now="strftime('%Y-%m-%d %H:%M:%f', 'now', {shift} || ' seconds')",
         ignore="ON CONFLICT ({key}) DO NOTHING",
         upsert="ON CONFLICT ({key}) DO UPDATE SET",
+        new="excluded.{name}",
     )
 
     def __init__(self, path: Path, clock: Clock) -> None:

@@ -1,0 +1,122 @@
+"""The statements of sweeps, once for both dialects, as those of sql.py are: whole pages at a time."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mattermod_action.events import PullRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mattermod_action.adapters.sql import Dialect
+    from mattermod_action.events import Repository, Subject
+    from mattermod_action.sweeps import Place, Progress, Stored
+
+PULLS, ISSUES = "PullRequests", "Issues"
+
+
+class SweepRows:
+    """The `Sweeps` part of the `Store` port. Who sweeps a repository holds its lease."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]: ...
+
+    @abstractmethod
+    def _now(self, name: str) -> str: ...
+
+    @abstractmethod
+    def _shift(self, **seconds: float) -> dict[str, Any]: ...
+
+    def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
+        if not subjects:
+            return {}
+        from mattermod_action.sweeps import Stored
+
+        table, where, values = _of(subjects)
+        sha = "Sha" if table == PULLS else "''"
+        sql = f"SELECT Number, UpdatedAt, Labels, {sha}, State FROM {table} WHERE {where}"  # noqa: S608  # constants of this file
+        found = {}
+        for number, seen_at, labels, commit, state in self.execute(sql, values)[1]:
+            names = tuple(json.loads(labels)) if labels else ()
+            found[int(number)] = Stored(_moment(seen_at), names, commit or "", state == "open")
+        return found
+
+    def mark_swept(self, subjects: Sequence[Subject], started_at: datetime) -> None:
+        if subjects:
+            table, where, values = _of(subjects)
+            sql = f"UPDATE {table} SET SweptAt = :swept WHERE {where}"  # noqa: S608  # constants of this file
+            self.execute(sql, {**values, "swept": started_at})
+
+    def unswept(self, repository: Repository, started_at: datetime, limit: int) -> list[int]:
+        found: list[int] = []
+        for table in (PULLS, ISSUES):
+            sql = f"""
+                SELECT Number FROM {table} WHERE RepoOwner = :owner AND RepoName = :name AND State = 'open'
+                AND UpdatedAt IS NOT NULL AND (SweptAt IS NULL OR SweptAt < :swept) ORDER BY Number LIMIT {limit:d}
+                """  # noqa: S608  # every part is a constant of this file, or a number
+            where = {"owner": repository.owner, "name": repository.name, "swept": started_at}
+            found += [int(number) for (number,) in self.execute(sql, where)[1]]
+        return found
+
+    def retire(self, repository: Repository, number: int) -> None:
+        for table in (PULLS, ISSUES):
+            sql = f"""
+                UPDATE {table} SET State = 'closed' WHERE RepoOwner = :owner AND RepoName = :name AND Number = :number
+                """  # noqa: S608  # a constant of this file
+            self.execute(sql, {"owner": repository.owner, "name": repository.name, "number": number})
+
+    def progress(self, repository: Repository) -> Progress | None:
+        from mattermod_action.sweeps import Place, Progress
+
+        sql = f"SELECT place, started_at, completed_at, {self._now('now')} FROM mm_sweeps WHERE repository_id = :id"  # noqa: S608  # a constant of the store
+        rows = self.execute(sql, {"id": repository.id, **self._shift(now=0)})[1]
+        if not rows:
+            return None
+        place, started_at, completed_at, now = rows[0]
+        at = Place(**json.loads(place)) if place else Place()
+        return Progress(at, _moment(started_at), _moment(completed_at), _moment(now) or datetime.min)  # noqa: DTZ901  # naive UTC, as everywhere
+
+    def begin_sweep(self, repository: Repository) -> None:
+        sql = f"""
+            INSERT INTO mm_sweeps (repository_id, repository, place, started_at)
+            VALUES (:id, :name, '', {self._now("now")})
+            {self.dialect.upsert.format(key="repository_id")}
+                repository = :name, place = '', started_at = {self._now("now")}
+            """  # noqa: S608  # a constant of the dialect
+        self.execute(sql, {"id": repository.id, "name": repository.full_name, **self._shift(now=0)})
+
+    def note_sweep(self, repository: Repository, place: Place) -> None:
+        sql = "UPDATE mm_sweeps SET place = :place WHERE repository_id = :id"
+        self.execute(sql, {"id": repository.id, "place": json.dumps(asdict(place))})
+
+    def end_sweep(self, repository: Repository) -> None:
+        sql = f"UPDATE mm_sweeps SET place = '', completed_at = {self._now('now')} WHERE repository_id = :id"  # noqa: S608  # a constant of the store
+        self.execute(sql, {"id": repository.id, **self._shift(now=0)})
+
+    def last_swept(self, repositories: Sequence[int]) -> dict[int, datetime]:
+        if not repositories:
+            return {}
+        listed = ", ".join(f"{number:d}" for number in repositories)
+        sql = f"SELECT repository_id, completed_at FROM mm_sweeps WHERE repository_id IN ({listed})"  # noqa: S608  # numbers
+        rows = self.execute(sql, {})[1]
+        return {int(number): moment for number, at in rows if (moment := _moment(at))}
+
+
+def _of(subjects: Sequence[Subject]) -> tuple[str, str, dict[str, Any]]:
+    """Table, condition and its values, for items of one kind in one repository."""
+    first = subjects[0]
+    listed = ", ".join(f"{subject.number:d}" for subject in subjects)
+    where = f"RepoOwner = :owner AND RepoName = :name AND Number IN ({listed})"
+    table = PULLS if isinstance(first, PullRequest) else ISSUES
+    return table, where, {"owner": first.repository.owner, "name": first.repository.name}
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -1,0 +1,235 @@
+"""What a schedule does: every open item of every repository in its scope is compared with what is stored.
+
+What nobody listened to is found so: items that were opened, labelled, pushed to or closed meanwhile are planned on by
+the same features, once. A repository that is swept for the first time is only written down: of what was there before
+nothing is answered, unless `backfill` says so. Each page is noted when it is done, so that a sweep that stops is
+continued.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from mattermod_action import events
+from mattermod_action.effects import Once
+from mattermod_action.errors import Mistake
+from mattermod_action.events import PullRequest, Repository, Tick
+from mattermod_action.facts import NoFacts
+from mattermod_action.leases import Lease
+from mattermod_action.ledger import BASELINE
+from mattermod_action.planning import make_plan
+from mattermod_action.sweeps import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from mattermod_action.events import Seen, Subject
+    from mattermod_action.running import Run
+    from mattermod_action.sweeps import Page, Progress, Stored
+    from mattermod_action.world import World
+
+LEASE = 300.0  # seconds that a page may take, with all that follows from it
+GONE_AT_ONCE = 200  # items that are not open any more, and are looked at by one sweep
+NOTHING = Place()
+
+
+class Sweep:
+    """One sweep; `run_with` makes a run of another configuration."""
+
+    def __init__(self, world: World, scope: Scope, run_with: Callable[[Any], Run]) -> None:
+        self._world, self._scope, self._run_with = world, scope, run_with
+        self._until = world.clock.now() + scope.lasts
+        self.left: list[str] = []
+        self.is_short = False  # of points
+
+    def go(self, home: Repository, config: Any) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield what is to be done for each repository, by its name, those that were not swept for longest first."""
+        for each in self._scope.repositories(self._world, home):
+            if self.is_short or self._world.clock.now() > self._until:
+                self.left.append(each.full_name)
+            else:
+                mine = config if each.full_name.casefold() == home.full_name.casefold() else None
+                yield each.full_name, lambda each=each, mine=mine: self._sweep(each, mine)  # type: ignore[misc]  # called at once
+
+    def _sweep(self, place: Repository, config: Any) -> None:
+        """One at a time; another sweep that is at it is left to it."""
+        name, owner = f"sweep {place.full_name.casefold()}", uuid.uuid4().hex
+        taken = self._world.store.take_lease(name, owner, LEASE)
+        if taken.fence is None:
+            return
+        lease = Lease(self._world.store, name, owner, taken.fence, LEASE)
+        try:
+            self._held(place, config, lease)
+        finally:
+            lease.give_back()
+
+    def _held(self, place: Repository, config: Any, lease: Lease) -> None:
+        progress = self._world.store.progress(place) if place.id else None
+        after = progress.place if progress else NOTHING
+        one: OfRepository | None = None
+        for page in self._world.github.open_items(place, self._world.inputs.config, after):
+            if one is None:
+                one = self._begin(page, config, continued=after != NOTHING)
+                if one is None:
+                    return
+            lease.check()
+            one.compare(page)
+            if self._is_over(page) and not page.after.is_end:
+                self.left.append(place.full_name)
+                return
+        if one:
+            one.end(complete=after == NOTHING)
+
+    def _begin(self, page: Page, config: Any, *, continued: bool) -> OfRepository | None:
+        """A repository of others has its own configuration, or is left alone."""
+        from mattermod_action.config import load
+
+        file, here = self._world.inputs.config, page.repository
+        if page.is_archived or (config is None and page.configuration is None):
+            return None
+        if config is None:
+            try:
+                config = load(page.configuration or "", file).config
+            except Mistake as mistake:
+                raise Mistake("\n".join(f"{here.full_name}: {line}" for line in str(mistake).splitlines())) from mistake
+        store = self._world.store
+        if not continued:
+            store.begin_sweep(here)
+        progress = store.progress(here)
+        return OfRepository(self._world, self._run_with(config), config, here, progress) if progress else None
+
+    def _is_over(self, page: Page) -> bool:
+        self.is_short = self.is_short or page.points_left < page.points_limit * self._scope.reserve
+        return self.is_short or self._world.clock.now() > self._until
+
+
+class OfRepository:
+    """What a sweep does in one repository."""
+
+    def __init__(self, world: World, run: Run, config: Any, here: Repository, progress: Progress) -> None:
+        self._world, self._run, self._config, self._here = world, run, config, here
+        self._store = world.store
+        self._began = progress.started_at or progress.read_at
+        self._is_first = progress.completed_at is None
+        self._labels: set[str] = set()
+
+    def compare(self, page: Page) -> None:
+        self._labels |= {label.casefold() for pull in page.pulls for label in pull.labels}
+        for items in (page.pulls, page.issues):
+            self._compare(items)
+        self._store.note_sweep(self._here, page.after)
+
+    def _compare(self, items: Sequence[Subject]) -> None:
+        stored = self._store.stored(items)
+        new = [item for item in items if not _is_known(stored, item)]
+        changed = [item for item in items if _is_known(stored, item) and _is_newer(item, stored[item.number])]
+        if self._is_first and not self._config.backfill:
+            self._write_down(new)
+            seen = []
+        else:
+            seen = [_opened(item) for item in new]
+        seen += [_changed(item, stored[item.number]) for item in changed]
+        failed = {event.subject.number for event in seen if not self._handle(event)}
+        self._store.remember_all([item for item in (*new, *changed) if item.number not in failed])
+        self._store.mark_swept(items, self._began)
+
+    def _handle(self, event: Seen) -> bool:
+        return self._run.alone(lambda: self._run.bot.handle(event), f"{self._here.full_name}#{event.subject.number}")
+
+    def _write_down(self, items: Iterable[Subject]) -> None:
+        """Of what was there before, nothing is said later on; what features would have to ask for is not asked."""
+        old = [effect for item in items for effect in self._wishes(item)]
+        if old:
+            self._store.note(old, BASELINE, self._began)
+
+    def _wishes(self, item: Subject) -> list[Once]:
+        plan = make_plan(events.resumed(item), self._config, NoFacts())
+        return [effect for effect in plan.effects if isinstance(effect, Once)]
+
+    def end(self, *, complete: bool) -> None:
+        """What is not open any more is looked at by itself; then what a schedule does besides."""
+        if complete:
+            self._world.open_labels[self._here.id] = frozenset(self._labels)
+        for number in self._store.unswept(self._here, self._began, GONE_AT_ONCE):
+            self._run.alone(lambda number=number: self._gone(number), f"{self._here.full_name}#{number}")  # type: ignore[misc]  # called at once
+        self._store.end_sweep(self._here)
+        self._run.tick(Tick(self._here))
+
+    def _gone(self, number: int) -> None:
+        item = self._world.github.item(self._here, number)
+        if item is None:
+            self._store.retire(self._here, number)
+        elif item.state == "open":
+            self._store.mark_swept([item], self._began)
+        else:
+            self._run.bot.handle(events.caught_up(item, "closed"))
+            self._store.remember_all([item])
+
+
+def _is_known(stored: dict[int, Stored], item: Subject) -> bool:
+    return item.number in stored and stored[item.number].seen_at is not None
+
+
+def _is_newer(item: Subject, row: Stored) -> bool:
+    """GitHub's times are whole seconds, in each of which more than one thing may happen."""
+    if row.seen_at is None or item.updated_at < row.seen_at:
+        return False
+    same = set(item.labels) == set(row.labels) and getattr(item, "sha", "") == row.sha
+    return item.updated_at > row.seen_at or not same
+
+
+def _opened(item: Subject) -> Seen:
+    return events.caught_up(item, events.OPENED)
+
+
+def _changed(item: Subject, row: Stored) -> Seen:
+    """What its labels have lost and got is news; and a push, which asks for more than that."""
+    before, now = ({label.casefold(): label for label in labels} for labels in (row.labels, item.labels))
+    news = [events.label_cause(label) for label in now.keys() - before.keys()]
+    news += [events.unlabel_cause(label) for label in before.keys() - now.keys()]
+    pushed = isinstance(item, PullRequest) and row.sha not in ("", item.sha)
+    return events.caught_up(item, "synchronize" if pushed else events.RESUMED, tuple(news))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which repositories are swept: by patterns of OWNER/NAME (`!` takes out again); of these one shard of several.
+
+    Nothing new is begun after it `lasts` so long, nor when less than `reserve` of the hour's points are left.
+    """
+
+    patterns: tuple[str, ...] = ()
+    shard: tuple[int, int] = (1, 1)
+    lasts: timedelta = timedelta(minutes=10)
+    reserve: float = 0.1
+
+    def repositories(self, world: World, home: Repository) -> list[Repository]:
+        found = list(self._listed(world)) if self.patterns else [home]
+        mine = [each for each in found if self._is_mine(each)]
+        swept = world.store.last_swept([each.id for each in mine])
+        return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
+
+    def _listed(self, world: World) -> Iterator[Repository]:
+        wanted = [pattern for pattern in self.patterns if not pattern.startswith("!")]
+        owners = {pattern.partition("/")[0].casefold(): pattern.partition("/")[0] for pattern in wanted}
+        for owner in owners.values():
+            for each in world.github.owned(owner):
+                if self._takes(each.full_name):
+                    yield each
+
+    def _takes(self, full_name: str) -> bool:
+        """The last pattern that fits decides."""
+        takes, name = False, full_name.casefold()
+        for pattern in self.patterns:
+            if fnmatchcase(name, pattern.removeprefix("!").casefold()):
+                takes = not pattern.startswith("!")
+        return takes
+
+    def _is_mine(self, repository: Repository) -> bool:
+        nth, of = self.shard
+        return crc32(repository.full_name.casefold().encode()) % of == nth - 1

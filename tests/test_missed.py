@@ -1,0 +1,141 @@
+"""What happened while nobody listened: found by a sweep, answered once, and nothing that was there before."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mattermod_action.adapters.mysql import connect
+from sandbox import payloads
+from tests.scene import bodies, run, statuses
+
+if TYPE_CHECKING:
+    from mattermod_action.adapters.database_url import Database
+    from sandbox import Sandbox
+    from tests.harness import Bot, Run
+
+DEV, QA, HELP, BLOCK = "2: Dev Review", "3: QA Review", "Help Wanted", "Do Not Merge"
+CONFIG = """
+label_messages:
+  pull_requests:
+    - {label: "2: Dev Review", message: "Look"}
+    - {label: "3: QA Review", message: "Test"}
+    - {label: "3: QA Review", message: "No test", when: unlabeled}
+  issues: [{label: "Help Wanted", message: "Say so"}]
+welcome: {message: "Hello @USERNAME"}
+block_merge: {labels: ["Do Not Merge"]}
+label_cleanup: {labels: ["2: Dev Review"]}
+"""
+SIZES = (0, 1, 49, 50, 51, 99, 100, 101)
+pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def configured(github: Sandbox) -> None:
+    github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG})
+    github.state.tokens["github-token"].permissions |= {"statuses": "write"}
+
+
+def sweep(bot: Bot, minutes: int = 0, **variables: str) -> Run:
+    clock = {"MATTERMOD_CLOCK_SKIPS": "true", "MATTERMOD_CLOCK_OFFSET": str(60 * minutes)}
+    done = bot.run("schedule", {}, **clock, **variables)
+    assert "Traceback" not in done.log
+    assert done.code == 0, done.log
+    return done
+
+
+def query(database: Database, sql: str) -> list[Any]:
+    with contextlib.closing(connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def opened(github: Sandbox, *labels: str, author: str = "newcomer") -> int:
+    event = payloads.opened_pull(github.state, github.repository, "New", labels, author)
+    return int(event["number"])
+
+
+def label(github: Sandbox, number: int, name: str) -> None:
+    payloads.labeled(github.state, github.repository, number, name, "maintainer")
+
+
+def test_the_first_sweep_answers_nothing_and_the_next_what_is_new(bot: Bot, github: Sandbox) -> None:
+    old = opened(github, DEV)
+    sweep(bot)
+    assert (bodies(github, old), statuses(github, old)) == ([], {})
+    label(github, old, QA)
+    new = opened(github, DEV)
+    issue = payloads.opened_issue(github.state, github.repository, "New", [HELP], "reporter")["issue"]["number"]
+    sweep(bot, 15)
+    assert (bodies(github, old), bodies(github, new), bodies(github, issue)) == (
+        ["Test"], ["Look", "Hello @newcomer"], ["Say so"],
+    )  # fmt: skip
+    writes = len(github.writes)
+    sweep(bot, 30)
+    assert len(github.writes) == writes
+
+
+def test_with_backfill_what_was_there_is_answered(bot: Bot, github: Sandbox) -> None:
+    old = opened(github, DEV)
+    github.state.write_files(github.repository, {".github/mattermod.yml": f"backfill: true\n{CONFIG}"})
+    sweep(bot)
+    assert "Look" in bodies(github, old)
+
+
+def test_a_label_that_went_and_a_pull_request_that_was_closed(bot: Bot, github: Sandbox) -> None:
+    first, second = opened(github, QA, BLOCK), opened(github, DEV)
+    sweep(bot)
+    payloads.unlabeled(github.state, github.repository, first, QA, "maintainer")
+    payloads.closed(github.state, github.repository, second, "maintainer")
+    sweep(bot, 15)
+    assert bodies(github, first) == ["No test"]
+    assert statuses(github, first)["merge/blocked"][0] == "pending"
+    assert [each.name for each in github.state.pull(github.repository, second).labels] == []
+    writes = len(github.writes)
+    sweep(bot, 30)
+    assert len(github.writes) == writes
+
+
+def test_what_an_event_has_answered_a_sweep_does_not(bot: Bot, github: Sandbox) -> None:
+    sweep(bot)
+    event = payloads.opened_pull(github.state, github.repository, "New", [DEV], "newcomer")
+    run(bot, event)
+    writes = len(github.writes)
+    sweep(bot, 15)
+    assert len(github.writes) == writes
+    assert bodies(github, event["number"]) == ["Look", "Hello @newcomer"]
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_mm06_all_of_them_are_visited(bot: Bot, github: Sandbox, database: Database, count: int) -> None:
+    """N of N, and each answered once; a second sweep writes nothing."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    for number in list(repository.items):
+        payloads.closed(github.state, github.repository, number, "maintainer") if number in (
+            each.number for each in repository.pulls()
+        ) else github.state.change_item(github.repository, number, {"state": "closed"})
+    numbers = [github.state.add_pull(github.repository, f"{nth}", "reviewer").number for nth in range(count)]
+    sweep(bot)
+    assert query(database, "SELECT COUNT(*) FROM PullRequests") == [(count,)]
+    for number in numbers:
+        github.state.add_labels(github.repository, number, [DEV], "maintainer")
+    sweep(bot, 15)
+    assert [bodies(github, number) for number in numbers] == [["Look"]] * count
+    writes = len(github.writes)
+    sweep(bot, 30)
+    assert len(github.writes) == writes
+
+
+def test_150_pulls_and_500_issues_take_five_requests(bot: Bot, github: Sandbox) -> None:
+    for nth in range(150):
+        github.state.add_pull(github.repository, f"{nth}", "reviewer")
+    for nth in range(500):
+        github.state.add_issue(github.repository, f"{nth}", "reporter")
+    sweep(bot)
+    before = len(github.requests)
+    sweep(bot, 15)
+    asked = [f"{each.method} {each.path}" for each in github.requests[before:]]
+    assert len(asked) <= 9, asked
