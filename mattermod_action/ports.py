@@ -131,6 +131,9 @@ class Picks(Protocol):
 class Sweeps(Protocol):
     """What sweeps know of items and of themselves. Each call may raise Mistake or Down."""
 
+    def keeps_sweeps(self) -> bool:
+        """Whether the schema has room for any of this."""
+
     def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
         """Read what is stored of items of one kind in one repository, by their numbers; others are left out."""
 

@@ -54,7 +54,7 @@ class Run:
         if not isinstance(event, Tick):
             self.bot.handle(event)
             self._follow(event)
-        elif self._world.durable:
+        elif self._world.durable and self._world.store.keeps_sweeps():
             self._sweep(event)
         else:
             self.tick(event)

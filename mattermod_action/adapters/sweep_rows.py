@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mattermod_action.sweeps import Place, Progress, Stored
 
 PULLS, ISSUES = "PullRequests", "Issues"
+FIRST = 8  # the schema that has them
 
 
 class SweepRows:
@@ -33,6 +34,10 @@ class SweepRows:
 
     @abstractmethod
     def _shift(self, **seconds: float) -> dict[str, Any]: ...
+
+    def keeps_sweeps(self) -> bool:
+        """The schema before this one had no table for them."""
+        return int(self.execute("SELECT MAX(version) FROM mm_schema", {})[1][0][0] or 0) >= FIRST
 
     def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
         if not subjects:
