@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import cache
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
+from moto.iam.models import iam_backends
 
 from mattermod_action.adapters import aws_errors
 from mattermod_action.adapters.aws import CONSOLE_SHOWN, UNSEEN_PAUSES, AwsServers
 from mattermod_action.adapters.aws_account import PAUSES
 from mattermod_action.errors import Down, Limited, MattermodError, Mistake, Overtaken, Refused, Unsure
-from mattermod_action.spinmints import SERVER_TAG, Launch, Record
+from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Launch, Record
 from sandbox import aws
 from sandbox.aws import AwsFault, Cloud, Delays
 from sandbox.faults import Fault
+from tests.clouds import Clock, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,25 +29,7 @@ DELAYS = Delays(visible=10, pending=30, shutting_down=20, insync=60)
 HOST = f"pr-7.{aws.ZONE}"
 SCRIPT = b"#!/bin/sh\nshutdown -h +60\necho CANARY-OF-USER-DATA \xff\n"
 TAGS = ((SERVER_TAG, "spinmint"), ("Name", "Spinmint-pr-7"))
-
-
-@dataclass
-class Clock:
-    """Time of the sandbox and of the adapter; sleeping takes none of ours."""
-
-    time: float = 1000.0
-    slept: list[float] = field(default_factory=list)
-    offset: timedelta = timedelta()
-
-    def __call__(self) -> float:
-        return self.time
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1) + timedelta(seconds=self.time)  # noqa: DTZ001  # naive, as the port says
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.time += seconds
+ALL_TAGS = (SERVER_TAG, "mattermod-key", ENDS_TAG, "Name", "Created", "PRNumber", "RepoName")
 
 
 @pytest.fixture
@@ -70,16 +50,6 @@ def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 def servers(cloud: Cloud, clock: Clock) -> Servers:
     assert cloud.url  # the environment leads to it
     return AwsServers(aws.REGION, clock, page=5)
-
-
-@cache  # it keeps AWS's description of EC2, which takes long to read
-def session() -> Any:
-    return boto3.Session(aws.KEY, aws.SECRET, region_name=aws.REGION)
-
-
-def client(cloud: Cloud, service: str) -> Any:
-    """Somebody else, who looks or changes things by hand."""
-    return session().client(service, endpoint_url=cloud.url, config=Config(retries={"total_max_attempts": 1}))
 
 
 def wanted(cloud: Cloud, name: str = "pr-7-1", **other: Any) -> Launch:
@@ -121,6 +91,7 @@ def test_s17_what_is_launched_is_closed(servers: Servers, cloud: Cloud, clock: C
     [instance] = group["Instances"]
     metadata = instance["MetadataOptions"]
     assert (metadata["HttpTokens"], metadata["HttpPutResponseHopLimit"]) == ("required", 1)
+    assert metadata["InstanceMetadataTags"] == "enabled"
     assert {"KeyName", "IamInstanceProfile"} & instance.keys() == set()
     assert (instance["ImageId"], instance["InstanceType"]) == (cloud.image, "t3.micro")
     assert (instance["SubnetId"], instance["SecurityGroups"][0]["GroupId"]) == (cloud.subnet, cloud.security_group)
@@ -161,6 +132,27 @@ def test_a_key_is_there_only_when_it_is_given(servers: Servers, cloud: Cloud) ->
     client(cloud, "ec2").create_key_pair(KeyName="mine")
     servers.launch(wanted(cloud, key_name="mine"))
     assert cloud.calls[-1].parameters["KeyName"] == "mine"
+
+
+def test_a_server_has_a_role_only_when_one_is_given(servers: Servers, cloud: Cloud) -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html."""
+    iam_backends[cloud.aws.account]["aws"].create_instance_profile("mine", "/", [])
+    servers.launch(wanted(cloud, instance_profile="mine"))
+    assert cloud.calls[-1].parameters["IamInstanceProfile.Name"] == "mine"
+    servers.launch(wanted(cloud, "other"))
+    assert not [name for name in cloud.calls[-1].parameters if name.startswith("IamInstanceProfile")]
+
+
+def test_a_role_that_there_is_not_is_a_mistake() -> None:
+    message = "Value (none) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+    assert type(said("InvalidParameterValue", message)) is Mistake
+
+
+def test_tags_that_a_server_cannot_read_itself_are_refused(servers: Servers, cloud: Cloud) -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html."""
+    with pytest.raises(Refused, match="'PR Number' is not a valid tag key"):
+        servers.launch(wanted(cloud, tags=(*TAGS, ("PR Number", "7"))))
+    assert servers.launch(wanted(cloud, tags=tuple((name, "7") for name in ALL_TAGS))) in cloud.instances
 
 
 def test_s16_user_data_has_a_limit_before_anything_is_sent(servers: Servers, cloud: Cloud) -> None:
@@ -339,6 +331,39 @@ def test_mm81_a_server_that_is_not_seen_yet_is_ended_all_the_same(servers: Serve
     assert cloud.instances == {made: "terminated"}
 
 
+@pytest.mark.parametrize("value", ["1", "1893456000"])
+def test_a_tag_is_given_and_given_again(servers: Servers, cloud: Cloud, clock: Clock, value: str) -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html."""
+    made = running(servers, cloud, clock)
+    for moment in ("1", value, value):
+        servers.set_tag(made, ENDS_TAG, moment)
+    server = servers.server(made)
+    assert server
+    assert dict(server.tags) == {**dict(TAGS), ENDS_TAG: value}
+
+
+def test_nobody_tags_a_server_that_is_gone(servers: Servers, cloud: Cloud, clock: Clock) -> None:
+    made = running(servers, cloud, clock)
+    servers.terminate(made)
+    servers.set_tag(made, ENDS_TAG, "1")
+    clock.time += DELAYS.shutting_down + DELAYS.forgotten
+    servers.set_tag(made, ENDS_TAG, "2")
+    servers.set_tag(UNKNOWN, ENDS_TAG, "2")
+    assert operations(cloud).count("CreateTags") == 3
+
+
+def test_a_server_ends_itself_when_its_script_says_so(servers: Servers, cloud: Cloud, clock: Clock) -> None:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html."""
+    made = running(servers, cloud, clock)
+    clock.time += 3599
+    assert cloud.instances == {made: "running"}
+    clock.time += 1 + DELAYS.shutting_down
+    server = servers.server(made)
+    assert server
+    assert (server.state, server.public_ipv4) == ("terminated", "")
+    assert server.reason == "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
+
+
 # Its name
 
 
@@ -433,6 +458,7 @@ READS: dict[str, Callable[[Servers, Cloud], object]] = {
     "route53:ListResourceRecordSets": lambda servers, cloud: servers.records(cloud.zone, aws.ZONE),
 }
 WRITES: dict[str, Callable[[Servers, Cloud], object]] = {
+    "ec2:CreateTags": lambda servers, _: servers.set_tag(UNKNOWN, ENDS_TAG, "1"),
     "ec2:TerminateInstances": lambda servers, _: servers.terminate(UNKNOWN),
     "route53:ChangeResourceRecordSets": lambda servers, cloud: servers.set_record(cloud.zone, HOST, "::1", "AAAA", 30),
 }

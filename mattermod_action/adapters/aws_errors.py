@@ -52,7 +52,7 @@ ASK_AGAIN = {"IDPCommunicationError"}  # STS could not read GitHub's keys, and "
 NOT_THERE = {"InvalidInstanceID.NotFound", "ParameterNotFound", "ResourceNotFoundException"}
 # What is sent to these is secret, and nothing that they say is shown.
 DISCREET = ("secretsmanager:", "ssm:", "sts:")
-# Who needs these has more in the account than the policy of every role: the one for passwords.
+# What the policy for passwords allows, and not the one that each role has.
 FOR_PASSWORDS = ("iam:", "secretsmanager:", "ssm:")
 NO_CREDENTIALS = (
     exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError,
@@ -113,7 +113,8 @@ def _raise_for(error: exceptions.ClientError, permission: str, unanswered: type[
 def _raise_for_identity(code: str, shown: str, permission: str) -> None:
     """What AWS says of a signature repeats what was signed, and with it the session token: none of that is shown."""
     if permission == ASSUME and code in NOT_TRUSTED:
-        raise Mistake(f"AWS does not give this job the role of `AWS_ROLE_ARN` ({code}): see infra/trust-policy.json")
+        told = f"AWS does not give this job the role of `AWS_ROLE_ARN` ({code}): see infra/trust-policy.json"
+        raise Mistake(told) from None
     if code in STRANGER:
         raise Mistake(f"AWS does not accept the credentials for {permission} ({code}): they come from {OIDC}") from None
     if code in EXPIRED:
@@ -121,7 +122,8 @@ def _raise_for_identity(code: str, shown: str, permission: str) -> None:
     if code in DENIED:
         named = _PERMISSION.search(shown)
         missing = named[1] if named else permission
-        policy = f"infra/iam-policy{'-passwords' if missing.startswith(FOR_PASSWORDS) else ''}.json"
+        beside = missing.startswith(FOR_PASSWORDS)
+        policy = "infra/iam-policy-passwords.json" if beside else "infra/iam-policy.json"
         raise Mistake(f"AWS's role may not {missing} here ({code}): see {policy}") from None
 
 

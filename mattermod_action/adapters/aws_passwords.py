@@ -1,6 +1,7 @@
 """Passwords of test servers, in Parameter Store or in Secrets Manager: what only the server itself shall read.
 
-No password is in a text of ours: what AWS says of these calls is not shown (`aws_errors.py`).
+No password is in a text of ours: what AWS says of these calls is not shown (`aws_errors.py`). What boto3 cannot read as
+JSON it takes for an empty answer, and so each answer has to have what it always has.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Parameters:
 
     def keep(self, name: str, password: str) -> None:
         wanted = {"Name": _path(name), "Value": password, "Type": "SecureString", "Overwrite": True}
-        self._account.write("ssm:PutParameter", lambda: self._ssm.put_parameter(**wanted))
+        self._account.write("ssm:PutParameter", lambda: self._ssm.put_parameter(**wanted)["Version"])
 
     def forget(self, name: str) -> None:
         with suppress(Missing):
@@ -69,11 +70,11 @@ class Secrets:
     def keep(self, name: str, password: str) -> None:
         """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html."""
 
-        def make() -> None:
-            self._secretsmanager.create_secret(Name=name, SecretString=password)
+        def make() -> str:
+            return str(self._secretsmanager.create_secret(Name=name, SecretString=password)["ARN"])
 
-        def change() -> None:
-            self._secretsmanager.put_secret_value(SecretId=name, SecretString=password)
+        def change() -> str:
+            return str(self._secretsmanager.put_secret_value(SecretId=name, SecretString=password)["ARN"])
 
         try:
             self._account.write("secretsmanager:CreateSecret", make)
@@ -81,8 +82,8 @@ class Secrets:
             self._account.write("secretsmanager:PutSecretValue", change)
 
     def forget(self, name: str) -> None:
-        def end() -> None:
-            self._secretsmanager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        def end() -> str:
+            return str(self._secretsmanager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)["ARN"])
 
         with suppress(Missing):
             self._account.write("secretsmanager:DeleteSecret", end)
