@@ -49,7 +49,7 @@ class Web:
 
     def _answers(self, host: str) -> int:
         for address in self.cloud.records.get((f"{host}.", "A"), ()):
-            for name, life in self.cloud.aws.lives.items():
+            for name, life in self.cloud.aws.machines.lives.items():
                 if life.address == address and self.cloud.instances[name] == "running":
                     age = self.cloud.aws.now() - life.born - self.cloud.aws.delays.pending
                     return self.status if age >= self.boots else BOOTING

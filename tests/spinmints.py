@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sandbox import aws, jenkins, payloads, web
@@ -106,6 +107,7 @@ class Scene(Trial):
 
     def pass_time(self, seconds: float) -> None:
         self.offset += seconds
+        self.github.state.offset = timedelta(seconds=self.offset)
 
     # What the world then holds
 
