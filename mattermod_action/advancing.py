@@ -309,10 +309,14 @@ class Steps:
         self._lease.check()
         self._servers.terminate(row.instance_id)
         server = self._servers.server(row.instance_id)
-        if server and server.state in ALIVE:
+        if server.state in ALIVE if server else self._may_be_unseen():
             return END_PAUSE
         self._store.unlist_instance(row.instance_id)
         return self._ended()
+
+    def _may_be_unseen(self) -> bool:
+        """Of one that had an address EC2 has told already."""
+        return not self.row.address and not self._is_late(self.row.since, seconds=UNSEEN_SECONDS)
 
     def _find_it(self) -> float | None:
         """Of a run that died nobody knows whether it has launched it, and EC2 may not show it yet."""
@@ -322,7 +326,7 @@ class Steps:
         for each in self._servers.servers(SERVER_TAG, row.order.tag):
             if (KEY_TAG, row.key) in each.tags:
                 return self.move(DESTROYING, instance_id=each.instance_id)
-        return self._ended() if self._is_late(row.since, seconds=UNSEEN_SECONDS) else END_PAUSE
+        return END_PAUSE if self._may_be_unseen() else self._ended()
 
     def _is_named_still(self) -> bool:
         """Take its name away as it is listed, and say whether name servers may still know it."""
