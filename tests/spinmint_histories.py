@@ -54,6 +54,7 @@ TROUBLES = (
     (AwsFault("lag", "ec2", "RunInstances", fate="no-address"),),
     (AwsFault("lag", "route53", "ChangeResourceRecordSets", fate="never-insync"),),
 )
+LEAST, MOST = 10, 25  # steps
 CHANGING = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
 REQUESTS = 30  # that a run may make until it is killed
 GRACE = HOUR  # after the time of a server is over, in which it must have ended whatever is dead
@@ -335,12 +336,12 @@ def _number(event: Any) -> int:
     return int((event.get("pull_request") or event["issue"])["number"])
 
 
-def lived(scene: Scene, seed: int, least: int, most: int) -> None:
-    """Live through one. What does not hold is told with all that happened before."""
+def lived(scene: Scene, seed: int, most: int = MOST) -> None:
+    """Live through one, or its first steps. What does not hold is told with all that happened before."""
     dice = random.Random(seed)  # noqa: S311  # repeatable, not secret
     history = History(scene, dice)
     try:
-        history.go(dice.randint(least, most))
+        history.go(min(dice.randint(LEAST, MOST), most))
     except AssertionError as error:
         told = "\n".join(history.steps)
         raise AssertionError(f"history {seed}:\n{told}\n{error}") from error
