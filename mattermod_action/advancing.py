@@ -11,7 +11,6 @@ import math
 import re
 import secrets
 from calendar import timegm
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -66,6 +65,7 @@ GRACE_MINUTES = 30  # after its time is over, until a server ends itself: by the
 SKEW = timedelta(minutes=10)  # how far Jenkins' clock may be off GitHub's
 TTL = 30  # seconds, of a record
 ALIVE = ("pending", "running")
+OVER = ("shutting-down", "terminated")  # one that was stopped is not
 PASSWORD_BYTES = 18
 TAG_VALUE = 255  # characters
 UNSENT = "unsent"  # what a run remembers of a row: that nothing was sent yet to launch it
@@ -308,15 +308,14 @@ class Steps:
             return SYNC_PAUSE
         self._lease.check()
         self._servers.terminate(row.instance_id)
-        server = self._servers.server(row.instance_id)
-        if server.state in ALIVE if server else self._may_be_unseen():
+        if self._is_there(self._servers.server(row.instance_id)):
             return END_PAUSE
         self._store.unlist_instance(row.instance_id)
         return self._ended()
 
-    def _may_be_unseen(self) -> bool:
-        """Of one that had an address EC2 has told already."""
-        return not self.row.address and not self._is_late(self.row.since, seconds=UNSEEN_SECONDS)
+    def _is_there(self, server: Server | None) -> bool:
+        """What EC2 does not know may be so new that it is not shown yet, and then nothing has ended it either."""
+        return server.state not in OVER if server else not self._is_late(self.row.since, seconds=UNSEEN_SECONDS)
 
     def _find_it(self) -> float | None:
         """Of a run that died nobody knows whether it has launched it, and EC2 may not show it yet."""
@@ -324,20 +323,23 @@ class Steps:
         if not row.token or self._memory.get(UNSENT) == row.key:
             return self._ended()
         for each in self._servers.servers(SERVER_TAG, row.order.tag):
-            if (KEY_TAG, row.key) in each.tags:
+            if (KEY_TAG, row.key) in each.tags and each.state not in OVER:
                 return self.move(DESTROYING, instance_id=each.instance_id)
-        return END_PAUSE if self._may_be_unseen() else self._ended()
+        return self._ended() if self._is_late(row.since, seconds=UNSEEN_SECONDS) else END_PAUSE
 
     def _is_named_still(self) -> bool:
         """Take its name away as it is listed, and say whether name servers may still know it."""
         row, changes = self.row, self._memory.setdefault(f"no names {self.row.instance_id}", [])
+        overtaken = False
         for record in self._servers.records(row.order.zone, row.order.dns_suffix):
             if record.name == f"{row.host}.":
                 self._lease.check()
-                with suppress(Overtaken):  # by hand: the next look sees what it is now
+                try:
                     changes.append(self._servers.delete_record(row.order.zone, record))
+                except Overtaken:  # by hand: the next look sees what it is now
+                    overtaken = True
         changes[:] = [each for each in changes if each and not self._servers.is_in_sync(each)]
-        return bool(changes)
+        return overtaken or bool(changes)
 
     def _ended(self) -> float | None:
         row, order = self.row, self.row.order

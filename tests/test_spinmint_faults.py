@@ -1,0 +1,451 @@
+"""Dying, racing and every bad answer in the life of a test server: one server or none, one row, one name, one comment."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox import aws, payloads
+from sandbox.aws import AwsFault, Delays
+from sandbox.faults import Fault
+from sandbox.jenkins import Script
+from tests.cut import PHASES, Cut
+from tests.spinmint_trials import (
+    COURSES,
+    LEASES,
+    PLENTY,
+    Asked,
+    Chance,
+    at_request,
+    closed,
+    labeled,
+    launches,
+    up,
+    variable,
+    wired,
+)
+from tests.spinmints import HOUR, LABEL, Scene, scene
+from tests.test_aws_servers import by_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox import Sandbox
+    from tests.harness import Bot
+
+pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+SOAK: Any = pytest.mark.soak
+NO_WAIT = {"INPUT_WAIT-MINUTES": "0"}
+LAUNCH, END = ("ec2", "RunInstances"), ("ec2", "TerminateInstances")
+NAME = ("route53", "ChangeResourceRecordSets")
+
+
+@pytest.fixture
+def servers(bot: Bot, github: Sandbox, request: pytest.FixtureRequest) -> Iterator[Scene]:
+    with scene(bot, github, request.getfixturevalue("database")) as made:
+        made.configure(limits=PLENTY)
+        yield made
+
+
+# The least number of requests that the course of a server has on each wire.
+LEAST = {
+    ("labeled", "http"): 8, ("labeled", "aws"): 7, ("labeled", "jenkins"): 1, ("labeled", "sql"): 40,
+    ("relaunched", "http"): 10, ("relaunched", "aws"): 10, ("relaunched", "jenkins"): 1, ("relaunched", "sql"): 50,
+    ("unlabeled", "http"): 3, ("unlabeled", "aws"): 5, ("unlabeled", "sql"): 22,
+    ("closed", "http"): 3, ("closed", "aws"): 5, ("closed", "sql"): 22,
+}  # fmt: skip
+CUTS = [
+    pytest.param(course, wire, phase, seed, marks=SOAK)
+    for course, wire in LEAST
+    for phase in PHASES
+    for seed in range(5)
+]
+
+
+@pytest.mark.parametrize(("course", "wire", "phase", "seed"), CUTS)
+def test_f01_kill_9_at_every_request(servers: Scene, course: str, wire: str, phase: str, seed: int) -> None:
+    """F01, I1 to I4, I10: at the k-th request on this wire, for all k; then it is gone on with."""
+    for at in itertools.count(1):
+        cut = Cut(at, phase)
+        with wired(servers, wire, cut) as (bot, variables):
+            asked = COURSES[course](servers)
+            run = asked.killed(cut, bot, variables)
+            if len(cut.names) < at:
+                break
+            assert run.code == -signal.SIGKILL or phase == "after", run.log  # after its last answer it may end first
+            done, way = [*cut.names[:at]], "nothing yet"
+            try:
+                asked.assert_at_most_once()
+                way = Chance(seed, at).go_on(asked)
+                asked.assert_settled()
+                asked.end()
+            except AssertionError as error:
+                raise AssertionError(f"{way} after {done}: {error}") from error
+    assert run.code == 0, run.log
+    assert at > LEAST[course, wire]
+
+
+def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> None:
+    servers.pass_time(seconds)
+    run = servers.sweep(**variables)
+    assert run.code == 0, run.log
+
+
+@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("reset"),
+        pytest.param(Fault("timeout", seconds=0.3), marks=SOAK),
+        pytest.param(Fault("cut"), marks=SOAK),
+        pytest.param(AwsFault("status", code="InternalError"), marks=SOAK),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_f14_mm81_a_launch_whose_answer_is_lost(servers: Scene, fault: Fault, times: int) -> None:
+    """The server is there, and nobody was told its id: the same token leads to it, whichever process asks."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(replace(fault, method=LAUNCH[0], path=LAUNCH[1], when="after", times=times))
+    run = servers.deliver(asked.event)
+    assert run.code == (0 if times else 3), run.log
+    asked.assert_at_most_once()
+    assert len(servers.alive()) == 1
+    servers.cloud.faults.clear()
+    if not times:
+        swept(servers)
+    asked.assert_settled()
+    assert len(launches(servers)) > 1
+    assert len({each["ClientToken"] for each in launches(servers)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)], ids=lambda each: str(each)
+)
+def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int) -> None:
+    """It has failed, and says so; asked for anew there is one."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(AwsFault("status", *LAUNCH, code=code))
+    run = servers.deliver(asked.event)
+    assert run.code == exit_code, run.log
+    assert code in run.log
+    assert servers.rows(asked.pull) == [("failed", "AWS did not launch it: the log of the run says why")]
+    asked.states = ("failed",)
+    asked.assert_settled()
+    servers.unlabeled(asked.pull)
+    again = Asked(servers, asked.pull, servers.labeled(asked.pull), ("failed", "ready"))
+    assert servers.deliver(again.event).code == 0
+    again.assert_settled()
+
+
+@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "UnauthorizedOperation"])
+def test_f14_a_launch_that_is_refused_after_it_was_not_answered(servers: Scene, code: str) -> None:
+    """Then nobody knows, and it is looked for: what the first request has launched is ended."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after"), AwsFault("status", *LAUNCH, code=code, occurrence=2))
+    servers.deliver(asked.event)
+    assert len(launches(servers)) == 2
+    swept(servers)
+    asked.states = ("failed",)
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("times", [1, 0])
+def test_f14_launches_are_limited(servers: Scene, times: int) -> None:
+    """For a moment that is waited out, for longer a sweep goes on: no run is red for that."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(AwsFault("status", *LAUNCH, code="RequestLimitExceeded", times=times))
+    assert servers.deliver(asked.event).code == 0
+    assert servers.states(asked.pull) == ["launching"]
+    swept(servers)
+    servers.cloud.faults.clear()
+    swept(servers)
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize(("times", "state"), [(1, "ready"), (0, "failed")])
+def test_f14_an_instance_dies_while_it_is_pending(servers: Scene, times: int, state: str) -> None:
+    """It is launched once more, and not for ever."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(AwsFault("lag", *LAUNCH, fate="dies", times=times))
+    assert servers.deliver(asked.event).code == 0
+    asked.states = (state,)
+    asked.assert_settled()
+    assert len({each["ClientToken"] for each in launches(servers)}) == 2
+    if state == "failed":
+        assert "it ended by itself while it was being set up" in asked.told()[0]
+
+
+def test_f14_no_public_address(servers: Scene) -> None:
+    """mm86: it is ended, and the sentence says where to look."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(AwsFault("lag", *LAUNCH, fate="no-address"))
+    assert servers.deliver(asked.event).code == 0
+    asked.states = ("failed",)
+    asked.assert_settled()
+    assert "it got no public address: does its subnet give any?" in asked.told()[0]
+
+
+def test_f14_a_new_instance_that_ec2_does_not_show_yet(servers: Scene) -> None:
+    """For ten seconds it is no reason to launch another one."""
+    servers.cloud.aws.delays = Delays(visible=10, pending=0, shutting_down=0, insync=0)
+    asked = labeled(servers)
+    run = servers.deliver(asked.event)
+    assert run.code == 3, run.log
+    assert "EC2 does not show the new server yet" in run.log
+    assert servers.states(asked.pull) == ["booting"]
+    swept(servers)
+    asked.assert_settled()
+    assert len(launches(servers)) == 1
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_f14_mm89_an_instance_is_ended_before_ec2_shows_it(servers: Scene, *, noted: bool) -> None:
+    """I3: that EC2 does not know it yet is not that it is gone, whether its id was noted or not."""
+    servers.cloud.aws.delays = Delays(visible=10, pending=0, shutting_down=5, insync=0)
+    asked = labeled(servers)
+    if not noted:
+        servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after", times=0))
+    servers.deliver(asked.event, **NO_WAIT)
+    servers.cloud.faults.clear()
+    assert len(servers.alive()) == 1
+    off = Asked(servers, asked.pull, servers.unlabeled(asked.pull), ("destroyed",))
+    servers.deliver(off.event, **NO_WAIT)
+    assert servers.states(off.pull) == ["destroying"]
+    for _ in range(3):
+        swept(servers, 20, **NO_WAIT)
+    assert servers.alive() == []
+    swept(servers)
+    off.assert_settled()
+
+
+@pytest.mark.parametrize("times", [1, 0])
+def test_f14_mm92_an_end_that_aws_does_not_carry_out(servers: Scene, times: int) -> None:
+    """MM-89, MM-92, I3: `destroyed` is said when the instance has ended, and once."""
+    asked = closed(servers)
+    servers.cloud.faults.add(AwsFault("status", *END, code="ServiceUnavailable", times=times))
+    assert servers.deliver(asked.event).code == 3
+    for _ in range(1 if times else 3):
+        assert len(servers.alive()) == 1
+        assert servers.rows(asked.pull) == [("destroying", "closed")]
+        assert f"| test server | is being destroyed |" in asked.told()[0]
+        servers.pass_time(LEASES)
+        assert servers.sweep().code == (0 if times else 3)
+    servers.cloud.faults.clear()
+    swept(servers)
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("code", ["Throttling", "PriorRequestNotComplete"])
+@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize("course", [labeled, closed])
+def test_f15_route_53_limits_us(servers: Scene, course: Any, code: str, times: int) -> None:
+    """For a moment that is waited out, for longer a sweep goes on. Whatever has its name is there until it is gone."""
+    asked = course(servers)
+    servers.cloud.faults.add(AwsFault("status", *NAME, code=code, times=times))
+    assert servers.deliver(asked.event).code == 0
+    if times == 0:
+        assert servers.states(asked.pull) == ["dns" if course is labeled else "destroying"]
+        assert len(servers.alive()) == 1
+        swept(servers)
+        servers.cloud.faults.clear()
+        swept(servers)
+    asked.states = ("ready",) if course is labeled else ("destroyed",)
+    asked.assert_settled()
+
+
+def test_f15_a_name_that_is_never_in_sync(servers: Scene) -> None:
+    """After `boot_minutes` it is launched once more, and what had that name is ended."""
+    asked = labeled(servers)
+    servers.cloud.faults.add(AwsFault("lag", *NAME, fate="never-insync"))
+    servers.deliver(asked.event)
+    assert servers.states(asked.pull) == ["ready"]
+    asked.assert_settled()
+    assert len({each["ClientToken"] for each in launches(servers)}) == 2
+
+
+def test_f15_an_end_does_not_wait_for_ever_for_a_name(servers: Scene) -> None:
+    asked = closed(servers)
+    servers.cloud.faults.add(AwsFault("lag", *NAME, fate="never-insync"))
+    assert servers.deliver(asked.event).code == 0
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("change", ["changed", "deleted"])
+def test_f15_a_name_that_somebody_changed_is_mended(servers: Scene, change: str) -> None:
+    """I4, by a sweep, which says so; one that finds nothing amiss writes nothing."""
+    asked = up(servers)
+    name, value = next((name, values[0]) for (name, _), values in servers.cloud.records.items())
+    if change == "changed":
+        by_hand(servers.cloud, "UPSERT", name, "192.0.2.9", "192.0.2.10", TTL=300)
+    else:
+        by_hand(servers.cloud, "DELETE", name, value, TTL=30)
+    servers.pass_time(LEASES)
+    run = servers.sweep()
+    assert run.code == 0, run.log
+    assert "mended" in run.summary
+    assert servers.cloud.records == {(name, "A"): (value,)}
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("change", ["changed", "deleted"])
+def test_f15_mm88_a_name_that_somebody_changed_is_deleted_as_it_is(servers: Scene, change: str) -> None:
+    """I4: before its end, and between looking and deleting."""
+    for moment in ("before", "between"):
+        asked = closed(servers)
+        [(name, value)] = [(name, values[0]) for (name, _), values in servers.cloud.records.items()]
+
+        def act(name: str = name, value: str = value) -> None:
+            if change == "changed":
+                by_hand(servers.cloud, "UPSERT", name, "192.0.2.9", "192.0.2.10", TTL=300)
+            else:
+                by_hand(servers.cloud, "DELETE", name, value, TTL=30)
+
+        if moment == "before":
+            act()
+            run = servers.deliver(asked.event)
+        else:
+            run = at_request(asked, "aws", "POST /2013-04-01/hostedzone", act)
+        assert run.code == 0, run.log
+        assert servers.names() == []
+        asked.assert_settled()
+
+
+RESULTS = {
+    "SUCCESS": ("ready", ""),
+    "UNSTABLE": ("failed", "the build is unstable: some of its tests have failed"),
+    "FAILURE": ("failed", "the build has failed"),
+    "NOT_BUILT": ("failed", "the build was aborted, or nothing was built"),
+    "ABORTED": ("failed", "the build was aborted, or nothing was built"),
+}
+
+
+def waiting(servers: Scene, *scripts: Script, **more: Any) -> Asked:
+    """Its build goes on for ten minutes, and nobody waits for it."""
+    pull = servers.pull(**more)
+    servers.built(pull, *(scripts or (Script(runs=600),)), state="pending")
+    asked = Asked(servers, pull, servers.labeled(pull))
+    run = servers.deliver(asked.event, **NO_WAIT)
+    assert run.code == 0, run.log
+    assert servers.states(pull) == ["waiting_build"]
+    return asked
+
+
+@pytest.mark.parametrize("result", RESULTS)
+def test_f16_mm96_what_each_result_of_a_build_comes_to(servers: Scene, result: Any) -> None:
+    asked = waiting(servers, Script(result, runs=600))
+    swept(servers, 300, **NO_WAIT)
+    assert servers.states(asked.pull) == ["waiting_build"]
+    swept(servers, 400)
+    state, sentence = RESULTS[result]
+    asked.states = (state,)
+    asked.assert_settled()
+    assert sentence in asked.told()[0]
+    assert len(launches(servers)) == (state == "ready")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", status=502),
+        pytest.param(Fault("html"), marks=SOAK),
+        pytest.param(Fault("reset"), marks=SOAK),
+        pytest.param(Fault("timeout", seconds=0.3), marks=SOAK),
+        pytest.param(Fault("truncated"), marks=SOAK),
+        pytest.param(Fault("empty"), marks=SOAK),
+    ],
+    ids=lambda fault: fault.kind,
+)
+@pytest.mark.parametrize("times", [1, 0])
+def test_f16_mm96_jenkins_answers_badly(servers: Scene, fault: Fault, times: int) -> None:
+    """Once is nothing; for longer the run is red, and a sweep goes on, until the build is late."""
+    asked = labeled(servers)
+    servers.builds.faults.add(replace(fault, times=times))
+    run = servers.deliver(asked.event)
+    assert run.code == (0 if times else 3), run.log
+    assert "does not know the build" not in run.log
+    if times == 0:
+        assert servers.states(asked.pull) == ["waiting_build"]
+        servers.pass_time(LEASES)
+        assert servers.sweep().code == 3
+        servers.builds.faults.clear()
+        swept(servers)
+    asked.assert_settled()
+
+
+def test_f16_mm96_a_build_that_never_comes_is_late(servers: Scene) -> None:
+    """The deadline holds, whether Jenkins answers or not."""
+    asked = waiting(servers, Script(runs=9 * HOUR))
+    servers.builds.faults.add(Fault("status", status=502, times=0))
+    servers.pass_time(1.9 * HOUR)
+    assert servers.sweep(**NO_WAIT).code == 3
+    assert servers.states(asked.pull) == ["waiting_build"]
+    swept(servers, 0.2 * HOUR)
+    asked.states = ("failed",)
+    asked.assert_settled()
+    assert "there was no build of its commit within 2 h" in asked.told()[0]
+
+
+def test_f16_a_build_in_the_queue(servers: Scene) -> None:
+    """A link may lead to the job, whose newest build waits."""
+    pull = servers.pull()
+    link = servers.built(pull, Script(queued=300, runs=300), state="pending")
+    servers.mark(pull, "pending", link.removesuffix("1/"))
+    asked = Asked(servers, pull, servers.labeled(pull))
+    servers.deliver(asked.event, **NO_WAIT)
+    swept(servers, 400, **NO_WAIT)
+    assert servers.states(pull) == ["waiting_build"]
+    swept(servers, 400)
+    asked.assert_settled()
+
+
+def test_f16_jenkins_is_started_anew(servers: Scene) -> None:
+    asked = waiting(servers)
+    servers.builds.restart()
+    swept(servers)
+    asked.states = ("failed",)
+    asked.assert_settled()
+    assert RESULTS["ABORTED"][1] in asked.told()[0]
+
+
+@pytest.mark.parametrize("how", ["vanished", "no job", "number reset", "another build of that number"])
+def test_f16_a_build_that_is_gone(servers: Scene, how: str) -> None:
+    asked = waiting(servers, Script(runs=600, vanishes=how == "vanished"))
+    [(name, job)] = servers.builds.jobs.items()
+    servers.pass_time(1200)
+    if how == "no job":
+        servers.builds.add_job("another")
+        del servers.builds.jobs[name]
+    elif how != "vanished":
+        job.builds.clear()
+        job.next_number = 1
+    if how == "another build of that number":
+        servers.builds.jobs[name] = job
+        servers.built(asked.pull, Script(runs=0), state="pending")
+        where = servers.github.state.repository(servers.github.repository)
+        assert where
+        where.statuses[asked.pull.head_sha].pop()  # nobody says anything of it
+    swept(servers)
+    asked.states = ("failed",)
+    asked.assert_settled()
+    assert "Jenkins does not know the build any more" in asked.told()[0]
+
+
+def test_f16_mm85_the_commit_is_that_of_the_label(servers: Scene) -> None:
+    """A push, and its build that is ready first, change nothing: neither what is launched, nor what is waited for."""
+    asked = waiting(servers)
+    sha = asked.pull.head_sha
+    state, where = servers.github.state, servers.github.repository
+    assert servers.deliver(payloads.synchronize(state, where, asked.pull.number, "reviewer"), **NO_WAIT).code == 0
+    servers.builds.jobs[f"octo-org/hello/{asked.pull.number}"].scripts.append(Script(runs=0))
+    servers.built(asked.pull)
+    swept(servers, **NO_WAIT)
+    assert servers.states(asked.pull) == ["waiting_build"]
+    swept(servers)
+    asked.assert_settled()
+    assert (variable(servers, "SPINMINT_SHA"), variable(servers, "SPINMINT_BUILD_NUMBER")) == (sha, "1")
+    assert asked.pull.head_sha != sha
+    assert sha in asked.told()[0]
