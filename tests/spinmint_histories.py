@@ -59,7 +59,7 @@ CHANGING = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceR
 REQUESTS = 30  # that a run may make until it is killed
 GRACE = HOUR  # after the time of a server is over, in which it must have ended whatever is dead
 SWEEPS = 14  # after which everything has come to rest
-SETTLED = {"ready", "waiting_build", "destroyed", "failed", "refused"}
+SETTLED = ("ready", "waiting_build", "destroyed", "failed", "refused")
 
 
 @dataclass
@@ -283,24 +283,27 @@ class History:
         for pull in self.pulls:
             payloads.closed(self.scene.github.state, self.scene.github.repository, pull.number, "maintainer")
         self._say("all are closed, unheard")
-        if self.scene.query("SELECT number FROM mm_servers WHERE live = 1"):
-            self._settle()
+        live = "SELECT number FROM mm_servers WHERE live = 1 OR comment_id IS NULL"
+        self._sweep_until(lambda _: not self.scene.query(live))
         assert (self.scene.alive(), self.scene.names(), self.scene.listed()) == ([], [], [])
 
     def _settle(self) -> None:
-        """Sweep until a sweep changes nothing more, and then one changes nothing at once (I10)."""
+        """Sweep until everything has come to rest, and one sweep more has changed nothing (I10)."""
+        settled = f"SELECT state FROM mm_servers WHERE state NOT IN ({', '.join(map(repr, SETTLED))})"
+        self._sweep_until(lambda changed: changed == 0 and not self.scene.query(settled))
+
+    def _sweep_until(self, is_enough: Callable[[int], bool]) -> None:
+        """`is_enough` hears how much the sweep before has changed."""
+        changed = 1
         for _ in range(SWEEPS):
+            if is_enough(changed):
+                return
             self._pass(600)
-            before = self._written()
+            before = changes(self.scene)
             self._sweep()
             self._check()
-            if self._written() == before and {state for state, _ in self.scene.rows()} <= SETTLED:
-                return
+            changed = changes(self.scene) - before
         raise AssertionError(f"{SWEEPS} sweeps did not bring it to rest")
-
-    def _written(self) -> tuple[int, int]:
-        writes = sum(1 for each in self.scene.calls() if each in CHANGING)
-        return len(self.scene.github.writes), writes
 
     @property
     def _lives(self) -> dict[str, Life]:
@@ -326,6 +329,11 @@ class History:
 
     def _say(self, text: str) -> None:
         self.steps.append(text)
+
+
+def changes(scene: Scene) -> int:
+    """How often something was changed in GitHub and in AWS."""
+    return len(scene.github.writes) + sum(1 for each in scene.calls() if each in CHANGING)
 
 
 def _carries(pull: Pull) -> bool:
