@@ -35,7 +35,6 @@ from mattermod_action.servers import (
     REFUSED,
     RELAUNCH,
     REQUESTED,
-    RUNNING,
     UNLABELED,
     WAITING_BUILD,
     Addresses,
@@ -105,7 +104,7 @@ class Steps:
         return NOTHING_TO_WAIT_FOR
 
     def _step(self) -> float | None:
-        if self.row.state in RUNNING and self.row.is_over(self._now):
+        if self.row.state != DESTROYING and self.row.is_over(self._now):
             return self.end(EXPIRED)
         return self._STEPS[self.row.state](self)
 
@@ -345,6 +344,8 @@ class Steps:
         row, order = self.row, self.row.order
         if order.password:
             self._servers.forget_password(order.password_in, order.password)
+        if row.reason == RELAUNCH and row.is_over(self._now):
+            return self.move(DESTROYED, reason=EXPIRED)
         if row.reason == RELAUNCH:
             return self._prepare(order.build_number, row.build_url)
         if row.reason in ENDINGS:

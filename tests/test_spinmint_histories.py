@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mattermod_action.advancing import GRACE_MINUTES
+from sandbox.aws import AwsFault
 from tests.spinmint_histories import changes, lived
 from tests.spinmints import DAY, HOUR, Scene, scene
 
@@ -117,3 +118,20 @@ def test_histories(servers: Scene, block: int) -> None:
     for seed in seeds:
         lived(servers, int(seed))
     print(f"{len(seeds)} histories took {time.monotonic() - start:.0f} s")  # noqa: T201  # what -s shows
+
+
+@pytest.mark.parametrize("late", [60.0, 40 * 60.0, 3 * DAY])
+def test_a_server_is_not_launched_once_more_when_its_time_is_over(servers: Scene, late: float) -> None:
+    """It did not come up, and whoever was to launch it once more was dead for that long."""
+    servers.configure(hours=1)
+    servers.cloud.faults.add(
+        AwsFault("lag", "ec2", "RunInstances", fate="dies"),
+        AwsFault("status", "ec2", "TerminateInstances", times=0, code="RequestLimitExceeded"),
+    )
+    pull = servers.pull()
+    servers.built(pull)
+    servers.deliver(servers.labeled(pull))
+    assert servers.rows(pull) == [("destroying", "relaunch")]
+    servers.cloud.faults.clear()
+    swept_at(servers, ends(servers, pull) + late)
+    assert (servers.rows(pull), servers.calls().count("RunInstances")) == ([("destroyed", "expired")], 1)
