@@ -55,6 +55,7 @@ TROUBLES = (
     (AwsFault("lag", "route53", "ChangeResourceRecordSets", fate="never-insync"),),
 )
 LEAST, MOST = 10, 25  # steps
+ENDING = "TerminateInstances"
 CHANGING = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
 REQUESTS = 30  # that a run may make until it is killed
 GRACE = HOUR  # after the time of a server is over, in which it must have ended whatever is dead
@@ -220,6 +221,8 @@ class History:
         kind = "pull_request_target" if name == "pull_request" else name
         if "kills" in MODES[self.mode] and self.dice.random() < 0.7:
             code = self._killed(kind, event or {}, given)
+        elif self.dice.random() < 0.1:
+            code = self._overtaken(kind, event or {}, given)
         else:
             run = self.scene.bot.run(kind, event or {}, **given)
             assert_clean(run)
@@ -242,10 +245,33 @@ class History:
         assert_clean(run)
         return f"{run.code}, killed {cut.phase} its request {cut.at} by {wire}"
 
+    def _overtaken(self, kind: str, event: Any, given: dict[str, str]) -> str:
+        """A pull request is closed meanwhile, unheard: nothing is launched for it that was not when it was read."""
+        pull, launched = self.dice.choice(self.pulls), list[int]()
+
+        def close() -> bytes:
+            payloads.closed(self.scene.github.state, self.scene.github.repository, pull.number, "maintainer")
+            launched.append(len(self._born(pull)))
+            return b""
+
+        cut = Cut(self.dice.randint(1, 12), act=close)
+        with self.scene.wired("http", cut) as bot:
+            run = bot.run(kind, event, **given)
+        assert_clean(run)
+        code = f"{run.code}, #{pull.number} closed at its request {cut.at}"
+        if any(name.endswith(f"/pulls/{pull.number}") for name in cut.names[cut.at - 1 :]):
+            assert launched == [len(self._born(pull))], f"{code}: launched after that"
+        return code
+
     # What holds
 
     def _check(self) -> None:
-        """I2 and I3, and that no server outlives its time, whoever is dead: what is ended has ended when it says."""
+        """I2 and I3, and that no server outlives its time, whoever is dead: what is ended has ended when it says.
+
+        What we end has no name any more by then, or the name could lead to somebody else's server.
+        """
+        ended = {call.parameters["InstanceId.1"] for call in self.scene.cloud.calls if call.operation == ENDING}
+        assert not ended & {name.partition(".")[0] for name in self.scene.names()}, "ended before its name was deleted"
         rows = self._rows()
         alive = set(self.scene.alive())
         owners = Counter(rows[self._key(name)][0] for name in alive)
@@ -311,6 +337,11 @@ class History:
 
     def _key(self, instance: str) -> str:
         return str(self.scene.cloud.aws.ec2.tags[instance][KEY_TAG])
+
+    def _born(self, pull: Pull) -> list[str]:
+        """The servers that were ever launched for it."""
+        rows = self._rows()
+        return [name for name in self._lives if rows[self._key(name)][0] == pull.number]
 
     def _rows(self) -> dict[str, tuple[int, bool, float]]:
         """Number, whether it is live and when its time is over, by key."""
