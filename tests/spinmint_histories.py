@@ -345,7 +345,8 @@ class History:
 
     def _rows(self) -> dict[str, tuple[int, bool, float]]:
         """Number, whether it is live and when its time is over, by key."""
-        found = self.scene.query("SELECT k, number, live, TIMESTAMPDIFF(SECOND, '1970-01-01', expires_at) FROM mm_servers")
+        ends = "TIMESTAMPDIFF(SECOND, '1970-01-01', expires_at)"
+        found = self.scene.query(f"SELECT k, number, live, {ends} FROM mm_servers")
         return {key: (number, bool(live), float(expires or 0)) for key, number, live, expires in found}
 
     def _shown(self) -> str:
