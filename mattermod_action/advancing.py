@@ -120,7 +120,7 @@ class Steps:
         """Return None: there is nothing to wait for. Raises Down when somebody else has taken over."""
         if state not in (self.row.state, *NEXT[self.row.state]):
             raise ValueError(f"{state} does not follow {self.row.state}")
-        if not self._store.move_server(self.row, state, self._lease.fence, changes):
+        if not self._store.move_server(self.row, state, self._lease, changes):
             raise Down("another run took over, because this one was paused for too long")
         self._read_at = self._world.clock.now()
         self.row = self._store.server(self.row.key) or replace(self.row, state=state, live=False)

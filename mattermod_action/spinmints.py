@@ -236,8 +236,8 @@ class ServerRows(Protocol):
     def due_servers(self, repository: Repository, limit: int) -> list[Row]:
         """Read the rows of a repository that are live, or not told as they ended. Where its id is 0 its name counts."""
 
-    def move_server(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
-        """Change a row, which is untold then; False when it is not as it was read, or of a greater fence."""
+    def move_server(self, row: Row, state: str, lease: Lease, changes: Mapping[str, Any]) -> bool:
+        """Change a row, which is untold then; False when it is not as it was read, or the lease is another's."""
 
     def tell_server(self, row: Row, comment: int) -> bool:
         """Note that this comment tells a row as it is."""

@@ -1,4 +1,4 @@
-"""Trials of test servers that something happens to: a pull request of its own for each, and what must be so in the end."""
+"""Trials of test servers that something happens to: a pull request for each, and what must be so in the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import random
 import re
 import signal
+import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from sandbox.records import Pull
     from tests.harness import Bot, Run
 
-PLENTY = {name: 1_000 for name in ("repository", "organisation", "user", "launches")}
+PLENTY = dict.fromkeys(("repository", "organisation", "user", "launches"), 1000)
 LEASES = 320.0  # seconds after which every lease is over: the longest is the reaper's
 MOST = 1_500.0  # seconds for which nothing is late
 WAYS = ("delivered again", "run again", "swept")
 BETWEEN = ("", "push", "edited", "swept")
 WRITES = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
 ROWS = "| test server |"
+SECONDS = 60.0  # real ones, after which a trial is stuck
 
 
 def aws_request(source: BinaryIO) -> tuple[bytes, str]:
@@ -41,7 +43,7 @@ def aws_request(source: BinaryIO) -> tuple[bytes, str]:
 
 @contextmanager
 def wired(servers: Scene, wire: str, cut: Cut) -> Iterator[tuple[Bot, dict[str, str]]]:
-    """The bot and variables of its runs, with one of its wires led through a proxy; links of Jenkins lead there, too."""
+    """The bot and its variables, with one of its wires led through a proxy; links of Jenkins lead there, too."""
     if wire in ("http", "sql"):
         with servers.wired(wire, cut) as bot:
             yield bot, {}
@@ -99,7 +101,7 @@ class Asked:
         """I1, I2, while it is on its way."""
         servers = self.servers
         assert len(servers.alive()) <= 1
-        sql = f"SELECT k FROM mm_servers WHERE number = {self.pull.number:d} AND live = 1"  # noqa: S608  # a number
+        sql = f"SELECT k FROM mm_servers WHERE number = {self.pull.number:d} AND live = 1"  # a number
         assert len(servers.query(sql)) <= 1
         assert len(self.told()) <= len(servers.states(self.pull))
 
@@ -124,10 +126,10 @@ class Asked:
         self.assert_done()
         before = self._written()
         servers.pass_time(LEASES)
-        again = [
-            servers.deliver(self.event, **({} if way == "delivered again" else {"GITHUB_RUN_ATTEMPT": "2"})),
-            servers.sweep(),
-        ]
+        again = [servers.sweep()]
+        if way != "swept":
+            more = {} if way == "delivered again" else {"GITHUB_RUN_ATTEMPT": "2"}
+            again.append(servers.deliver(self.event, **more))
         assert {run.code for run in again} == {0}, [run.log for run in again]
         assert self._written() == before
         self.assert_done()
@@ -221,16 +223,17 @@ def happen(asked: Asked, what: str) -> None:
     assert run.code == 0, run.log
 
 
-def at_request(asked: Asked, wire: str, path: str, act: Callable[[], object], **variables: str) -> Run:
-    """Deliver it, and do something right before the first request of this name reaches the other side."""
+def at_request(asked: Asked, wire: str, path: str, act: Callable[[], object], *, swept: bool = False) -> Run:
+    """Deliver it, or sweep, and do something right before the first request of this name reaches the other side."""
     done: list[object] = []
 
     def once() -> bytes:
         done.append(act())
         return b""
 
-    with wired(asked.servers, wire, AtPath(act=once, path=path)) as (bot, more):
-        run = asked.servers.deliver(asked.event, bot, **more, **variables)
+    servers = asked.servers
+    with wired(servers, wire, AtPath(act=once, path=path)) as (bot, more):
+        run = servers.sweep(bot, **more) if swept else servers.deliver(asked.event, bot, **more)
     assert done
     return run
 
@@ -246,3 +249,43 @@ def variable(servers: Scene, name: str) -> str:
     found = re.search(rf"^{name}=\$\(printf %s '(.*?)'", data, re.MULTILINE)
     assert found
     return base64.b64decode(found[1]).decode()
+
+
+@dataclass
+class Held(AtPath):
+    """Holds back the first request of a name, as a runner does that is paused, until it is let go."""
+
+    def __post_init__(self) -> None:
+        self.there, self.go = threading.Event(), threading.Event()
+        self.act = self._wait
+
+    def _wait(self) -> bytes:
+        self.there.set()
+        assert self.go.wait(SECONDS)
+        return b""
+
+
+def unlabel(asked: Asked) -> Any:
+    return asked.servers.unlabeled(asked.pull)
+
+
+def close(asked: Asked) -> Any:
+    return payloads.closed(asked.servers.github.state, asked.servers.github.repository, asked.pull.number)
+
+
+def push(asked: Asked) -> Any:
+    return payloads.synchronize(asked.servers.github.state, asked.servers.github.repository, asked.pull.number)
+
+
+def revoke(asked: Asked) -> None:
+    """Whoever asked for it may only read now; no event tells of that."""
+    place = asked.servers.github.state.repository(asked.servers.github.repository)
+    assert place
+    place.permissions["maintainer"] = "read"
+
+
+def vanish(asked: Asked) -> None:
+    """The account of whoever asked for it is deleted."""
+    place = asked.servers.github.state.repository(asked.servers.github.repository)
+    assert place
+    del place.permissions["maintainer"], asked.servers.github.state.people["maintainer"]

@@ -100,8 +100,8 @@ class Scene(Trial):
         assert_clean(run)
         return run
 
-    def sweep(self, **variables: str) -> Run:
-        run = self.bot.run("schedule", {}, **{**self.environment, **variables})
+    def sweep(self, bot: Bot | None = None, /, **variables: str) -> Run:
+        run = (bot or self.bot).run("schedule", {}, **{**self.environment, **variables})
         assert_clean(run)
         return run
 

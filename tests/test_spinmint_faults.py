@@ -1,15 +1,16 @@
-"""Dying, racing and every bad answer in the life of a test server: one server or none, one row, one name, one comment."""
+"""Dying, racing and bad answers in the life of a test server: one server or none, one row, one name, one comment."""
 
 from __future__ import annotations
 
 import itertools
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox import aws, payloads
+from sandbox import payloads
 from sandbox.aws import AwsFault, Delays
 from sandbox.faults import Fault
 from sandbox.jenkins import Script
@@ -17,25 +18,33 @@ from tests.cut import PHASES, Cut
 from tests.spinmint_trials import (
     COURSES,
     LEASES,
+    MOST,
     PLENTY,
+    ROWS,
     Asked,
     Chance,
+    Held,
     at_request,
+    close,
     closed,
     labeled,
     launches,
+    push,
+    revoke,
+    unlabel,
     up,
+    vanish,
     variable,
     wired,
 )
-from tests.spinmints import HOUR, LABEL, Scene, scene
+from tests.spinmints import HOUR, LABEL, SETUP, Scene, config, scene
 from tests.test_aws_servers import by_hand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sandbox import Sandbox
-    from tests.harness import Bot
+    from tests.harness import Bot, Run
 
 pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 SOAK: Any = pytest.mark.soak
@@ -48,6 +57,7 @@ NAME = ("route53", "ChangeResourceRecordSets")
 def servers(bot: Bot, github: Sandbox, request: pytest.FixtureRequest) -> Iterator[Scene]:
     with scene(bot, github, request.getfixturevalue("database")) as made:
         made.configure(limits=PLENTY)
+        github.state.tokens["github-token"].limit = 1_000_000
         yield made
 
 
@@ -77,16 +87,16 @@ def test_f01_kill_9_at_every_request(servers: Scene, course: str, wire: str, pha
             if len(cut.names) < at:
                 break
             assert run.code == -signal.SIGKILL or phase == "after", run.log  # after its last answer it may end first
-            done, way = [*cut.names[:at]], "nothing yet"
+            point, way = f"{at}: {cut.names[at - 1]}", "nothing yet"
             try:
                 asked.assert_at_most_once()
                 way = Chance(seed, at).go_on(asked)
                 asked.assert_settled()
                 asked.end()
             except AssertionError as error:
-                raise AssertionError(f"{way} after {done}: {error}") from error
+                raise AssertionError(f"{way}, killed {phase} {point}: {error}") from error
     assert run.code == 0, run.log
-    assert at > LEAST[course, wire]
+    assert at > LEAST[course, wire], cut.names
 
 
 def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> None:
@@ -122,9 +132,7 @@ def test_f14_mm81_a_launch_whose_answer_is_lost(servers: Scene, fault: Fault, ti
     assert len({each["ClientToken"] for each in launches(servers)}) == 1
 
 
-@pytest.mark.parametrize(
-    ("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)], ids=lambda each: str(each)
-)
+@pytest.mark.parametrize(("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)])
 def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int) -> None:
     """It has failed, and says so; asked for anew there is one."""
     asked = labeled(servers)
@@ -145,10 +153,14 @@ def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int)
 def test_f14_a_launch_that_is_refused_after_it_was_not_answered(servers: Scene, code: str) -> None:
     """Then nobody knows, and it is looked for: what the first request has launched is ended."""
     asked = labeled(servers)
-    servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after"), AwsFault("status", *LAUNCH, code=code, occurrence=2))
-    servers.deliver(asked.event)
-    assert len(launches(servers)) == 2
-    swept(servers)
+    refused = AwsFault("status", *LAUNCH, code=code, occurrence=2, times=0)
+    servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after"), refused)
+    run = servers.deliver(asked.event)
+    assert run.code == 3, run.log
+    assert (servers.states(asked.pull), len(launches(servers))) == (["launching"], 2)
+    for _ in range(2):
+        servers.pass_time(LEASES)
+        servers.sweep()
     asked.states = ("failed",)
     asked.assert_settled()
 
@@ -159,10 +171,11 @@ def test_f14_launches_are_limited(servers: Scene, times: int) -> None:
     asked = labeled(servers)
     servers.cloud.faults.add(AwsFault("status", *LAUNCH, code="RequestLimitExceeded", times=times))
     assert servers.deliver(asked.event).code == 0
-    assert servers.states(asked.pull) == ["launching"]
-    swept(servers)
-    servers.cloud.faults.clear()
-    swept(servers)
+    if not times:
+        assert servers.states(asked.pull) == ["launching"]
+        swept(servers)
+        servers.cloud.faults.clear()
+        swept(servers)
     asked.assert_settled()
 
 
@@ -231,7 +244,7 @@ def test_f14_mm92_an_end_that_aws_does_not_carry_out(servers: Scene, times: int)
     for _ in range(1 if times else 3):
         assert len(servers.alive()) == 1
         assert servers.rows(asked.pull) == [("destroying", "closed")]
-        assert f"| test server | is being destroyed |" in asked.told()[0]
+        assert "| test server | is being destroyed |" in asked.told()[0]
         servers.pass_time(LEASES)
         assert servers.sweep().code == (0 if times else 3)
     servers.cloud.faults.clear()
@@ -262,7 +275,8 @@ def test_f15_a_name_that_is_never_in_sync(servers: Scene) -> None:
     asked = labeled(servers)
     servers.cloud.faults.add(AwsFault("lag", *NAME, fate="never-insync"))
     servers.deliver(asked.event)
-    assert servers.states(asked.pull) == ["ready"]
+    assert servers.states(asked.pull) == ["dns"]
+    swept(servers, MOST)
     asked.assert_settled()
     assert len({each["ClientToken"] for each in launches(servers)}) == 2
 
@@ -449,3 +463,177 @@ def test_f16_mm85_the_commit_is_that_of_the_label(servers: Scene) -> None:
     assert (variable(servers, "SPINMINT_SHA"), variable(servers, "SPINMINT_BUILD_NUMBER")) == (sha, "1")
     assert asked.pull.head_sha != sha
     assert sha in asked.told()[0]
+
+
+def test_f02_a_run_that_was_paused_decides_nothing_any_more(servers: Scene) -> None:
+    """I3: while one that took over is launching it, the row does not say that there is none."""
+    asked, mine, theirs = labeled(servers), Held(path="/pulls/"), Held(path="RunInstances")
+    with wired(servers, "http", mine) as (bot, _), wired(servers, "aws", theirs) as (_, led), ThreadPoolExecutor() as pool:
+        first = pool.submit(servers.deliver, asked.event, bot)
+        assert mine.there.wait(60)
+        servers.pass_time(LEASES)
+        second = pool.submit(lambda: servers.sweep(**led))
+        assert theirs.there.wait(60)
+        servers.github.state.remove_label(servers.github.repository, asked.pull.number, LABEL)
+        mine.go.set()
+        assert first.result().code == 3, first.result().log
+        theirs.go.set()
+        second.result()
+    servers.assert_whole()
+    asked.assert_at_most_once()
+    swept(servers)
+    asked.states = ("destroyed",)
+    asked.assert_settled()
+
+
+# What changes, and what comes of a server that was not launched yet, and of one that was.
+CHANGES: dict[str, tuple[Callable[[Asked], Any], tuple[str, str], tuple[str, str]]] = {
+    "unlabeled": (unlabel, ("destroyed", "unlabeled"), ("destroyed", "unlabeled")),
+    "closed": (close, ("destroyed", "closed"), ("destroyed", "closed")),
+    "push": (push, ("ready", ""), ("ready", "")),
+    "revoked": (revoke, ("refused", "@maintainer has no write access here any more"), ("ready", "")),
+    "unknown": (vanish, ("refused", "@maintainer has no write access here any more"), ("ready", "")),
+}
+
+
+ROLES = ("revoked", "unknown")  # whoever asks is told, when the same request comes again, that they may not
+
+
+def told_of(asked: Asked, event: Any, how: str) -> None:
+    """The event of the change arrives, or it is lost, and a sweep or the first event, once more, has to do."""
+    servers = asked.servers
+    if how == "delivered" and event:
+        assert servers.deliver(event, **NO_WAIT).code == 0
+    elif how == "run again":
+        assert servers.deliver(asked.event, **NO_WAIT, GITHUB_RUN_ATTEMPT="2").code == 0
+
+
+@pytest.mark.parametrize("how", [pytest.param("delivered", marks=SOAK), "lost", pytest.param("run again", marks=SOAK)])
+@pytest.mark.parametrize("what", CHANGES)
+def test_f18_mm83_what_changes_while_it_waits_for_its_build(servers: Scene, what: str, how: str) -> None:
+    """Nothing is launched that nobody wants any more, or that whoever asked may not have any more."""
+    change, outcome, _ = CHANGES[what]
+    asked = waiting(servers)
+    sha = asked.pull.head_sha
+    told_of(asked, change(asked), how)
+    swept(servers, 700)
+    swept(servers)
+    assert servers.rows(asked.pull) == [outcome]
+    assert len(launches(servers)) == (what == "push")
+    assert what != "push" or variable(servers, "SPINMINT_SHA") == sha
+    asked.states = (outcome[0],)
+    asked.assert_settled("swept" if what in ROLES else "delivered again")
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_f18_mm83_what_changes_right_before_it_is_launched(servers: Scene, what: str) -> None:
+    """The label, the pull request and the role are read once more before it costs something."""
+    change, outcome, _ = CHANGES[what]
+    asked = waiting(servers)
+    servers.pass_time(700)
+    run = at_request(asked, "http", "setup.sh", lambda: change(asked), swept=True)
+    assert run.code == 0, run.log
+    assert servers.rows(asked.pull) == [outcome]
+    assert len(launches(servers)) == (what == "push")
+    asked.states = (outcome[0],)
+    asked.assert_settled("swept" if what in ROLES else "run again")
+
+
+@pytest.mark.parametrize("how", ["delivered", pytest.param("lost", marks=SOAK), pytest.param("run again", marks=SOAK)])
+@pytest.mark.parametrize(
+    ("state", "delays"),
+    [
+        pytest.param("booting", Delays(visible=0, pending=40, shutting_down=0, insync=0), marks=SOAK),
+        ("dns", Delays(visible=0, pending=0, shutting_down=0, insync=60)),
+    ],
+    ids=["booting", "dns"],
+)
+@pytest.mark.parametrize("what", CHANGES)
+def test_f18_what_changes_while_it_is_set_up(servers: Scene, what: str, state: str, delays: Delays, how: str) -> None:
+    """What runs and is not wanted is ended. Whoever asked could when it was launched, and that is what counts."""
+    change, _, outcome = CHANGES[what]
+    servers.cloud.aws.delays = delays
+    asked = labeled(servers)
+    assert servers.deliver(asked.event, **NO_WAIT).code == 0
+    assert servers.states(asked.pull) == [state]
+    told_of(asked, change(asked), how)
+    for _ in range(3):
+        swept(servers, **NO_WAIT)
+    assert servers.rows(asked.pull) == [outcome]
+    asked.states = (outcome[0],)
+    asked.assert_settled("swept" if what in ROLES else "delivered again")
+
+
+def together(servers: Scene, events: list[Any]) -> list[Run]:
+    """Deliver them to as many processes at once, each of which waits in earnest."""
+    with ThreadPoolExecutor(len(events)) as pool:
+        runs = list(pool.map(lambda event: servers.deliver(event, MATTERMOD_CLOCK_SKIPS="false"), events))
+    assert {run.code for run in runs} == {0}, [run.log for run in runs if run.code]
+    return runs
+
+
+def test_f03_mm80_the_same_label_in_eight_processes(servers: Scene) -> None:
+    """F03, I1, I2: one of them launches it, with one token."""
+    asked = labeled(servers)
+    together(servers, [asked.event] * 8)
+    asked.assert_settled()
+    assert len({each["ClientToken"] for each in launches(servers)}) == 1
+
+
+@pytest.mark.parametrize("limit", ["repository", "organisation", "user"])
+def test_f03_four_pull_requests_for_two_servers(servers: Scene, limit: str) -> None:
+    """Two have one, and the others are told who has them."""
+    servers.configure(limits={**PLENTY, limit: 2})
+    trials = [labeled(servers) for _ in range(4)]
+    together(servers, [asked.event for asked in trials])
+    has = [asked for asked in trials if servers.states(asked.pull) == ["ready"]]
+    assert (len(has), len(servers.alive())) == (2, 2)
+    servers.assert_whole()
+    holders = ", ".join(f"#{asked.pull.number} (@maintainer)" for asked in has)
+    for asked in trials:
+        [body] = servers.bodies(asked.pull)
+        assert (asked in has) == (ROWS in body)
+        assert asked in has or ("2 of 2 test servers" in body and holders in body), body
+
+
+def test_f03_a_label_and_a_command_at_once(servers: Scene) -> None:
+    """I2: they are two requests, and one server."""
+    asked = labeled(servers)
+    together(servers, [asked.event, servers.said(asked.pull, "/spinmint")] * 2)
+    assert servers.states(asked.pull) == ["ready"]
+    assert len(servers.alive()) == 1
+    servers.assert_whole()
+
+
+def elsewhere(servers: Scene, place: str, number: int) -> Asked:
+    """The same in another repository of this GitHub, with the same database and the same account of AWS."""
+    state = servers.github.state
+    state.add_repository(place).permissions.update(maintainer="write", reviewer="write")
+    files = {".github/mattermod.yml": config(servers.cloud, limits=PLENTY), ".github/setup.sh": SETUP}
+    state.write_files(place, files)
+    pull = state.add_pull(place, "Topic", "reviewer", number=number)
+    servers.built(pull)
+    [status] = state.repository(servers.github.repository).statuses.pop(pull.head_sha)  # type: ignore[union-attr]  # it is there
+    state.add_status(place, pull.head_sha, status)
+    return Asked(servers, pull, payloads.labeled(state, place, number, LABEL, "maintainer"))
+
+
+def test_mm79_the_same_name_and_number_in_two_organisations(servers: Scene) -> None:
+    """Each has a server of its own, and the end of one is not the end of the other."""
+    mine = labeled(servers)
+    place = f"another-org/{servers.github.repository.partition('/')[2]}"
+    theirs, there = elsewhere(servers, place, mine.pull.number), {"GITHUB_REPOSITORY": place}
+    assert servers.deliver(mine.event).code == 0
+    run = servers.deliver(theirs.event, **there)
+    assert run.code == 0, run.log
+    assert len(servers.alive()) == 2
+    owners = dict(servers.query("SELECT owner, instance_id FROM mm_servers WHERE state = 'ready'"))
+    assert len(set(owners.values())) == 2
+    servers.assert_whole()
+    off = payloads.unlabeled(servers.github.state, place, theirs.pull.number, LABEL, "maintainer")
+    assert servers.deliver(off, **there).code == 0
+    assert servers.alive() == [owners[b"octo-org"]]
+    servers.assert_whole()
+    swept(servers)
+    assert servers.sweep(**there).code == 0
+    mine.assert_settled()

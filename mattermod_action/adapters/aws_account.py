@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mattermod_action.adapters import aws_identity
 from mattermod_action.adapters.aws_errors import ASSUME, call
-from mattermod_action.errors import Down, Limited, Mistake, Unsure
+from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,16 @@ class Account:
         return self._repeat(on, permission, request, unanswered)
 
     def _repeat(self, on: type[Down], permission: str, request: Callable[[], T], unanswered: type[Down]) -> T:
+        """What AWS says of a later attempt says nothing of one that it has not answered."""
+        lost: Unsure | None = None
         for pause in PAUSES:
             try:
                 return call(request, permission, unanswered)
-            except on:
+            except on as error:
+                lost = error if isinstance(error, Unsure) else lost
                 self._clock.sleep(pause)
+            except (Mistake, Refused) as error:
+                raise lost or error from None
         return call(request, permission, unanswered)
 
     def _client(self, service: str) -> Any:

@@ -87,7 +87,8 @@ class ServerRows:
         due = f"{place} AND (live = 1 OR {untold})"
         return self._servers(due, {**where, **self._shift(since=-UNTOLD_FOR)}, limit)
 
-    def move_server(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
+    def move_server(self, row: Row, state: str, lease: Lease, changes: Mapping[str, Any]) -> bool:
+        """The lease is looked at in the same statement: whoever took it over may have changed nothing yet."""
         values = {COLUMNS[name]: value for name, value in changes.items()}
         values |= {"parameters": values["parameters"].as_json()} if "parameters" in values else {}
         values |= {
@@ -98,10 +99,12 @@ class ServerRows:
         sql = f"""
             UPDATE mm_servers SET {assigned}state = :state, live = :live, comment_id = NULL, updated_at = {since},
                 fence = :fence, due_at = {self._now("now")}
-            WHERE k = :k AND state = :was AND fence <= :fence
+            WHERE k = :k AND state = :was AND EXISTS (SELECT 1 FROM mm_leases
+                WHERE name = :lease AND owner = :lease_owner AND fence = :fence)
             """  # noqa: S608  # names are constants of this file
         live = 1 if state in LIVE else None
-        given = {"k": row.key, "state": state, "was": row.state, "live": live, "fence": fence, **values}
+        held = {"lease": lease.name.encode(), "lease_owner": lease.owner, "fence": lease.fence}
+        given = {"k": row.key, "state": state, "was": row.state, "live": live, **held, **values}
         return self.execute(sql, {**given, **self._shift(now=0)})[0] == 1
 
     def tell_server(self, row: Row, comment: int) -> bool:
