@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mattermod_action.servers import KEY_TAG
 from sandbox import aws, payloads
@@ -57,7 +57,6 @@ TROUBLES = (
 LEAST, MOST = 10, 25  # steps
 ENDING = "TerminateInstances"
 CHANGING = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
-REQUESTS = 30  # that a run may make until it is killed
 GRACE = HOUR  # after the time of a server is over, in which it must have ended whatever is dead
 SWEEPS = 14  # after which everything has come to rest
 SETTLED = ("ready", "waiting_build", "destroyed", "failed", "refused")
@@ -232,12 +231,14 @@ class History:
         self._pass(60 * minutes)
 
     def _killed(self, kind: str, event: Any, given: dict[str, str]) -> str:
-        """At a random request to GitHub, AWS or the database."""
-        wire, cut = self.dice.choice(["http", "sql", "aws"]), Cut(self.dice.randint(1, 12), self.dice.choice(PHASES))
+        """At a random request to GitHub, AWS or the database, or at one of the first that change something in AWS."""
+        wire, phase = self.dice.choice(["http", "sql", "aws", "changes", "changes"]), self.dice.choice(PHASES)
+        cut = Cut(self.dice.randint(1, 2 if wire == "changes" else 12), phase)
         with ExitStack() as stack:
             bot: Bot = self.scene.bot
-            if wire == "aws":
-                proxy = Proxy(address(self.scene.cloud.url), http_request, cut)
+            if wire in ("aws", "changes"):
+                read = http_request if wire == "aws" else changing_request
+                proxy = Proxy(address(self.scene.cloud.url), read, cut)
                 stack.enter_context(closing(proxy))
                 given = {**given, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
             else:
@@ -362,6 +363,13 @@ class History:
 
     def _say(self, text: str) -> None:
         self.steps.append(text)
+
+
+def changing_request(source: BinaryIO) -> tuple[bytes, str]:
+    """Read one request to AWS; only those that change something have a name."""
+    request, name = http_request(source)
+    changes_it = any(b"Action=" + each.encode() in request for each in CHANGING) or name.startswith("POST /2013")
+    return request, name if changes_it else ""
 
 
 def changes(scene: Scene) -> int:
