@@ -12,7 +12,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mattermod_action.advancing import ALIVE, TTL
+from mattermod_action.advancing import OVER, TTL
 from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
@@ -74,7 +74,7 @@ class Reaper:
 
     def _is_orphan(self, server: Server, rows: Sequence[Row]) -> bool:
         is_new = self._world.clock.now() - server.launched_at < YOUNG
-        return server.state in ALIVE and not is_new and not any(_is_of(server, row) for row in rows)
+        return server.state not in OVER and not is_new and not any(_is_of(server, row) for row in rows)
 
     def _end(self, server: Server, records: Sequence[Record]) -> None:
         for record in records:
