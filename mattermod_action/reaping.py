@@ -18,7 +18,7 @@ from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
 from mattermod_action.keeping import Keeper
 from mattermod_action.leases import Lease
-from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, READY, RELAUNCH, RUNNING
+from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
 from mattermod_action.spinmints import SERVER_TAG
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Reaper:
     def _go_on(self, row: Row) -> None:
         """Nobody is told of what fails here: it is another repository's."""
         subject = gone(row.repository, row.number, row.order.url, self._world.clock.now())
-        over = row.state in RUNNING
+        over = row.state in (LAUNCHING, *RUNNING) or row.reason == RELAUNCH
         effect = DestroyServer(subject=subject, reason=EXPIRED) if over else AdvanceServer(subject=subject)
         try:
             ended = Keeper(self._world, effect).go()
@@ -131,7 +131,8 @@ class Reaper:
             self._tell(f"{row.repository.full_name}#{row.number}", f"could not be ended: {type(error).__name__}")
             return
         state = ended.row.state if ended.row else row.state
-        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}")
+        failed = f", and {type(ended.error).__name__}" if ended.error else ""
+        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}{failed}")
 
     @property
     def _suffix(self) -> str:
@@ -144,9 +145,11 @@ def _is_of(server: Server, row: Row) -> bool:
 
 
 def _is_left(row: Row) -> bool:
-    if row.state == DESTROYING:
-        return row.reason != RELAUNCH and row.read_at - row.since > OVERDUE
-    return row.state in RUNNING and row.expires_at is not None and row.read_at - row.expires_at > OVERDUE
+    """Whether its own repository would have gone on with it by now."""
+    if row.state == DESTROYING and row.reason != RELAUNCH:
+        return row.read_at - row.since > OVERDUE
+    build_is_late = row.created_at + timedelta(hours=row.order.build_hours)
+    return row.read_at - (row.expires_at or build_is_late) > OVERDUE
 
 
 def _about(server: Server) -> str:
