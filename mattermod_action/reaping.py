@@ -10,15 +10,16 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from mattermod_action.advancing import ALIVE, TTL
+from mattermod_action.advancing import OVER, TTL
 from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
 from mattermod_action.keeping import Keeper
 from mattermod_action.leases import Lease
-from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, READY, RELAUNCH, RUNNING
+from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
 from mattermod_action.spinmints import SERVER_TAG
 
 if TYPE_CHECKING:
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     Tell = Callable[[str, str], None]
 
 LEASE = 300.0  # seconds
-YOUNG = timedelta(
-    minutes=10
-)  # a server as new as that is left alone: its row may be in a database that is failing over
+# A server as new as that is left alone: its row may be in a database that is failing over.
+YOUNG = timedelta(minutes=10)
 OVERDUE = timedelta(minutes=30)  # after which a server of another repository is ended from here
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,32}")
 
@@ -45,6 +45,7 @@ class Reaper:
     def __init__(self, world: World, effect: Reap, tell: Tell) -> None:
         self._world, self._effect, self._tell = world, effect, tell
         self._servers, self._store = world.servers, world.store
+        self._problem: MattermodError | None = None
 
     def go(self) -> None:
         """Another run that is at it is left to it."""
@@ -65,20 +66,30 @@ class Reaper:
         rows = [row for row in self._store.live_servers() if row.order.tag == self._effect.tag]
         for server in there:
             if self._is_orphan(server, rows):
-                lease.check()
-                self._end(server, records)
+                self._alone(lease, server.instance_id, partial(self._end, server, records))
         self._check_names(there, records, rows, lease)
         for row in rows:
             if row.repository.id != self._effect.subject.repository.id and _is_left(row):
                 self._go_on(row)
+        if self._problem:
+            raise self._problem
+
+    def _alone(self, lease: Lease, what: str, act: Callable[[], None]) -> None:
+        """What AWS refuses keeps nothing else from being done; the run is red for it in the end."""
+        try:
+            lease.check()
+            act()
+        except MattermodError as error:
+            self._tell(what, f"could not be mended: {type(error).__name__}")
+            self._problem = self._problem or error
 
     def _is_orphan(self, server: Server, rows: Sequence[Row]) -> bool:
         is_new = self._world.clock.now() - server.launched_at < YOUNG
-        return server.state in ALIVE and not is_new and not any(_is_of(server, row) for row in rows)
+        return server.state not in OVER and not is_new and not any(_is_of(server, row) for row in rows)
 
     def _end(self, server: Server, records: Sequence[Record]) -> None:
         for record in records:
-            if record.name == f"{HOST.format(instance=server.instance_id, suffix=self._suffix)}.":
+            if self._instance(record) == server.instance_id:
                 self._forget(record, "its server has no row")
         self._servers.terminate(server.instance_id)
         self._store.unlist_instance(server.instance_id)
@@ -91,25 +102,25 @@ class Reaper:
         alive = {server.instance_id: server for server in there}
         wanted = {row.instance_id: row for row in rows if row.instance_id}
         for record in records:
-            instance = record.name.partition(".")[0]
-            ours = (
-                _INSTANCE.fullmatch(instance)
-                and record.name == f"{HOST.format(instance=instance, suffix=self._suffix)}."
-            )
-            if ours and instance not in alive and instance not in wanted:
-                lease.check()
-                self._forget(record, "leads to no server of ours")
-        named = {(record.name, record.kind, record.address, record.more) for record in records}
+            instance = self._instance(record)
+            if instance and instance not in alive and instance not in wanted:
+                self._alone(lease, record.name, partial(self._forget, record, "leads to no server of ours"))
         for instance, row in wanted.items():
             server = alive.get(instance)
             if row.state == READY and server and server.public_ipv4:
-                self._mend(row, server, named, lease)
+                self._alone(lease, row.host, partial(self._mend, row, server, records))
 
-    def _mend(self, row: Row, server: Server, named: set[tuple[str, str, str, tuple[str, ...]]], lease: Lease) -> None:
+    def _instance(self, record: Record) -> str:
+        """Return the instance whose name it is, "" for a name that none of ours has."""
+        instance = record.name.partition(".")[0]
+        ours = record.name == f"{HOST.format(instance=instance, suffix=self._suffix)}."
+        return instance if ours and _INSTANCE.fullmatch(instance) else ""
+
+    def _mend(self, row: Row, server: Server, records: Sequence[Record]) -> None:
         """Somebody has changed it by hand, or the server has another address since."""
+        named = {(record.name, record.kind, record.address, record.more) for record in records}
         for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
             if address and (f"{row.host}.", kind, address, ()) not in named:
-                lease.check()
                 self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
                 self._tell(row.host, f"did not lead to {row.instance_id}: mended")
 
@@ -123,7 +134,7 @@ class Reaper:
     def _go_on(self, row: Row) -> None:
         """Nobody is told of what fails here: it is another repository's."""
         subject = gone(row.repository, row.number, row.order.url, self._world.clock.now())
-        over = row.state in RUNNING
+        over = row.state in (LAUNCHING, *RUNNING) or row.reason == RELAUNCH
         effect = DestroyServer(subject=subject, reason=EXPIRED) if over else AdvanceServer(subject=subject)
         try:
             ended = Keeper(self._world, effect).go()
@@ -131,7 +142,8 @@ class Reaper:
             self._tell(f"{row.repository.full_name}#{row.number}", f"could not be ended: {type(error).__name__}")
             return
         state = ended.row.state if ended.row else row.state
-        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}")
+        failed = f", and {type(ended.error).__name__}" if ended.error else ""
+        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}{failed}")
 
     @property
     def _suffix(self) -> str:
@@ -144,9 +156,11 @@ def _is_of(server: Server, row: Row) -> bool:
 
 
 def _is_left(row: Row) -> bool:
-    if row.state == DESTROYING:
-        return row.reason != RELAUNCH and row.read_at - row.since > OVERDUE
-    return row.state in RUNNING and row.expires_at is not None and row.read_at - row.expires_at > OVERDUE
+    """Whether its own repository would have gone on with it by now."""
+    if row.state == DESTROYING and row.reason != RELAUNCH:
+        return row.read_at - row.since > OVERDUE
+    build_is_late = row.created_at + timedelta(hours=row.order.build_hours)
+    return row.read_at - (row.expires_at or build_is_late) > OVERDUE
 
 
 def _about(server: Server) -> str:

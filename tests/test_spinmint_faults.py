@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import random
 import signal
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox import payloads
+from mattermod_action.servers import KEY_TAG
+from mattermod_action.spinmints import SERVER_TAG
+from sandbox import aws, payloads
 from sandbox.aws import AwsFault, Delays
 from sandbox.faults import Fault
 from sandbox.jenkins import Script
@@ -38,7 +43,8 @@ from tests.spinmint_trials import (
     wired,
 )
 from tests.spinmints import HOUR, LABEL, SETUP, Scene, config, scene
-from tests.test_aws_servers import by_hand
+from tests.test_aws_servers import by_hand, client
+from tests.test_faults import assert_clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +63,8 @@ NAME = ("route53", "ChangeResourceRecordSets")
 def servers(bot: Bot, github: Sandbox, request: pytest.FixtureRequest) -> Iterator[Scene]:
     with scene(bot, github, request.getfixturevalue("database")) as made:
         made.configure(limits=PLENTY)
-        github.state.tokens["github-token"].limit = 1_000_000
+        token = github.state.tokens["github-token"]
+        token.limit, token.repositories = 1_000_000, ()
         yield made
 
 
@@ -636,4 +643,165 @@ def test_mm79_the_same_name_and_number_in_two_organisations(servers: Scene) -> N
     servers.assert_whole()
     swept(servers)
     assert servers.sweep(**there).code == 0
-    mine.assert_settled()
+    assert (servers.alive(), servers.listed()) == ([owners[b"octo-org"]], [owners[b"octo-org"]])
+    assert sorted(servers.states(mine.pull)) == ["destroyed", "ready"]
+    assert len(mine.told()) == 1
+
+
+@pytest.mark.parametrize("course", ["labeled", "relaunched", "unlabeled"])
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=() if seed < 1 else SOAK) for seed in range(14)])
+def test_f02_a_cancelled_run_stops_and_the_next_takes_over(servers: Scene, seed: int, course: str) -> None:
+    """F02, R-05: at a random moment in or after a random request, to GitHub or to AWS."""
+    dice = random.Random(f"{seed} {course}")  # noqa: S311  # repeatable, not secret
+    number, code = [(signal.SIGINT, 130), (signal.SIGTERM, 143)][dice.randrange(2)]
+    wire, sent = ["http", "aws"][seed % 2], list[float]()
+    process: Any = None
+
+    def stop() -> None:
+        sent.append(time.monotonic())
+        process.send_signal(number)
+
+    def later() -> bytes:
+        threading.Timer(dice.uniform(0, 0.1), stop).start()
+        return b""
+
+    asked, cut = COURSES[course](servers), Cut(dice.randint(1, LEAST[course, wire] - 1), act=later)
+    servers.github.state.latency = 0.03
+    with wired(servers, wire, cut) as (bot, led):
+        process = bot.start(asked.kind, asked.event, **{**servers.environment, **led})
+        run = bot.finish(process)
+    assert sent
+    assert time.monotonic() - sent[0] < 5
+    assert_clean(run)
+    assert run.code in (code, 0, -number), run.log  # it may have ended first, but for Python's own end
+    asked.assert_at_most_once()
+    Chance(seed, 1).go_on(asked)
+    asked.assert_settled()
+
+
+def ec2(servers: Scene) -> Any:
+    """Somebody else, who looks or changes things by hand."""
+    return client(servers.cloud, "ec2")
+
+
+def launched_by_hand(servers: Scene, tags: dict[str, str]) -> str:
+    given = [{"ResourceType": "instance", "Tags": [{"Key": name, "Value": value} for name, value in tags.items()]}]
+    asked = {"ImageId": servers.cloud.image, "SubnetId": servers.cloud.subnet, "MinCount": 1, "MaxCount": 1}
+    made = ec2(servers).run_instances(**asked, **({"TagSpecifications": given} if tags else {}))
+    return str(made["Instances"][0]["InstanceId"])
+
+
+def test_mm91_a_server_without_a_row_is_ended(servers: Scene) -> None:
+    """I2, as soon as it is sure that its row is not only late."""
+    asked = up(servers)
+    [instance] = servers.alive()
+    servers.query("DELETE FROM mm_servers")
+    swept(servers, 500)
+    assert servers.alive() == [instance]
+    servers.pass_time(120)
+    run = servers.sweep()
+    assert run.code == 0, run.log
+    assert f"{instance}: had no row: ended (hello#{asked.pull.number}, launched " in run.log
+    assert (servers.alive(), servers.names(), servers.listed()) == ([], [], [])
+    asked.states = ()
+    servers.assert_whole()
+
+
+def test_mm91_a_row_without_a_server_is_over(servers: Scene) -> None:
+    """I3, I4: whoever ended it, its name goes, and whoever reads the comment knows."""
+    asked = up(servers)
+    ec2(servers).terminate_instances(InstanceIds=servers.alive())
+    swept(servers)
+    assert servers.rows(asked.pull) == [("destroyed", "gone")]
+    asked.states = ("destroyed",)
+    asked.assert_settled("swept")
+
+
+def test_mm91_a_name_without_a_server_is_deleted(servers: Scene) -> None:
+    """I4."""
+    asked = up(servers)
+    left = f"i-0123456789abcdef0.{aws.ZONE}."
+    by_hand(servers.cloud, "CREATE", left, "192.0.2.9", "192.0.2.10")
+    servers.pass_time(LEASES)
+    run = servers.sweep()
+    assert f"{left}: leads to no server of ours: deleted" in run.log
+    assert "leads to no server of ours" in run.summary
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_mm91_a_server_of_an_earlier_launch_is_ended(servers: Scene, *, stopped: bool) -> None:
+    """It carries the key of a row that has another one; that somebody has stopped it does not keep it."""
+    asked = up(servers)
+    [instance] = servers.alive()
+    [(key,)] = servers.query("SELECT k FROM mm_servers")
+    left = launched_by_hand(servers, {SERVER_TAG: "spinmint", KEY_TAG: key})
+    if stopped:
+        ec2(servers).stop_instances(InstanceIds=[left])
+    swept(servers, 700)
+    assert servers.alive() == [instance]
+    asked.assert_settled()
+
+
+def test_mm91_what_is_not_ours_is_never_touched(servers: Scene) -> None:
+    asked = up(servers)
+    others = [launched_by_hand(servers, tags) for tags in ({}, {SERVER_TAG: "another"}, {"Name": "Spinmint-topic"})]
+    names = {"www", "i-zzz", "i-0123456789abcdef0.more", "xi-0123456789abcdef0"}
+    for name in names:
+        by_hand(servers.cloud, "CREATE", f"{name}.{aws.ZONE}", "192.0.2.9")
+    mail = {"Type": "MX"}
+    by_hand(servers.cloud, "CREATE", f"i-0123456789abcdef1.{aws.ZONE}", f"10 mail.{aws.ZONE}", **mail)
+    by_hand(servers.cloud, "CREATE", f"i-0123456789abcdef2.{aws.ZONE}", "192.0.2.9", SetIdentifier="one", Weight=1)
+    for _ in range(2):
+        swept(servers, 700)
+    assert set(others) < set(servers.alive())
+    assert len(servers.cloud.records) == 1 + len(names) + 2
+    closing = Asked(servers, asked.pull, close(asked))
+    assert servers.deliver(closing.event).code == 0
+    swept(servers, 700)
+    assert servers.alive() == others
+    assert len(servers.names()) == len(names) + 2
+
+
+STEPS = {"waiting_build": 0, "launching": 0, "booting": 40, "ready": 0, "destroying": 0}
+
+
+@pytest.mark.parametrize("state", STEPS)
+def test_mm91_rows_of_a_repository_that_nobody_sweeps(servers: Scene, state: str) -> None:
+    """Whatever they wait for, they are gone on with from here when their time is over, and until then left alone."""
+    place = "another-org/archived"
+    theirs, there = elsewhere(servers, place, 99), {"GITHUB_REPOSITORY": place, **NO_WAIT}
+    servers.cloud.aws.delays = Delays(visible=0, pending=STEPS[state], shutting_down=0, insync=0)
+    if state == "waiting_build":
+        servers.builds.faults.add(Fault("status", status=502, times=0))
+    if state == "launching":
+        servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after", times=0))
+    servers.deliver(theirs.event, **there)
+    if state == "destroying":
+        servers.cloud.faults.add(AwsFault("status", *END, code="ServiceUnavailable", times=0))
+        servers.deliver(payloads.closed(servers.github.state, place, 99), **there)
+    assert servers.states(theirs.pull) == [state]
+    servers.cloud.faults.clear()
+    swept(servers, 600)
+    assert servers.states(theirs.pull) == [state]
+    for _ in range(2):
+        swept(servers, 80 * HOUR)
+    assert servers.states(theirs.pull)[0] in ("destroyed", "failed")
+    assert (servers.alive(), servers.names(), servers.listed()) == ([], [], [])
+
+
+def test_mm91_what_cannot_be_ended_keeps_nothing_else(servers: Scene) -> None:
+    """Each is tried, and the run is red for the one that AWS keeps."""
+    left = [launched_by_hand(servers, {SERVER_TAG: "spinmint"}) for _ in range(3)]
+    names = {f"i-0123456789abcdef{number}.{aws.ZONE}." for number in range(3)}
+    for name in names:
+        by_hand(servers.cloud, "CREATE", name, "192.0.2.9")
+    servers.cloud.faults.add(AwsFault("status", *END, code="ServiceUnavailable"))
+    servers.cloud.faults.add(AwsFault("status", *NAME, code="ServiceUnavailable"))
+    servers.pass_time(700)
+    run = servers.sweep()
+    assert run.code == 3, run.log
+    assert (len(servers.alive()), len(servers.names())) == (1, 1)
+    assert run.summary.count("had no row: ended") == len(left) - 1
+    swept(servers)
+    assert (servers.alive(), servers.names()) == ([], [])
