@@ -34,6 +34,7 @@ MODES = {
     "sweeps only": ("sweeps",),
     "dead": (),
     "killed": ("events", "sweeps", "kills"),
+    "killed, and no sweeps": ("events", "kills"),
     "faulty": ("events", "sweeps", "faults"),
 }
 SLOW = Delays(visible=20, pending=40, shutting_down=30, insync=50)
@@ -96,8 +97,9 @@ class History:
         if self.dice.random() < 0.3:
             self._change_mode(self.dice.choice(list(MODES)))
         pull = self.dice.choice(self.pulls)
-        acts = [act for act, can in self._acts(pull) if can]
-        self.dice.choice(acts)(pull)
+        self.dice.choice([act for act, can in self._acts(pull) if can])(pull)
+        if self.scene.states(pull)[-1:] == ["launching"] and self.dice.random() < 0.5:
+            self._destroyed(pull)  # what a run that died has launched, nobody knows of
         self._pass(self.dice.choice([5.0, math.exp(self.dice.uniform(math.log(60), math.log(DAY)))]))
         if "sweeps" in MODES[self.mode]:
             self._sweep()
