@@ -105,8 +105,8 @@ def test_a_server_that_nobody_extends_any_more_ends_after_its_longest_life(serve
 
 
 def test_some_short_histories(servers: Scene) -> None:
-    for seed in range(6):
-        lived(servers, seed, 5)
+    for seed in range(5):
+        lived(servers, seed, 4)
 
 
 @pytest.mark.soak
