@@ -742,7 +742,7 @@ def launched_by_hand(servers: Scene, tags: dict[str, str]) -> str:
     return str(made["Instances"][0]["InstanceId"])
 
 
-def test_mm91_a_server_without_a_row_is_ended(servers: Scene) -> None:
+def test_i2_mm91_a_server_without_a_row_is_ended(servers: Scene) -> None:
     """I2, as soon as it is sure that its row is not only late."""
     asked = up(servers)
     [instance] = servers.alive()
@@ -758,7 +758,7 @@ def test_mm91_a_server_without_a_row_is_ended(servers: Scene) -> None:
     servers.assert_whole()
 
 
-def test_mm91_a_row_without_a_server_is_over(servers: Scene) -> None:
+def test_i3_mm91_a_row_without_a_server_is_over(servers: Scene) -> None:
     """I3, I4: whoever ended it, its name goes, and whoever reads the comment knows."""
     asked = up(servers)
     ec2(servers).terminate_instances(InstanceIds=servers.alive())
@@ -768,7 +768,7 @@ def test_mm91_a_row_without_a_server_is_over(servers: Scene) -> None:
     asked.assert_settled("swept")
 
 
-def test_mm91_a_name_without_a_server_is_deleted(servers: Scene) -> None:
+def test_i4_mm91_a_name_without_a_server_is_deleted(servers: Scene) -> None:
     """I4."""
     asked = up(servers)
     left = f"i-0123456789abcdef0.{aws.ZONE}."
@@ -781,7 +781,7 @@ def test_mm91_a_name_without_a_server_is_deleted(servers: Scene) -> None:
 
 
 @pytest.mark.parametrize("state", ["stopped", soak("running")])
-def test_mm91_a_server_of_an_earlier_launch_is_ended(servers: Scene, state: str) -> None:
+def test_i2_mm91_a_server_of_an_earlier_launch_is_ended(servers: Scene, state: str) -> None:
     """It carries the key of a row that has another one; that somebody has stopped it does not keep it."""
     asked = up(servers)
     [instance] = servers.alive()
@@ -794,7 +794,7 @@ def test_mm91_a_server_of_an_earlier_launch_is_ended(servers: Scene, state: str)
     asked.assert_settled()
 
 
-def test_mm91_what_is_not_ours_is_never_touched(servers: Scene) -> None:
+def test_i2_mm91_what_is_not_ours_is_never_touched(servers: Scene) -> None:
     asked = up(servers)
     others = [launched_by_hand(servers, tags) for tags in ({}, {SERVER_TAG: "another"}, {"Name": "Spinmint-topic"})]
     names = {"www", "i-zzz", "i-0123456789abcdef0.more", "xi-0123456789abcdef0"}
@@ -815,7 +815,7 @@ def test_mm91_what_is_not_ours_is_never_touched(servers: Scene) -> None:
 
 
 @pytest.mark.parametrize("state", ["launching", *map(soak, ("waiting_build", "booting", "ready", "destroying"))])
-def test_mm91_rows_of_a_repository_that_nobody_sweeps(servers: Scene, state: str) -> None:
+def test_i2_mm91_rows_of_a_repository_that_nobody_sweeps(servers: Scene, state: str) -> None:
     """Whatever they wait for, they are gone on with from here when their time is over, and until then left alone."""
     place = "another-org/archived"
     theirs, there = elsewhere(servers, place, 99), {"GITHUB_REPOSITORY": place, **NO_WAIT}
@@ -838,7 +838,7 @@ def test_mm91_rows_of_a_repository_that_nobody_sweeps(servers: Scene, state: str
     assert (servers.alive(), servers.names(), servers.listed()) == ([], [], [])
 
 
-def test_mm91_what_cannot_be_ended_keeps_nothing_else(servers: Scene) -> None:
+def test_i2_mm91_what_cannot_be_ended_keeps_nothing_else(servers: Scene) -> None:
     """Each is tried, and the run is red for the one that AWS keeps."""
     left = [launched_by_hand(servers, {SERVER_TAG: "spinmint"}) for _ in range(3)]
     names = {f"i-0123456789abcdef{number}.{aws.ZONE}." for number in range(3)}
