@@ -36,7 +36,6 @@ from mattermod_action.servers import (
     REFUSED,
     RELAUNCH,
     REQUESTED,
-    RUNNING,
     UNLABELED,
     WAITING_BUILD,
     Addresses,
@@ -108,7 +107,7 @@ class Steps:
         return NOTHING_TO_WAIT_FOR
 
     def _step(self) -> float | None:
-        if self.row.state in RUNNING and self.row.is_over(self._now):
+        if self.row.state != DESTROYING and self.row.is_over(self._now):
             return self.end(EXPIRED)
         return self._STEPS[self.row.state](self)
 
@@ -357,6 +356,8 @@ class Steps:
         row, order = self.row, self.row.order
         if order.password_in:
             self._servers.forget_password(order.password_in, _password_name(row))
+        if row.reason == RELAUNCH and row.is_over(self._now):
+            return self.move(DESTROYED, reason=EXPIRED)
         if row.reason == RELAUNCH:
             return self._prepare(order.build_number, row.build_url)
         if row.reason in ENDINGS:

@@ -388,6 +388,10 @@ class DestroyServer(OnServer):
     reason: str
     label: str = ""
 
+    @property
+    def key(self) -> str:
+        return repr(("DestroyServer", self.subject.number, self.label.casefold()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdvanceServer(OnServer):

@@ -194,7 +194,7 @@ def _full(where: str, rows: list[Row], most: int, mine: int) -> str:
     """Whose they are; of other repositories' with their names."""
     named = [
         f"{'' if row.repository.id == mine else row.repository.full_name}#{row.number} (@{row.requested_by})"
-        for row in rows[:NAMED]
+        for row in sorted(rows, key=lambda row: (row.repository.full_name, row.number))[:NAMED]
     ]
     more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
     return FULL.format(count=len(rows), most=most, where=where, holders=", ".join(named) + more)

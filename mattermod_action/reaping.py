@@ -11,15 +11,16 @@ import re
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from mattermod_action.advancing import ALIVE, OVER, TTL
+from mattermod_action.advancing import OVER, TTL
 from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
 from mattermod_action.keeping import Keeper
 from mattermod_action.leases import Lease
-from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, READY, RELAUNCH, RUNNING
+from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
 from mattermod_action.spinmints import SERVER_TAG
 
 if TYPE_CHECKING:
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
     Tell = Callable[[str, str], None]
 
 LEASE = 300.0  # seconds
-YOUNG = timedelta(
-    minutes=10
-)  # a server as new as that is left alone: its row may be in a database that is failing over
+# A server as new as that is left alone: its row may be in a database that is failing over.
+YOUNG = timedelta(minutes=10)
 OVERDUE = timedelta(minutes=30)  # after which a server of another repository is ended from here
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,32}")
 
@@ -47,6 +47,7 @@ class Reaper:
         self._world, self._effect, self._tell = world, effect, tell
         self._servers, self._store = world.servers, world.store
         self._lease = Lease(world.store, f"reaper {effect.tag}", uuid.uuid4().hex, 0, LEASE)
+        self._problem: MattermodError | None = None
 
     def go(self) -> None:
         """Another run that is at it is left to it."""
@@ -58,6 +59,8 @@ class Reaper:
             self._compare()
         finally:
             self._lease.give_back()
+        if self._problem:
+            raise self._problem
 
     def _compare(self) -> None:
         """Rows are read last: each server and each name has had one from before it was there."""
@@ -66,22 +69,30 @@ class Reaper:
         rows = [row for row in self._store.live_servers() if row.order.tag == self._effect.tag]
         for server in there:
             if self._is_orphan(server, rows):
-                self._end(server, records)
+                self._alone(server.instance_id, partial(self._end, server, records))
         self._forget_strays(there, records, rows)
-        self._mend(there, records, rows)
+        self._mend_names(there, records, rows)
         for row in rows:
             if row.repository.id != self._effect.subject.repository.id and _is_left(row):
                 self._go_on(row)
 
+    def _alone(self, what: str, act: Callable[[], None]) -> None:
+        """What AWS refuses keeps nothing else from being done; the run is red for it in the end."""
+        try:
+            self._lease.check()
+            act()
+        except MattermodError as error:
+            self._tell(what, f"could not be mended: {type(error).__name__}")
+            self._problem = self._problem or error
+
     def _is_orphan(self, server: Server, rows: Sequence[Row]) -> bool:
         is_new = self._world.clock.now() - server.launched_at < YOUNG
-        return server.state in ALIVE and not is_new and not any(_is_of(server, row) for row in rows)
+        return server.state not in OVER and not is_new and not any(_is_of(server, row) for row in rows)
 
     def _end(self, server: Server, records: Sequence[Record]) -> None:
         for record in records:
-            if record.name == self._name(server.instance_id):
+            if self._instance(record) == server.instance_id:
                 self._forget(record, "its server has no row")
-        self._lease.check()
         self._servers.terminate(server.instance_id)
         self._store.unlist_instance(server.instance_id)
         self._tell(server.instance_id, f"had no row: ended ({_about(server)})")
@@ -90,40 +101,51 @@ class Reaper:
         """A name of the form that ours have belongs to a server that there is, be it one of the original's."""
         known = {server.instance_id for server in there} | {row.instance_id for row in rows}
         for record in records:
-            instance = record.name.partition(".")[0]
-            is_stray = record.name == self._name(instance) and _INSTANCE.fullmatch(instance) and instance not in known
-            if is_stray and not self._is_there(instance):
-                self._forget(record, "leads to no server any more")
+            instance = self._instance(record)
+            if instance and instance not in known:
+                self._alone(record.name, partial(self._forget_stray, instance, record))
 
-    def _is_there(self, instance: str) -> bool:
+    def _forget_stray(self, instance: str, record: Record) -> None:
         server = self._servers.server(instance)
-        return server is not None and server.state not in OVER
+        if server is None or server.state in OVER:
+            self._forget(record, "leads to no server any more")
 
-    def _mend(self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row]) -> None:
-        """A name that somebody has changed by hand leads to its server again."""
+    def _mend_names(self, there: Sequence[Server], records: Sequence[Record], rows: Sequence[Row]) -> None:
         running = {server.instance_id: server for server in there if server.public_ipv4}
-        named = {(record.name, record.kind, record.address) for record in records if not record.more}
         for row in rows:
-            server, name = running.get(row.instance_id), self._name(row.instance_id)
-            if row.state == READY and server and name == f"{row.host}.":
-                for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
-                    if address and (name, kind, address) not in named:
-                        self._lease.check()
-                        self._servers.set_record(self._effect.zone, name, address, kind, TTL)
-                        self._tell(row.host, f"did not lead to {row.instance_id}: mended")
+            server = running.get(row.instance_id)
+            if row.state == READY and server and self._name(row.instance_id) == f"{row.host}.":
+                self._alone(row.host, partial(self._mend, server, records))
+
+    def _mend(self, server: Server, records: Sequence[Record]) -> None:
+        """Somebody has changed it by hand, or the server has another address since."""
+        named = {(record.name, record.kind, record.address, record.more) for record in records}
+        name = self._name(server.instance_id)
+        for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
+            if address and (name, kind, address, ()) not in named:
+                self._servers.set_record(self._effect.zone, name, address, kind, TTL)
+                self._tell(name, f"did not lead to {server.instance_id}: mended")
 
     def _forget(self, record: Record, why: str) -> None:
-        self._lease.check()
         try:
             self._servers.delete_record(self._effect.zone, record)
         except Overtaken:
             return  # the next sweep sees what it is then
         self._tell(record.name, f"{why}: deleted")
 
+    def _instance(self, record: Record) -> str:
+        """Return the instance whose name it is, "" for a name that none of ours has."""
+        instance = record.name.partition(".")[0]
+        ours = record.name == self._name(instance) and _INSTANCE.fullmatch(instance)
+        return instance if ours else ""
+
+    def _name(self, instance: str) -> str:
+        return f"{HOST.format(instance=instance, suffix=self._effect.suffix)}."
+
     def _go_on(self, row: Row) -> None:
         """Nobody is told of what fails here: it is another repository's."""
         subject = gone(row.repository, row.number, row.order.url, self._world.clock.now())
-        over = row.state in RUNNING
+        over = row.state in (LAUNCHING, *RUNNING) or row.reason == RELAUNCH
         effect = DestroyServer(subject=subject, reason=EXPIRED) if over else AdvanceServer(subject=subject)
         try:
             ended = Keeper(self._world, effect).go()
@@ -131,10 +153,8 @@ class Reaper:
             self._tell(f"{row.repository.full_name}#{row.number}", f"could not be ended: {type(error).__name__}")
             return
         state = ended.row.state if ended.row else row.state
-        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}")
-
-    def _name(self, instance: str) -> str:
-        return f"{HOST.format(instance=instance, suffix=self._effect.suffix)}."
+        failed = f", and {type(ended.error).__name__}" if ended.error else ""
+        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}{failed}")
 
 
 def _is_of(server: Server, row: Row) -> bool:
@@ -143,9 +163,11 @@ def _is_of(server: Server, row: Row) -> bool:
 
 
 def _is_left(row: Row) -> bool:
-    if row.state == DESTROYING:
-        return row.reason != RELAUNCH and row.read_at - row.since > OVERDUE
-    return row.state in RUNNING and row.expires_at is not None and row.read_at - row.expires_at > OVERDUE
+    """Whether its own repository would have gone on with it by now."""
+    if row.state == DESTROYING and row.reason != RELAUNCH:
+        return row.read_at - row.since > OVERDUE
+    build_is_late = row.created_at + timedelta(hours=row.order.build_hours)
+    return row.read_at - (row.expires_at or build_is_late) > OVERDUE
 
 
 def _about(server: Server) -> str:

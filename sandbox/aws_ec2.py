@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -201,7 +202,9 @@ class Ec2:
             address = None if fate == "no-address" else nic.public_ip
             # Or else moto would give it another address when it is started.
             nic.public_ip_auto_assign = nic.public_ip_auto_assign and address is not None
-            self.lives[instance.id] = Life(self.aws.now(), address, fate, _switch(wanted))
+            self.lives[instance.id] = life = Life(self.aws.now(), address, fate, _switch(wanted))
+            if life.born >= aws_switch.CALENDAR:  # else it counts from another moment than moto
+                instance.launch_time = datetime.fromtimestamp(life.born, UTC).replace(tzinfo=None)
         self.age(backend)
         return Launch(wanted, made)
 

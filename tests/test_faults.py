@@ -54,7 +54,7 @@ class Trial:
     def wired(self, wire: str, cut: Cut) -> Iterator[Bot]:
         """The bot with one of its wires led through a proxy."""
         if wire == "http":
-            proxy = Proxy(_address(self.github.url), http_request, cut)
+            proxy = Proxy(address(self.github.url), http_request, cut)
             with closing(proxy):
                 yield replace(self.bot, api_url=f"http://127.0.0.1:{proxy.port}")
         else:
@@ -85,7 +85,7 @@ class Trial:
         assert len(self.github.writes) == writes
 
 
-def _address(url: str) -> tuple[str, int]:
+def address(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix("http://").partition(":")
     return host, int(port)
 

@@ -211,6 +211,7 @@ def test_the_label_off_ends_it_and_on_again_launches_another(servers: Scene) -> 
         [("destroyed", "unlabeled")], [], [], [],
     )  # fmt: skip
     assert servers.bodies(pull)[0].startswith("The test server was destroyed.")
+    servers.pass_time(60)
     servers.deliver(servers.labeled(pull))
     assert servers.states(pull) == ["destroyed", "ready"]
     servers.deliver(payloads.closed(servers.github.state, servers.github.repository, pull.number, "maintainer"))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import random
 import signal
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox import payloads
+from mattermod_action.servers import KEY_TAG
+from mattermod_action.spinmints import SERVER_TAG
+from sandbox import aws, payloads
 from sandbox.aws import AwsFault, Delays
 from sandbox.faults import Fault
 from sandbox.jenkins import Script
@@ -38,16 +43,25 @@ from tests.spinmint_trials import (
     wired,
 )
 from tests.spinmints import HOUR, LABEL, SETUP, Scene, config, scene
-from tests.test_aws_servers import by_hand
+from tests.test_aws_servers import by_hand, client
+from tests.test_faults import assert_clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox import Sandbox
+    from sandbox.jenkins import Result
     from tests.harness import Bot, Run
 
 pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 SOAK: Any = pytest.mark.soak
+
+
+def soak(*values: Any) -> Any:
+    """Values that `make soak` tries; the others are tried each time."""
+    return pytest.param(*values, marks=SOAK)
+
+
 NO_WAIT = {"INPUT_WAIT-MINUTES": "0"}
 LAUNCH, END = ("ec2", "RunInstances"), ("ec2", "TerminateInstances")
 NAME = ("route53", "ChangeResourceRecordSets")
@@ -57,7 +71,8 @@ NAME = ("route53", "ChangeResourceRecordSets")
 def servers(bot: Bot, github: Sandbox, request: pytest.FixtureRequest) -> Iterator[Scene]:
     with scene(bot, github, request.getfixturevalue("database")) as made:
         made.configure(limits=PLENTY)
-        github.state.tokens["github-token"].limit = 1_000_000
+        token = github.state.tokens["github-token"]
+        token.limit, token.repositories = 1_000_000, ()
         yield made
 
 
@@ -68,8 +83,9 @@ LEAST = {
     ("unlabeled", "http"): 3, ("unlabeled", "aws"): 5, ("unlabeled", "sql"): 22,
     ("closed", "http"): 3, ("closed", "aws"): 5, ("closed", "sql"): 22,
 }  # fmt: skip
+SHORT = ("labeled", "aws", "during", 0)
 CUTS = [
-    pytest.param(course, wire, phase, seed, marks=SOAK)
+    pytest.param(course, wire, phase, seed, marks=() if (course, wire, phase, seed) == SHORT else SOAK)
     for course, wire in LEAST
     for phase in PHASES
     for seed in range(5)
@@ -105,14 +121,14 @@ def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> None:
     assert run.code == 0, run.log
 
 
-@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize("times", [soak(1), 0])
 @pytest.mark.parametrize(
     "fault",
     [
         Fault("reset"),
-        pytest.param(Fault("timeout", seconds=0.3), marks=SOAK),
-        pytest.param(Fault("cut"), marks=SOAK),
-        pytest.param(AwsFault("status", code="InternalError"), marks=SOAK),
+        soak(Fault("timeout", seconds=0.3)),
+        soak(Fault("cut")),
+        soak(AwsFault("status", code="InternalError")),
     ],
     ids=lambda fault: fault.kind,
 )
@@ -132,7 +148,7 @@ def test_f14_mm81_a_launch_whose_answer_is_lost(servers: Scene, fault: Fault, ti
     assert len({each["ClientToken"] for each in launches(servers)}) == 1
 
 
-@pytest.mark.parametrize(("code", "exit_code"), [("InsufficientInstanceCapacity", 0), ("UnauthorizedOperation", 2)])
+@pytest.mark.parametrize(("code", "exit_code"), [("InsufficientInstanceCapacity", 0), soak("UnauthorizedOperation", 2)])
 def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int) -> None:
     """It has failed, and says so; asked for anew there is one."""
     asked = labeled(servers)
@@ -149,7 +165,7 @@ def test_f14_a_launch_that_is_refused(servers: Scene, code: str, exit_code: int)
     again.assert_settled()
 
 
-@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "UnauthorizedOperation"])
+@pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", soak("UnauthorizedOperation")])
 def test_f14_a_launch_that_is_refused_after_it_was_not_answered(servers: Scene, code: str) -> None:
     """Then nobody knows, and it is looked for: what the first request has launched is ended."""
     asked = labeled(servers)
@@ -165,7 +181,7 @@ def test_f14_a_launch_that_is_refused_after_it_was_not_answered(servers: Scene, 
     asked.assert_settled()
 
 
-@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize("times", [soak(1), 0])
 def test_f14_launches_are_limited(servers: Scene, times: int) -> None:
     """For a moment that is waited out, for longer a sweep goes on: no run is red for that."""
     asked = labeled(servers)
@@ -179,7 +195,7 @@ def test_f14_launches_are_limited(servers: Scene, times: int) -> None:
     asked.assert_settled()
 
 
-@pytest.mark.parametrize(("times", "state"), [(1, "ready"), (0, "failed")])
+@pytest.mark.parametrize(("times", "state"), [(1, "ready"), soak(0, "failed")])
 def test_f14_an_instance_dies_while_it_is_pending(servers: Scene, times: int, state: str) -> None:
     """It is launched once more, and not for ever."""
     asked = labeled(servers)
@@ -215,12 +231,12 @@ def test_f14_a_new_instance_that_ec2_does_not_show_yet(servers: Scene) -> None:
     assert len(launches(servers)) == 1
 
 
-@pytest.mark.parametrize("noted", [True, False])
-def test_f14_mm89_an_instance_is_ended_before_ec2_shows_it(servers: Scene, *, noted: bool) -> None:
+@pytest.mark.parametrize("answer", ["noted", soak("lost")])
+def test_f14_mm89_an_instance_is_ended_before_ec2_shows_it(servers: Scene, answer: str) -> None:
     """I3: that EC2 does not know it yet is not that it is gone, whether its id was noted or not."""
     servers.cloud.aws.delays = Delays(visible=10, pending=0, shutting_down=5, insync=0)
     asked = labeled(servers)
-    if not noted:
+    if answer == "lost":
         servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after", times=0))
     servers.deliver(asked.event, **NO_WAIT)
     servers.cloud.faults.clear()
@@ -235,7 +251,22 @@ def test_f14_mm89_an_instance_is_ended_before_ec2_shows_it(servers: Scene, *, no
     off.assert_settled()
 
 
-@pytest.mark.parametrize("times", [1, 0])
+def test_f14_mm89_what_is_left_of_the_launch_before_is_not_taken_for_the_server(servers: Scene) -> None:
+    """I3: it carries the same key, and takes its time to end, when a run dies that has launched the next."""
+    servers.configure(limits=PLENTY, boot_minutes=1)
+    servers.cloud.aws.delays = Delays(visible=0, pending=0, shutting_down=9_000, insync=0)
+    servers.web.status = 503
+    asked = labeled(servers)
+    servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after", occurrence=2, times=0))
+    assert servers.deliver(asked.event).code == 3
+    assert servers.states(asked.pull) == ["launching"]
+    assert [*servers.cloud.instances.values()] == ["shutting-down", "running"]
+    off = Asked(servers, asked.pull, servers.unlabeled(asked.pull), ("destroyed",))
+    assert servers.deliver(off.event).code == 0
+    off.assert_settled()
+
+
+@pytest.mark.parametrize("times", [soak(1), 0])
 def test_f14_mm92_an_end_that_aws_does_not_carry_out(servers: Scene, times: int) -> None:
     """MM-89, MM-92, I3: `destroyed` is said when the instance has ended, and once."""
     asked = closed(servers)
@@ -252,9 +283,9 @@ def test_f14_mm92_an_end_that_aws_does_not_carry_out(servers: Scene, times: int)
     asked.assert_settled()
 
 
-@pytest.mark.parametrize("code", ["Throttling", "PriorRequestNotComplete"])
-@pytest.mark.parametrize("times", [1, 0])
-@pytest.mark.parametrize("course", [labeled, closed])
+@pytest.mark.parametrize("code", ["Throttling", soak("PriorRequestNotComplete")])
+@pytest.mark.parametrize("times", [soak(1), 0])
+@pytest.mark.parametrize("course", [soak(labeled), closed])
 def test_f15_route_53_limits_us(servers: Scene, course: Any, code: str, times: int) -> None:
     """For a moment that is waited out, for longer a sweep goes on. Whatever has its name is there until it is gone."""
     asked = course(servers)
@@ -281,6 +312,7 @@ def test_f15_a_name_that_is_never_in_sync(servers: Scene) -> None:
     assert len({each["ClientToken"] for each in launches(servers)}) == 2
 
 
+@pytest.mark.soak
 def test_f15_an_end_does_not_wait_for_ever_for_a_name(servers: Scene) -> None:
     asked = closed(servers)
     servers.cloud.faults.add(AwsFault("lag", *NAME, fate="never-insync"))
@@ -288,7 +320,7 @@ def test_f15_an_end_does_not_wait_for_ever_for_a_name(servers: Scene) -> None:
     asked.assert_settled()
 
 
-@pytest.mark.parametrize("change", ["changed", "deleted"])
+@pytest.mark.parametrize("change", ["changed", soak("deleted")])
 def test_f15_a_name_that_somebody_changed_is_mended(servers: Scene, change: str) -> None:
     """I4, by a sweep, which says so; one that finds nothing amiss writes nothing."""
     asked = up(servers)
@@ -305,7 +337,7 @@ def test_f15_a_name_that_somebody_changed_is_mended(servers: Scene, change: str)
     asked.assert_settled()
 
 
-@pytest.mark.parametrize("change", ["changed", "deleted"])
+@pytest.mark.parametrize("change", ["changed", soak("deleted")])
 def test_f15_mm88_a_name_that_somebody_changed_is_deleted_as_it_is(servers: Scene, change: str) -> None:
     """I4: before its end, and between looking and deleting."""
     for moment in ("before", "between"):
@@ -328,13 +360,24 @@ def test_f15_mm88_a_name_that_somebody_changed_is_deleted_as_it_is(servers: Scen
         asked.assert_settled()
 
 
-RESULTS = {
-    "SUCCESS": ("ready", ""),
+RESULTS: dict[Result, tuple[str, str]] = {
     "UNSTABLE": ("failed", "the build is unstable: some of its tests have failed"),
     "FAILURE": ("failed", "the build has failed"),
     "NOT_BUILT": ("failed", "the build was aborted, or nothing was built"),
     "ABORTED": ("failed", "the build was aborted, or nothing was built"),
+    "SUCCESS": ("ready", ""),
 }
+
+
+def test_f16_mm96_what_each_result_of_a_build_comes_to(servers: Scene) -> None:
+    """At once: what is not green is no reason to wait for two hours."""
+    for result, (state, sentence) in RESULTS.items():
+        pull = servers.pull()
+        servers.built(pull, Script(result, runs=0))
+        asked = Asked(servers, pull, servers.labeled(pull), (state,))
+        assert servers.deliver(asked.event).code == 0
+        asked.assert_done()
+        assert sentence in asked.told()[0]
 
 
 def waiting(servers: Scene, *scripts: Script, **more: Any) -> Asked:
@@ -348,8 +391,9 @@ def waiting(servers: Scene, *scripts: Script, **more: Any) -> Asked:
     return asked
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("result", RESULTS)
-def test_f16_mm96_what_each_result_of_a_build_comes_to(servers: Scene, result: Any) -> None:
+def test_f16_mm96_a_build_that_is_waited_for(servers: Scene, result: Any) -> None:
     asked = waiting(servers, Script(result, runs=600))
     swept(servers, 300, **NO_WAIT)
     assert servers.states(asked.pull) == ["waiting_build"]
@@ -365,15 +409,15 @@ def test_f16_mm96_what_each_result_of_a_build_comes_to(servers: Scene, result: A
     "fault",
     [
         Fault("status", status=502),
-        pytest.param(Fault("html"), marks=SOAK),
-        pytest.param(Fault("reset"), marks=SOAK),
-        pytest.param(Fault("timeout", seconds=0.3), marks=SOAK),
-        pytest.param(Fault("truncated"), marks=SOAK),
-        pytest.param(Fault("empty"), marks=SOAK),
+        soak(Fault("html")),
+        soak(Fault("reset")),
+        soak(Fault("timeout", seconds=0.3)),
+        soak(Fault("truncated")),
+        soak(Fault("empty")),
     ],
     ids=lambda fault: fault.kind,
 )
-@pytest.mark.parametrize("times", [1, 0])
+@pytest.mark.parametrize("times", [soak(1), 0])
 def test_f16_mm96_jenkins_answers_badly(servers: Scene, fault: Fault, times: int) -> None:
     """Once is nothing; for longer the run is red, and a sweep goes on, until the build is late."""
     asked = labeled(servers)
@@ -403,6 +447,7 @@ def test_f16_mm96_a_build_that_never_comes_is_late(servers: Scene) -> None:
     assert "there was no build of its commit within 2 h" in asked.told()[0]
 
 
+@pytest.mark.soak
 def test_f16_a_build_in_the_queue(servers: Scene) -> None:
     """A link may lead to the job, whose newest build waits."""
     pull = servers.pull()
@@ -416,6 +461,7 @@ def test_f16_a_build_in_the_queue(servers: Scene) -> None:
     asked.assert_settled()
 
 
+@pytest.mark.soak
 def test_f16_jenkins_is_started_anew(servers: Scene) -> None:
     asked = waiting(servers)
     servers.builds.restart()
@@ -425,7 +471,9 @@ def test_f16_jenkins_is_started_anew(servers: Scene) -> None:
     assert RESULTS["ABORTED"][1] in asked.told()[0]
 
 
-@pytest.mark.parametrize("how", ["vanished", "no job", "number reset", "another build of that number"])
+@pytest.mark.parametrize(
+    "how", [soak("vanished"), soak("no job"), soak("number reset"), "another build of that number"]
+)
 def test_f16_a_build_that_is_gone(servers: Scene, how: str) -> None:
     asked = waiting(servers, Script(runs=600, vanishes=how == "vanished"))
     [(name, job)] = servers.builds.jobs.items()
@@ -456,7 +504,7 @@ def test_f16_mm85_the_commit_is_that_of_the_label(servers: Scene) -> None:
     assert servers.deliver(payloads.synchronize(state, where, asked.pull.number, "reviewer"), **NO_WAIT).code == 0
     servers.builds.jobs[f"octo-org/hello/{asked.pull.number}"].scripts.append(Script(runs=0))
     servers.built(asked.pull)
-    swept(servers, **NO_WAIT)
+    swept(servers, LEASES, **NO_WAIT)
     assert servers.states(asked.pull) == ["waiting_build"]
     swept(servers)
     asked.assert_settled()
@@ -512,8 +560,8 @@ def told_of(asked: Asked, event: Any, how: str) -> None:
         assert servers.deliver(asked.event, **NO_WAIT, GITHUB_RUN_ATTEMPT="2").code == 0
 
 
-@pytest.mark.parametrize("how", [pytest.param("delivered", marks=SOAK), "lost", pytest.param("run again", marks=SOAK)])
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("how", [soak("delivered"), "lost", soak("run again")])
+@pytest.mark.parametrize("what", ["unlabeled", *map(soak, ("closed", "push", "revoked", "unknown"))])
 def test_f18_mm83_what_changes_while_it_waits_for_its_build(servers: Scene, what: str, how: str) -> None:
     """Nothing is launched that nobody wants any more, or that whoever asked may not have any more."""
     change, outcome, _ = CHANGES[what]
@@ -529,7 +577,7 @@ def test_f18_mm83_what_changes_while_it_waits_for_its_build(servers: Scene, what
     asked.assert_settled("swept" if what in ROLES else "delivered again")
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", ["unlabeled", "closed", "revoked", *map(soak, ("push", "unknown"))])
 def test_f18_mm83_what_changes_right_before_it_is_launched(servers: Scene, what: str) -> None:
     """The label, the pull request and the role are read once more before it costs something."""
     change, outcome, _ = CHANGES[what]
@@ -543,16 +591,16 @@ def test_f18_mm83_what_changes_right_before_it_is_launched(servers: Scene, what:
     asked.assert_settled("swept" if what in ROLES else "run again")
 
 
-@pytest.mark.parametrize("how", ["delivered", pytest.param("lost", marks=SOAK), pytest.param("run again", marks=SOAK)])
+@pytest.mark.parametrize("how", ["delivered", soak("lost"), soak("run again")])
 @pytest.mark.parametrize(
     ("state", "delays"),
     [
-        pytest.param("booting", Delays(visible=0, pending=40, shutting_down=0, insync=0), marks=SOAK),
+        soak("booting", Delays(visible=0, pending=40, shutting_down=0, insync=0)),
         ("dns", Delays(visible=0, pending=0, shutting_down=0, insync=60)),
     ],
     ids=["booting", "dns"],
 )
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("what", ["closed", "push", *map(soak, ("unlabeled", "revoked", "unknown"))])
 def test_f18_what_changes_while_it_is_set_up(servers: Scene, what: str, state: str, delays: Delays, how: str) -> None:
     """What runs and is not wanted is ended. Whoever asked could when it was launched, and that is what counts."""
     change, _, outcome = CHANGES[what]
@@ -562,7 +610,7 @@ def test_f18_what_changes_while_it_is_set_up(servers: Scene, what: str, state: s
     assert servers.states(asked.pull) == [state]
     told_of(asked, change(asked), how)
     for _ in range(3):
-        swept(servers, **NO_WAIT)
+        swept(servers, LEASES, **NO_WAIT)
     assert servers.rows(asked.pull) == [outcome]
     asked.states = (outcome[0],)
     asked.assert_settled("swept" if what in ROLES else "delivered again")
@@ -584,7 +632,7 @@ def test_f03_mm80_the_same_label_in_eight_processes(servers: Scene) -> None:
     assert len({each["ClientToken"] for each in launches(servers)}) == 1
 
 
-@pytest.mark.parametrize("limit", ["repository", "organisation", "user"])
+@pytest.mark.parametrize("limit", ["repository", soak("organisation"), soak("user")])
 def test_f03_four_pull_requests_for_two_servers(servers: Scene, limit: str) -> None:
     """Two have one, and the others are told who has them."""
     servers.configure(limits={**PLENTY, limit: 2})
@@ -600,6 +648,7 @@ def test_f03_four_pull_requests_for_two_servers(servers: Scene, limit: str) -> N
         assert asked in has or ("2 of 2 test servers" in body and holders in body), body
 
 
+@pytest.mark.soak
 def test_f03_a_label_and_a_command_at_once(servers: Scene) -> None:
     """I2: they are two requests, and one server."""
     asked = labeled(servers)
@@ -640,4 +689,167 @@ def test_mm79_the_same_name_and_number_in_two_organisations(servers: Scene) -> N
     servers.assert_whole()
     swept(servers)
     assert servers.sweep(**there).code == 0
-    mine.assert_settled()
+    assert (servers.alive(), servers.listed()) == ([owners[b"octo-org"]], [owners[b"octo-org"]])
+    assert sorted(servers.states(mine.pull)) == ["destroyed", "ready"]
+    assert len(mine.told()) == 1
+
+
+@pytest.mark.parametrize(
+    ("course", "seed"),
+    [
+        ("labeled", 0),
+        *(soak(course, seed) for course in ("labeled", "relaunched", "unlabeled") for seed in range(1, 15)),
+    ],
+)
+def test_f02_a_cancelled_run_stops_and_the_next_takes_over(servers: Scene, seed: int, course: str) -> None:
+    """F02, R-05: at a random moment in or after a random request, to GitHub or to AWS."""
+    dice = random.Random(f"{seed} {course}")  # noqa: S311  # repeatable, not secret
+    number, code = [(signal.SIGINT, 130), (signal.SIGTERM, 143)][dice.randrange(2)]
+    wire, sent = ["http", "aws"][seed % 2], list[float]()
+    process: Any = None
+
+    def stop() -> None:
+        sent.append(time.monotonic())
+        process.send_signal(number)
+
+    def later() -> bytes:
+        threading.Timer(dice.uniform(0, 0.1), stop).start()
+        return b""
+
+    asked, cut = COURSES[course](servers), Cut(dice.randint(1, LEAST[course, wire] - 1), act=later)
+    servers.github.state.latency = 0.03
+    with wired(servers, wire, cut) as (bot, led):
+        process = bot.start(asked.kind, asked.event, **{**servers.environment, **led})
+        run = bot.finish(process)
+    assert sent
+    assert time.monotonic() - sent[0] < 5
+    assert_clean(run)
+    assert run.code in (code, 0, -number), run.log  # it may have ended first, but for Python's own end
+    asked.assert_at_most_once()
+    Chance(seed, 1).go_on(asked)
+    asked.assert_settled()
+
+
+def ec2(servers: Scene) -> Any:
+    """Somebody else, who looks or changes things by hand."""
+    return client(servers.cloud, "ec2")
+
+
+def launched_by_hand(servers: Scene, tags: dict[str, str]) -> str:
+    given = [{"ResourceType": "instance", "Tags": [{"Key": name, "Value": value} for name, value in tags.items()]}]
+    asked = {"ImageId": servers.cloud.image, "SubnetId": servers.cloud.subnet, "MinCount": 1, "MaxCount": 1}
+    made = ec2(servers).run_instances(**asked, **({"TagSpecifications": given} if tags else {}))
+    return str(made["Instances"][0]["InstanceId"])
+
+
+def test_i2_mm91_a_server_without_a_row_is_ended(servers: Scene) -> None:
+    """I2, as soon as it is sure that its row is not only late."""
+    asked = up(servers)
+    [instance] = servers.alive()
+    servers.query("DELETE FROM mm_servers")
+    swept(servers, 500)
+    assert servers.alive() == [instance]
+    servers.pass_time(120)
+    run = servers.sweep()
+    assert run.code == 0, run.log
+    assert f"{instance}: had no row: ended (hello#{asked.pull.number}, launched " in run.log
+    assert (servers.alive(), servers.names(), servers.listed()) == ([], [], [])
+    asked.states = ()
+    servers.assert_whole()
+
+
+def test_i3_mm91_a_row_without_a_server_is_over(servers: Scene) -> None:
+    """I3, I4: whoever ended it, its name goes, and whoever reads the comment knows."""
+    asked = up(servers)
+    ec2(servers).terminate_instances(InstanceIds=servers.alive())
+    swept(servers)
+    assert servers.rows(asked.pull) == [("destroyed", "gone")]
+    asked.states = ("destroyed",)
+    asked.assert_settled("swept")
+
+
+def test_i4_mm91_a_name_without_a_server_is_deleted(servers: Scene) -> None:
+    """I4."""
+    asked = up(servers)
+    left = f"i-0123456789abcdef0.{aws.ZONE}."
+    by_hand(servers.cloud, "CREATE", left, "192.0.2.9", "192.0.2.10")
+    servers.pass_time(LEASES)
+    run = servers.sweep()
+    assert f"{left}: leads to no server of ours: deleted" in run.log
+    assert "leads to no server of ours" in run.summary
+    asked.assert_settled()
+
+
+@pytest.mark.parametrize("state", ["stopped", soak("running")])
+def test_i2_mm91_a_server_of_an_earlier_launch_is_ended(servers: Scene, state: str) -> None:
+    """It carries the key of a row that has another one; that somebody has stopped it does not keep it."""
+    asked = up(servers)
+    [instance] = servers.alive()
+    [(key,)] = servers.query("SELECT k FROM mm_servers")
+    left = launched_by_hand(servers, {SERVER_TAG: "spinmint", KEY_TAG: key})
+    if state == "stopped":
+        ec2(servers).stop_instances(InstanceIds=[left])
+    swept(servers, 700)
+    assert servers.alive() == [instance]
+    asked.assert_settled()
+
+
+def test_i2_mm91_what_is_not_ours_is_never_touched(servers: Scene) -> None:
+    asked = up(servers)
+    others = [launched_by_hand(servers, tags) for tags in ({}, {SERVER_TAG: "another"}, {"Name": "Spinmint-topic"})]
+    names = {"www", "i-zzz", "i-0123456789abcdef0.more", "xi-0123456789abcdef0"}
+    for name in names:
+        by_hand(servers.cloud, "CREATE", f"{name}.{aws.ZONE}", "192.0.2.9")
+    mail = {"Type": "MX"}
+    by_hand(servers.cloud, "CREATE", f"i-0123456789abcdef1.{aws.ZONE}", f"10 mail.{aws.ZONE}", **mail)
+    by_hand(servers.cloud, "CREATE", f"i-0123456789abcdef2.{aws.ZONE}", "192.0.2.9", SetIdentifier="one", Weight=1)
+    for _ in range(2):
+        swept(servers, 700)
+    assert set(others) < set(servers.alive())
+    assert len(servers.cloud.records) == 1 + len(names) + 2
+    closing = Asked(servers, asked.pull, close(asked))
+    assert servers.deliver(closing.event).code == 0
+    swept(servers, 700)
+    assert servers.alive() == others
+    assert len(servers.names()) == len(names) + 2
+
+
+@pytest.mark.parametrize("state", ["launching", *map(soak, ("waiting_build", "booting", "ready", "destroying"))])
+def test_i2_mm91_rows_of_a_repository_that_nobody_sweeps(servers: Scene, state: str) -> None:
+    """Whatever they wait for, they are gone on with from here when their time is over, and until then left alone."""
+    place = "another-org/archived"
+    theirs, there = elsewhere(servers, place, 99), {"GITHUB_REPOSITORY": place, **NO_WAIT}
+    servers.cloud.aws.delays = Delays(visible=0, pending=40 if state == "booting" else 0, shutting_down=0, insync=0)
+    if state == "waiting_build":
+        servers.builds.faults.add(Fault("status", status=502, times=0))
+    if state == "launching":
+        servers.cloud.faults.add(Fault("reset", *LAUNCH, when="after", times=0))
+    servers.deliver(theirs.event, **there)
+    if state == "destroying":
+        servers.cloud.faults.add(AwsFault("status", *END, code="ServiceUnavailable", times=0))
+        servers.deliver(payloads.closed(servers.github.state, place, 99), **there)
+    assert servers.states(theirs.pull) == [state]
+    servers.cloud.faults.clear()
+    swept(servers, 600)
+    assert servers.states(theirs.pull) == [state]
+    for _ in range(2):
+        swept(servers, 80 * HOUR)
+    assert servers.states(theirs.pull)[0] in ("destroyed", "failed")
+    assert (servers.alive(), servers.names(), servers.listed()) == ([], [], [])
+
+
+def test_i2_mm91_what_cannot_be_ended_keeps_nothing_else(servers: Scene) -> None:
+    """Each is tried, and the run is red for the one that AWS keeps."""
+    left = [launched_by_hand(servers, {SERVER_TAG: "spinmint"}) for _ in range(3)]
+    names = {f"i-0123456789abcdef{number}.{aws.ZONE}." for number in range(3)}
+    for name in names:
+        by_hand(servers.cloud, "CREATE", name, "192.0.2.9")
+    servers.cloud.faults.add(AwsFault("status", *END, code="ServiceUnavailable"))
+    servers.cloud.faults.add(AwsFault("status", *NAME, code="ServiceUnavailable"))
+    servers.pass_time(700)
+    run = servers.sweep()
+    assert run.code == 3, run.log
+    assert (len(servers.alive()), len(servers.names())) == (1, 1)
+    assert run.summary.count("had no row: ended") == len(left) - 1
+    swept(servers)
+    assert (servers.alive(), servers.names()) == ([], [])
