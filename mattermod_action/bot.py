@@ -261,6 +261,10 @@ class Bot:
         expendable = isinstance(effect, Once) and effect.expendable
         resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
         resumable = resumable or isinstance(effect, (Pick, OnServer))  # which have rows of their own
+        if isinstance(effect, Ensure) and not resumable and isinstance(event, _Seen) and self._world.durable:
+            once = ("recheck", effect.feature)
+            self.ledger.park(Recheck(subject=effect.subject, feature=effect.feature, once=once, cause="unfinished"))
+            resumable = event.action == RESUMED or bool(event.news)
         parked = expendable or (isinstance(error, Limited) and self._world.store.durable and resumable)
         plan.silent.add(effect.feature)
         if effect.command:

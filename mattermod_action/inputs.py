@@ -17,6 +17,8 @@ DEFAULT_BOT = "github-actions[bot]"  # who comments when the workflow's own toke
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WAIT_MINUTES, MOST_MINUTES = 5, 300
 SHARDS = 256
+# Of a sweep: what was missed, what was left half-way, and the features that have something to do in one.
+PARTS = ("missed", "resume", "stale", "auto-merge", "cherry-pick", "label-workflow", "spinmint")
 CHOICES = {
     "command": ("run", "migrate"),
     "config-from": ("default-branch", "workspace"),
@@ -27,7 +29,7 @@ CHOICES = {
 }
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
-    "org-token", "sweep",
+    "org-token",
 )  # fmt: skip
 
 
@@ -65,6 +67,7 @@ class Inputs:
     aws_region: str
     wait_minutes: float
     shard: tuple[int, int]
+    sweep: tuple[str, ...]
     clock_offset: timedelta
     clock_skips: bool
     not_used: tuple[str, ...]
@@ -105,6 +108,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         aws_region=_input(env, "aws-region") or env.get("AWS_REGION", "") or env.get("AWS_DEFAULT_REGION", ""),
         wait_minutes=_minutes(env),
         shard=_shard(env),
+        sweep=_parts(env),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
         not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),
@@ -156,6 +160,13 @@ def _shard(env: Mapping[str, str]) -> tuple[int, int]:
     ):
         raise Mistake(f"input `shard` is {value[:40]!r}: give one such as 3/8, of up to {SHARDS}")
     return int(nth), int(of)
+
+
+def _parts(env: Mapping[str, str]) -> tuple[str, ...]:
+    parts = tuple(_words(_input(env, "sweep")))
+    if wrong := next((part for part in parts if part not in PARTS), ""):
+        raise Mistake(f"input `sweep` is {wrong[:40]!r}: give some of {', '.join(PARTS)}, or leave it out for all")
+    return parts
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

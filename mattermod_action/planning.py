@@ -14,10 +14,12 @@ from mattermod_action.events import Commanded, CommandEnded, CommandGiven
 from mattermod_action.features import FEATURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mattermod_action.commands import Command
     from mattermod_action.config import Config
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event
+    from mattermod_action.events import Event, Subject
     from mattermod_action.ports import Facts, Unfinished
 
 NOT_CONFIGURED = "not configured"
@@ -100,6 +102,15 @@ def follow_ups(event: Event, config: Config, facts: Facts) -> tuple[list[Event],
         except Exception as error:  # noqa: BLE001  # one feature's failure never stops the next
             errors.append((name, error))
     return found, errors
+
+
+def look_over(items: Sequence[Subject], config: Config, facts: Facts) -> list[Event]:
+    """Ask the features that have a `look_over` which of a page of open items a sweep has to look at once more."""
+    found: list[Event] = []
+    for name in (name for name in FEATURES if getattr(config, name) is not None):
+        if look := getattr(_feature(name), "look_over", None):
+            found += look(items, getattr(config, name), facts)
+    return found
 
 
 def _nothing(_event: Event, _config: Any, _facts: Facts) -> tuple[Event, ...]:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from mattermod_action.errors import Conflicting, Down, Mistake, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mattermod_action.events import PickEnded, ServerChanged
+    from mattermod_action.sweeps import Tally
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
 SHORTEST = 4  # characters of a secret, below which its stars would make a riddle of every line
@@ -86,6 +87,12 @@ class Report:
                 self.problem(Refused(f"no test server for #{row.number}: {safe(row.reason)}"))
         for line in changed.log:
             say(f"  {self._redacted(line)}")
+
+    def swept(self, tallies: Sequence[Tally]) -> None:
+        """Say what a sweep has come to in each repository."""
+        for tally in tallies:
+            counted = f"{tally.looked_at} looked at, {tally.changed} changed" if tally.looked_at else ""
+            self.row("sweep", tally.repository, ", ".join(filter(None, [tally.outcome, counted])))
 
     def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
         """Note what went wrong once; the same line of several effects is one problem."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
 from mattermod_action.events import Awaited, RunFailed, Tick
+from mattermod_action.features import FEATURES
+from mattermod_action.inputs import PARTS
 from mattermod_action.planning import Plan, follow_ups
 from mattermod_action.sweeping import Scope, Sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mattermod_action.config import Config
     from mattermod_action.events import Event, Repository
@@ -30,7 +32,7 @@ class Run:
     """What is done about one event, in one world."""
 
     def __init__(self, config: Config, world: World, report: Report) -> None:
-        self._config, self._world, self._report = config, world, report
+        self.config, self.world, self._report = config, world, report
         self.bot = Bot(config, world, report)
 
     def go(self, event: Event) -> None:
@@ -54,31 +56,37 @@ class Run:
         if not isinstance(event, Tick):
             self.bot.handle(event)
             self._follow(event)
-        elif self._world.durable and self._world.store.keeps_sweeps():
+        elif self.world.durable and self.world.store.keeps_sweeps():
             self._sweep(event)
         else:
             self.tick(event)
 
     def _sweep(self, tick: Tick) -> None:
         """What is stored outlives its runner, so what has happened meanwhile can be told by it."""
-        scope = Scope(patterns=self._config.sweep.repositories, shard=self._world.inputs.shard)
-        sweep = Sweep(self._world, scope, lambda config: Run(config, self._world, self._report))
-        for name, act in sweep.go(tick.repository, self._config):
+        scope = Scope(patterns=self.config.sweep.repositories, shard=self.world.inputs.shard)
+        sweep = Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
+        for name, act in sweep.go(tick.repository, self.config):
             if not self.alone(act, name):
                 self._report.row("sweep", name, "failed")
-        if sweep.left:
-            self._report.row("sweep", f"{len(sweep.left)} repositories", "are left to the next sweep")
+        self._report.swept(sweep.tallies)
 
-    def tick(self, tick: Tick) -> None:
-        """Go on with what was left half-way, and with what is looked at again and again."""
-        self._resume(tick)
+    def _wanted(self, config: Config) -> Config:
+        """Of features that have a part of sweeps those are on that were asked for."""
+        parts = {part.replace("-", "_") for part in PARTS} & {*FEATURES}
+        off = {part: None for part in parts if not self.world.sweeps(part)}
+        return config.model_copy(update=off)
+
+    def tick(self, tick: Tick, due: Sequence[Event] = ()) -> None:
+        """Go on with what was left half-way, and with what is looked at again and again; `due` was found just now."""
+        if self.world.sweeps("resume"):
+            self._resume(tick)
         self.bot.handle(tick)
-        self._follow(tick)
+        self._follow(tick, due)
         self._follow(Awaited(tick))  # what there is time for, once everything was looked at
 
     def _resume(self, tick: Tick) -> None:
         """Go on with what earlier runs left half-way, one item after the other, as it is now."""
-        rows = self._world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
+        rows = self.world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
         for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
             repository, mine = replace(tick.repository, id=repository_id), list(group)
             if not self.alone(lambda: self._resume_item(repository, number, mine), f"#{number}"):  # noqa: B023  # called at once
@@ -87,37 +95,37 @@ class Run:
             self._report.row("sweep", "the rest", "is left to the next sweep")
 
     def _resume_item(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
-        subject = self._world.github.item(repository, number)
+        subject = self.world.github.item(repository, number)
         plan = self.bot.handle(events.resumed(subject)) if subject else Plan([])
         for row in rows:
             if not plan.may_call_for(row):
                 outcome = self.bot.ledger.drop(row, subject)
                 self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
 
-    def _follow(self, event: Event) -> None:
+    def _follow(self, event: Event, due: Sequence[Event] = ()) -> None:
         """Handle, each by itself, what follows from the event, with what the event has changed in place."""
-        todo = self._turned(self._followed(event))
-        until = self._world.clock.now() + FOLLOWED_FOR
+        todo = self._turned([*due, *self._followed(event)])
+        until = self.world.clock.now() + FOLLOWED_FOR
         for count, each in enumerate(todo):
-            if self._world.clock.now() > until:
+            if self.world.clock.now() > until:
                 self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
                 return
             self.alone(lambda: self.bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
 
     def _followed(self, event: Event) -> list[Event]:
-        found, errors = follow_ups(event, self._config, self._world.facts)
+        found, errors = follow_ups(event, self.config, self.world.facts)
         for name, error in errors:
             self._report.problem(error, name)
         return found
 
     def _turned(self, todo: list[Event]) -> list[Event]:
         """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
-        start = int(self._world.clock.now().timestamp() // 60) % len(todo) if todo else 0
+        start = int(self.world.clock.now().timestamp() // 60) % len(todo) if todo else 0
         return todo[start:] + todo[:start]
 
     def _tell_chat(self, repository: Repository) -> None:
         """What fails in it is a warning, since the failure itself is red already."""
-        failed = RunFailed(repository, tuple(self._report.errors), self._world.inputs.run_url, self._world.clock.now())
+        failed = RunFailed(repository, tuple(self._report.errors), self.world.inputs.run_url, self.world.clock.now())
         self.alone(lambda: self.bot.handle(failed), "chat", parked=True)
 
     def alone(self, act: Callable[[], object], where: str = "", *, parked: bool = False) -> bool:

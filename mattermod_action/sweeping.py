@@ -22,13 +22,13 @@ from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
 from mattermod_action.leases import Lease
 from mattermod_action.ledger import BASELINE
-from mattermod_action.planning import make_plan
-from mattermod_action.sweeps import Place
+from mattermod_action.planning import look_over, make_plan
+from mattermod_action.sweeps import Place, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from mattermod_action.events import Seen, Subject
+    from mattermod_action.events import Event, Seen, Subject
     from mattermod_action.running import Run
     from mattermod_action.sweeps import Page, Progress, Stored
     from mattermod_action.world import World
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LEASE = 300.0  # seconds that a page may take, with all that follows from it
 GONE_AT_ONCE = 200  # items that are not open any more, and are looked at by one sweep
 NOTHING = Place()
+# What comes of a repository.
+DONE, LEFT, HELD, FAILED = "done", "left to the next sweep", "another sweep is at it", "failed"
+NO_CONFIG, ARCHIVED = "has no configuration", "is archived"
 
 
 class Sweep:
@@ -44,14 +47,15 @@ class Sweep:
     def __init__(self, world: World, scope: Scope, run_with: Callable[[Any], Run]) -> None:
         self._world, self._scope, self._run_with = world, scope, run_with
         self._until = world.clock.now() + scope.lasts
-        self.left: list[str] = []
+        self.tallies: list[Tally] = []
         self.is_short = False  # of points
 
     def go(self, home: Repository, config: Any) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what is to be done for each repository, by its name, those that were not swept for longest first."""
         for each in self._scope.repositories(self._world, home):
+            self.tallies.append(Tally(each.full_name))
             if self.is_short or self._world.clock.now() > self._until:
-                self.left.append(each.full_name)
+                self.tallies[-1].outcome = LEFT
             else:
                 mine = config if each.full_name.casefold() == home.full_name.casefold() else None
                 yield each.full_name, lambda each=each, mine=mine: self._sweep(each, mine)  # type: ignore[misc]  # called at once
@@ -59,16 +63,24 @@ class Sweep:
     def _sweep(self, place: Repository, config: Any) -> None:
         """One at a time; another sweep that is at it is left to it."""
         name, owner = f"sweep {place.full_name.casefold()}", uuid.uuid4().hex
-        taken = self._world.store.take_lease(name, owner, LEASE)
+        taken, tally, began = (
+            self._world.store.take_lease(name, owner, LEASE),
+            self.tallies[-1],
+            self._world.clock.now(),
+        )
         if taken.fence is None:
+            tally.outcome = HELD
             return
         lease = Lease(self._world.store, name, owner, taken.fence, LEASE)
         try:
-            self._held(place, config, lease)
+            tally.outcome = self._held(place, config, lease)
         finally:
+            tally.outcome = tally.outcome or FAILED
+            tally.seconds = (self._world.clock.now() - began).total_seconds()
             lease.give_back()
 
-    def _held(self, place: Repository, config: Any, lease: Lease) -> None:
+    def _held(self, place: Repository, config: Any, lease: Lease) -> str:
+        """Return what came of it."""
         progress = self._world.store.progress(place) if place.id else None
         after = progress.place if progress else NOTHING
         one: OfRepository | None = None
@@ -76,14 +88,14 @@ class Sweep:
             if one is None:
                 one = self._begin(page, config, continued=after != NOTHING)
                 if one is None:
-                    return
+                    return ARCHIVED if page.is_archived else NO_CONFIG
             lease.check()
             one.compare(page)
             if self._is_over(page) and not page.after.is_end:
-                self.left.append(place.full_name)
-                return
+                return LEFT
         if one:
             one.end(complete=after == NOTHING)
+        return DONE
 
     def _begin(self, page: Page, config: Any, *, continued: bool) -> OfRepository | None:
         """A repository of others has its own configuration, or is left alone."""
@@ -101,7 +113,8 @@ class Sweep:
         if not continued:
             store.begin_sweep(here)
         progress = store.progress(here)
-        return OfRepository(self._world, self._run_with(config), config, here, progress) if progress else None
+        run = self._run_with(config)
+        return OfRepository(run, here, progress, self.tallies[-1]) if progress else None
 
     def _is_over(self, page: Page) -> bool:
         self.is_short = self.is_short or page.points_left < page.points_limit * self._scope.reserve
@@ -111,17 +124,23 @@ class Sweep:
 class OfRepository:
     """What a sweep does in one repository."""
 
-    def __init__(self, world: World, run: Run, config: Any, here: Repository, progress: Progress) -> None:
-        self._world, self._run, self._config, self._here = world, run, config, here
-        self._store = world.store
+    def __init__(self, run: Run, here: Repository, progress: Progress, tally: Tally) -> None:
+        self._run, self._here, self._tally = run, here, tally
+        self._world, self._config, self._store = run.world, run.config, run.world.store
+        self._due: list[Event] = []
         self._began = progress.started_at or progress.read_at
         self._is_first = progress.completed_at is None
         self._labels: set[str] = set()
 
     def compare(self, page: Page) -> None:
         self._labels |= {label.casefold() for pull in page.pulls for label in pull.labels}
+        self._tally.points += page.points
+        self._tally.points_left = page.points_left
         for items in (page.pulls, page.issues):
-            self._compare(items)
+            self._tally.looked_at += len(items)
+            if self._world.sweeps("missed"):
+                self._compare(items)
+            self._due += look_over(items, self._config, self._world.facts)
         self._store.note_sweep(self._here, page.after)
 
     def _compare(self, items: Sequence[Subject]) -> None:
@@ -135,6 +154,8 @@ class OfRepository:
             seen = [_opened(item) for item in new]
         seen += [_changed(item, stored[item.number]) for item in changed]
         failed = {event.subject.number for event in seen if not self._handle(event)}
+        self._tally.changed += len(seen)
+        self._tally.failed += len(failed)
         self._store.remember_all([item for item in (*new, *changed) if item.number not in failed])
         self._store.mark_swept(items, self._began)
 
@@ -155,10 +176,11 @@ class OfRepository:
         """What is not open any more is looked at by itself; then what a schedule does besides."""
         if complete:
             self._world.open_labels[self._here.id] = frozenset(self._labels)
-        for number in self._store.unswept(self._here, self._began, GONE_AT_ONCE):
+        missed = self._store.unswept(self._here, self._began, GONE_AT_ONCE) if self._world.sweeps("missed") else []
+        for number in missed:
             self._run.alone(lambda number=number: self._gone(number), f"{self._here.full_name}#{number}")  # type: ignore[misc]  # called at once
         self._store.end_sweep(self._here)
-        self._run.tick(Tick(self._here))
+        self._run.tick(Tick(self._here), self._due)
 
     def _gone(self, number: int) -> None:
         item = self._world.github.item(self._here, number)

@@ -54,6 +54,20 @@ class Stored:
     is_open: bool
 
 
+@dataclass(slots=True)
+class Tally:
+    """What a sweep has done in one repository: how many items it looked at and found changed, and what that took."""
+
+    repository: str
+    looked_at: int = 0
+    changed: int = 0
+    failed: int = 0
+    points: int = 0
+    points_left: int = 0
+    seconds: float = 0.0
+    outcome: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the sweep of a repository has come; `completed_at` is when one was at its end last, None for never."""

@@ -67,6 +67,10 @@ class World:
         kind = SkippingClock if self.inputs.clock_skips else RealClock
         return kind(self.inputs.clock_offset)
 
+    def sweeps(self, part: str) -> bool:
+        """Whether this part of a sweep is wanted; all are where none is named."""
+        return not self.inputs.sweep or part.replace("_", "-") in self.inputs.sweep
+
     @property
     def durable(self) -> bool:
         """Whether the store outlives its runner."""

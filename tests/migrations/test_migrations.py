@@ -198,7 +198,9 @@ def test_what_would_be_lost_is_asked_for_by_name(database: Database) -> None:
     line = str(caught.value)
     assert "0004.ledger would lose 1 rows of mm_ledger, 1 rows of PullRequests.UpdatedAt, 1 rows of Issues" in line
     assert "0002.milestones would lose 1 rows of PullRequests.MilestoneNumber" in line
-    assert line.endswith("`--confirm 0008.sweeps,0006.lists,0005.machines,0004.ledger,0002.milestones` (input `confirm`)")
+    assert line.endswith(
+        "`--confirm 0008.sweeps,0006.lists,0005.machines,0004.ledger,0002.milestones` (input `confirm`)"
+    )
     assert servers.migrator(database).version() == (SCHEMA, False)
     planned = servers.migrator(database, dry_run=True).goto(4)
     moves = [("0008.sweeps", True), ("0007.pick_index", False), ("0006.lists", True), ("0005.machines", True)]
