@@ -17,7 +17,7 @@ from mattermod_action.advancing import OVER, TTL
 from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
-from mattermod_action.keeping import Keeper
+from mattermod_action.keeping import Keeper, lease_of
 from mattermod_action.leases import Lease
 from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
 from mattermod_action.spinmints import SERVER_TAG
@@ -49,15 +49,18 @@ class Reaper:
 
     def go(self) -> None:
         """Another run that is at it is left to it."""
-        name, owner = f"reaper {self._effect.tag}", uuid.uuid4().hex
-        taken = self._store.take_lease(name, owner, LEASE)
-        if taken.fence is None:
+        lease = self._taken(f"reaper {self._effect.tag}")
+        if lease is None:
             return
-        lease = Lease(self._store, name, owner, taken.fence, LEASE)
         try:
             self._compare(lease)
         finally:
             lease.give_back()
+
+    def _taken(self, name: str) -> Lease | None:
+        owner = uuid.uuid4().hex
+        taken = self._store.take_lease(name, owner, LEASE)
+        return None if taken.fence is None else Lease(self._store, name, owner, taken.fence, LEASE)
 
     def _compare(self, lease: Lease) -> None:
         """Rows are read last: each server and each name has had one from before it was there."""
@@ -119,10 +122,21 @@ class Reaper:
     def _mend(self, row: Row, server: Server, records: Sequence[Record]) -> None:
         """Somebody has changed it by hand, or the server has another address since."""
         named = {(record.name, record.kind, record.address, record.more) for record in records}
-        for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
-            if address and (f"{row.host}.", kind, address, ()) not in named:
+        wanted = (("A", server.public_ipv4), ("AAAA", server.ipv6))
+        wrong = [(kind, at) for kind, at in wanted if at and (f"{row.host}.", kind, at, ()) not in named]
+        if wrong and (lease := self._taken(lease_of(row.repository, row.number))):
+            try:
+                self._name(row, wrong)
+            finally:
+                lease.give_back()
+
+    def _name(self, row: Row, wrong: Sequence[tuple[str, str]]) -> None:
+        """Whoever is about to end it has taken the name away: it is given back only to one that is still up."""
+        now = self._store.server(row.key)
+        if now and now.state == READY:
+            for kind, address in wrong:
                 self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
-                self._tell(row.host, f"did not lead to {row.instance_id}: mended")
+            self._tell(row.host, f"did not lead to {row.instance_id}: mended")
 
     def _forget(self, record: Record, why: str) -> None:
         try:

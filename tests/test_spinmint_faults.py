@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -812,6 +813,24 @@ def test_i2_mm91_what_is_not_ours_is_never_touched(servers: Scene) -> None:
     swept(servers, 700)
     assert servers.alive() == others
     assert len(servers.names()) == len(names) + 2
+
+
+def test_i4_mm91_a_name_is_not_mended_while_its_server_is_ended(servers: Scene) -> None:
+    """Or else it would lead to an address that is somebody else's soon."""
+    asked, held = closed(servers), Held(path="POST /2013")
+    servers.github.state.change_item(servers.github.repository, asked.pull.number, {"state": "open"})
+    [(name, value)] = [(name, values[0]) for (name, _), values in servers.cloud.records.items()]
+    by_hand(servers.cloud, "DELETE", name, value, TTL=30)
+    with wired(servers, "aws", held) as (_, led), ThreadPoolExecutor() as pool:
+        sweep = pool.submit(lambda: servers.sweep(**led))
+        assert held.there.wait(60)
+        close(asked)
+        end = pool.submit(servers.deliver, asked.event, None, MATTERMOD_CLOCK_SKIPS="false")
+        with suppress(TimeoutError):
+            end.result(3)
+        held.go.set()
+        assert (sweep.result().code, end.result().code) == (0, 0)
+    asked.assert_done()
 
 
 MANY = """
