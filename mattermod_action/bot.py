@@ -260,7 +260,7 @@ class Bot:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
         expendable = isinstance(effect, Once) and effect.expendable
         resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
-        resumable = resumable or isinstance(effect, (Pick, OnServer))  # which have rows of their own
+        resumable = resumable or isinstance(effect, (Pick, OnServer, Reap))  # which the next sweep does again
         parked = expendable or (isinstance(error, Limited) and self._world.store.durable and resumable)
         plan.silent.add(effect.feature)
         if effect.command:

@@ -110,8 +110,11 @@ class ServerRows:
         return self.execute(sql, {**given, **self._shift(now=0)})[0] == 1
 
     def tell_server(self, row: Row, comment: int) -> bool:
-        sql = "UPDATE mm_servers SET comment_id = :comment WHERE k = :k AND state = :state AND reason = :reason"
-        known = {"k": row.key, "state": row.state, "reason": row.reason}
+        sql = """
+            UPDATE mm_servers SET comment_id = :comment WHERE k = :k AND state = :state AND reason = :reason
+            AND COALESCE(expires_at, created_at) = :ends
+            """
+        known = {"k": row.key, "state": row.state, "reason": row.reason, "ends": row.expires_at or row.created_at}
         return self.execute(sql, {**known, "comment": comment})[0] == 1
 
     def list_instance(self, row: Row) -> None:
