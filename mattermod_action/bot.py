@@ -260,7 +260,7 @@ class Bot:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
         expendable = isinstance(effect, Once) and effect.expendable
         resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
-        resumable = resumable or isinstance(effect, (Pick, OnServer))  # which have rows of their own
+        resumable = resumable or isinstance(effect, (Pick, OnServer, Reap))  # which the next sweep does again
         if isinstance(effect, Ensure) and not resumable and isinstance(event, _Seen) and self._world.durable:
             once = ("recheck", effect.feature)
             self.ledger.park(Recheck(subject=effect.subject, feature=effect.feature, once=once, cause="unfinished"))

@@ -24,6 +24,7 @@ from mattermod_action.servers import DESTROYING, ENDINGS, RUNNING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mattermod_action.events import Repository
     from mattermod_action.leases import Lease
     from mattermod_action.servers import Row
     from mattermod_action.world import World
@@ -178,12 +179,17 @@ class Keeper:
     @contextmanager
     def _held(self) -> Iterator[Lease]:
         """One run at a time is at one pull request. Raises Down when another one keeps it."""
-        name = f"server {self._subject.repository.id} {self._subject.number}"
+        name = lease_of(self._subject.repository, self._subject.number)
         lease = acquire(self._store, self._world.clock, name, self._owner, patience=PATIENCE, ttl=LEASE)
         try:
             yield lease
         finally:
             lease.give_back()
+
+
+def lease_of(repository: Repository, number: int) -> str:
+    """Name the lease of a pull request, whose holder alone does anything about its server."""
+    return f"server {repository.id} {number}"
 
 
 def _longest(row: Row) -> Any:

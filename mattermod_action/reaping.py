@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from mattermod_action.advancing import OVER, TTL
 from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
-from mattermod_action.keeping import Keeper
+from mattermod_action.keeping import Keeper, lease_of
 from mattermod_action.leases import Lease
 from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
 from mattermod_action.spinmints import SERVER_TAG
@@ -43,24 +42,30 @@ _INSTANCE = re.compile(r"i-[0-9a-f]{8,32}")
 class Reaper:
     """Compares once. `tell` hears what was found, and what was done about it."""
 
+    _lease: Lease
+
     def __init__(self, world: World, effect: Reap, tell: Tell) -> None:
         self._world, self._effect, self._tell = world, effect, tell
         self._servers, self._store = world.servers, world.store
-        self._lease = Lease(world.store, f"reaper {effect.tag}", uuid.uuid4().hex, 0, LEASE)
         self._problem: MattermodError | None = None
 
     def go(self) -> None:
         """Another run that is at it is left to it."""
-        taken = self._store.take_lease(self._lease.name, self._lease.owner, LEASE)
-        if taken.fence is None:
+        lease = self._taken(f"reaper {self._effect.tag}")
+        if lease is None:
             return
-        self._lease = replace(self._lease, fence=taken.fence)
+        self._lease = lease
         try:
             self._compare()
         finally:
-            self._lease.give_back()
+            lease.give_back()
         if self._problem:
             raise self._problem
+
+    def _taken(self, name: str) -> Lease | None:
+        owner = uuid.uuid4().hex
+        taken = self._store.take_lease(name, owner, LEASE)
+        return None if taken.fence is None else Lease(self._store, name, owner, taken.fence, LEASE)
 
     def _compare(self) -> None:
         """Rows are read last: each server and each name has had one from before it was there."""
@@ -115,16 +120,26 @@ class Reaper:
         for row in rows:
             server = running.get(row.instance_id)
             if row.state == READY and server and self._name(row.instance_id) == f"{row.host}.":
-                self._alone(row.host, partial(self._mend, server, records))
+                self._alone(row.host, partial(self._mend, row, server, records))
 
-    def _mend(self, server: Server, records: Sequence[Record]) -> None:
+    def _mend(self, row: Row, server: Server, records: Sequence[Record]) -> None:
         """Somebody has changed it by hand, or the server has another address since."""
         named = {(record.name, record.kind, record.address, record.more) for record in records}
-        name = self._name(server.instance_id)
-        for kind, address in (("A", server.public_ipv4), ("AAAA", server.ipv6)):
-            if address and (name, kind, address, ()) not in named:
-                self._servers.set_record(self._effect.zone, name, address, kind, TTL)
-                self._tell(name, f"did not lead to {server.instance_id}: mended")
+        wanted, name = (("A", server.public_ipv4), ("AAAA", server.ipv6)), self._name(server.instance_id)
+        wrong = [(kind, address) for kind, address in wanted if address and (name, kind, address, ()) not in named]
+        if wrong and (lease := self._taken(lease_of(row.repository, row.number))):
+            try:
+                self._give_back(row, wrong)
+            finally:
+                lease.give_back()
+
+    def _give_back(self, row: Row, wrong: Sequence[tuple[str, str]]) -> None:
+        """Whoever is about to end it has taken the name away: it is given back only to one that is still up."""
+        now = self._store.server(row.key)
+        if now and now.state == READY:
+            for kind, address in wrong:
+                self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
+            self._tell(row.host, f"did not lead to {row.instance_id}: mended")
 
     def _forget(self, record: Record, why: str) -> None:
         try:

@@ -222,6 +222,7 @@ class Ec2:
 
         def tell(found: re.Match[str]) -> str:
             life, now = self.lives[found[1]], self.aws.now()
+            life.stopped = False
             if life.ended is None and life.dead_for(now, self.aws.delays) < 0:
                 life.ended = now
             name = life.state(now, self.aws.delays)

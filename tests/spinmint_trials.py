@@ -92,6 +92,9 @@ class Asked:
             assert self.servers.alive() == []  # it is not known to anybody that it was asked for
         run = self.servers.deliver(self.event, **({} if way == "delivered again" else {"GITHUB_RUN_ATTEMPT": "2"}))
         assert run.code == 0, run.log
+        if self.states[-1] == "destroyed":  # it is a sweep that tells of what had ended before
+            run = self.servers.sweep()
+            assert run.code == 0, run.log
 
     def told(self) -> list[str]:
         """The comments on its servers."""

@@ -127,7 +127,7 @@ class Facts(NoFacts):
         return []
 
     def servers(self, subject: Subject) -> list[Any]:  # noqa: ARG002  # the port's signature
-        return [SimpleNamespace(live=True)]
+        return [SimpleNamespace(live=True, told=True, key="")]
 
     def files(self, pull: PullRequest) -> list[ChangedFile]:  # noqa: ARG002  # the port's signature
         return [ChangedFile("guarded/a.go", patch="@@ -1,2 +1,3 @@\n one\n+panic(1)\n two")]

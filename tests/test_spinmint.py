@@ -13,6 +13,7 @@ from mattermod_action.features.spinmint import USAGE
 from mattermod_action.server_words import STATES
 from sandbox import aws, payloads
 from sandbox.aws import Delays
+from sandbox.faults import Fault
 from sandbox.jenkins import Script
 from sandbox.records import CheckRun
 from tests.clouds import client
@@ -536,3 +537,38 @@ def test_a_build_of_another_jenkins_is_the_users_mistake(servers: Scene) -> None
     assert (run.code, servers.calls()) == (2, [])
     assert servers.rows(pull) == [("failed", "its build cannot be read: the log of the run says why")]
     assert "`jenkins-credentials`" in run.outputs["failures"][0]
+
+
+def test_a_label_that_has_its_server_is_not_refused_afterwards(servers: Scene) -> None:
+    """Delivered again when whoever put it on may not write any more: it has had its answer."""
+    pull = built(servers)
+    event = servers.labeled(pull)
+    servers.deliver(event)
+    repository = servers.github.state.repository(servers.github.repository)
+    assert repository
+    repository.permissions["maintainer"] = "read"
+    servers.pass_time(60)
+    assert servers.deliver(event).code == 0
+    assert (servers.states(pull), len(servers.bodies(pull))) == (["ready"], 1)
+
+
+def test_an_end_that_was_not_told_is_told_by_the_same_event(servers: Scene) -> None:
+    pull = ready(servers)
+    event = servers.unlabeled(pull)
+    servers.github.state.faults.add(Fault("status", "PATCH", "/repos/*/issues/comments/*", status=502))
+    assert servers.deliver(event).code == 3
+    assert (servers.states(pull), "**ready**" in servers.bodies(pull)[0]) == (["destroyed"], True)
+    servers.pass_time(600)
+    assert servers.deliver(event).code == 0
+    assert servers.bodies(pull)[0].startswith("The test server was destroyed.")
+
+
+def test_an_end_that_was_put_off_meanwhile_is_told(servers: Scene) -> None:
+    """What a comment says of an end that is another one by now does not count as told."""
+    pull = ready(servers)
+    servers.github.state.faults.add(Fault("status", "PATCH", "/repos/*/issues/comments/*", status=502))
+    assert servers.deliver(servers.said(pull, "/spinmint extend 24h")).code == 3
+    before = servers.bodies(pull)[0]
+    servers.pass_time(600)
+    servers.sweep()
+    assert servers.bodies(pull)[0] != before

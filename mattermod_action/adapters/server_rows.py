@@ -30,6 +30,7 @@ COLUMNS = {
     "expires_at": "expires_at", "attempts": "attempts", "reason": "reason", "order": "parameters",
 }  # fmt: skip
 REASON, LINK = 2_083, 2_083  # characters that the columns have
+EVERY = 1_000_000  # rows: of those that were left out, a sweep would end the servers
 UNTOLD_FOR = 86_400.0  # seconds after which nobody tries any more to tell of one that is over
 
 
@@ -75,7 +76,7 @@ class ServerRows:
         return self._servers("repository_id = :id AND number = :number", where)
 
     def live_servers(self) -> list[Row]:
-        return self._servers("live = 1", {})
+        return self._servers("live = 1", {}, EVERY)
 
     def launched_since(self, repository: Repository, seconds: float) -> int:
         sql = f"SELECT COUNT(*) FROM mm_servers WHERE repository_id = :id AND created_at > {self._now('since')}"  # noqa: S608  # a constant of the store
@@ -109,8 +110,11 @@ class ServerRows:
         return self.execute(sql, {**given, **self._shift(now=0)})[0] == 1
 
     def tell_server(self, row: Row, comment: int) -> bool:
-        sql = "UPDATE mm_servers SET comment_id = :comment WHERE k = :k AND state = :state AND reason = :reason"
-        known = {"k": row.key, "state": row.state, "reason": row.reason}
+        sql = """
+            UPDATE mm_servers SET comment_id = :comment WHERE k = :k AND state = :state AND reason = :reason
+            AND COALESCE(expires_at, created_at) = :ends
+            """
+        known = {"k": row.key, "state": row.state, "reason": row.reason, "ends": row.expires_at or row.created_at}
         return self.execute(sql, {**known, "comment": comment})[0] == 1
 
     def list_instance(self, row: Row) -> None:

@@ -91,6 +91,7 @@ from mattermod_action.servers import (
     Limits,
     Order,
     fields_of_order,
+    key,
 )
 from mattermod_action.texts import quoted
 
@@ -288,7 +289,8 @@ def _seen(event: PullRequestSeen, pull: PullRequest, config: Config, facts: Fact
 
 
 def _destroyed(pull: PullRequest, facts: Facts, reason: str, label: str = "") -> Iterator[Effect]:
-    if any(row.live for row in facts.servers(pull)):
+    """Of one that has ended already a run may have died before it said so."""
+    if any(row.live or not row.told for row in facts.servers(pull)):
         cause = unlabel_cause(label) if label else reason
         yield DestroyServer(subject=pull, reason=reason, label=label, cause=cause)
 
@@ -297,7 +299,7 @@ def _asked(event: PullRequestSeen, pull: PullRequest, label: str, config: Config
     """Whoever put it on counts, and whoever has started this run once more."""
     request = ("label", label.casefold(), event.at.isoformat())
     reason = _refusal(event, pull, config, facts)
-    if reason:
+    if reason and not any(row.key == key(pull, *request) for row in facts.servers(pull)):
         yield _no(pull, label, request, reason)
         return
     yield LaunchServer(
