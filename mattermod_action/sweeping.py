@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mattermod_action.events import Event, Seen, Subject
+    from mattermod_action.planning import Plan
     from mattermod_action.running import Run
     from mattermod_action.sweeps import Page, Progress, Stored
     from mattermod_action.world import World
@@ -153,14 +154,17 @@ class OfRepository:
         else:
             seen = [_opened(item) for item in new]
         seen += [_changed(item, stored[item.number]) for item in changed]
-        failed = {event.subject.number for event in seen if not self._handle(event)}
+        failed = {event.subject.number for event in seen if not self._is_done(event)}
         self._tally.changed += len(seen)
         self._tally.failed += len(failed)
         self._store.remember_all([item for item in (*new, *changed) if item.number not in failed])
         self._store.mark_swept(items, self._began)
 
-    def _handle(self, event: Seen) -> bool:
-        return self._run.alone(lambda: self._run.bot.handle(event), f"{self._here.full_name}#{event.subject.number}")
+    def _is_done(self, event: Seen) -> bool:
+        """Handle it, and say whether all of it went well: what did not is found again by the next sweep."""
+        plans: list[Plan] = []
+        where = f"{self._here.full_name}#{event.subject.number}"
+        return self._run.alone(lambda: plans.append(self._run.bot.handle(event)), where) and plans[0].is_done
 
     def _write_down(self, items: Iterable[Subject]) -> None:
         """Of what was there before, nothing is said later on; what features would have to ask for is not asked."""
@@ -188,8 +192,7 @@ class OfRepository:
             self._store.retire(self._here, number)
         elif item.state == "open":
             self._store.mark_swept([item], self._began)
-        else:
-            self._run.bot.handle(events.caught_up(item, "closed"))
+        elif self._is_done(events.caught_up(item, "closed")):
             self._store.remember_all([item])
 
 
