@@ -142,7 +142,8 @@ class OfRepository:
             if self._world.sweeps("missed"):
                 self._compare(items)
             self._due += look_over(items, self._config, self._world.facts)
-        self._store.note_sweep(self._here, page.after)
+        if not page.after.is_end:  # of that the end is noted, once it is reached
+            self._store.note_sweep(self._here, page.after)
 
     def _compare(self, items: Sequence[Subject]) -> None:
         stored = self._store.stored(items)
