@@ -17,7 +17,7 @@ from zlib import crc32
 
 from mattermod_action import events
 from mattermod_action.effects import Once
-from mattermod_action.errors import Mistake
+from mattermod_action.errors import Limited, Mistake
 from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
 from mattermod_action.leases import Lease
@@ -50,16 +50,24 @@ class Sweep:
         self._until = world.clock.now() + scope.lasts
         self.tallies: list[Tally] = []
         self.is_short = False  # of points
+        self.limit: Limited | None = None  # of GitHub, which ends it
 
     def go(self, home: Repository, config: Any) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what is to be done for each repository, by its name, those that were not swept for longest first."""
-        for each in self._scope.repositories(self._world, home):
+        for each in self._listed(home):
             self.tallies.append(Tally(each.full_name))
-            if self.is_short or self._world.clock.now() > self._until:
+            if self.limit or self.is_short or self._world.clock.now() > self._until:
                 self.tallies[-1].outcome = LEFT
             else:
                 mine = config if each.full_name.casefold() == home.full_name.casefold() else None
                 yield each.full_name, lambda each=each, mine=mine: self._sweep(each, mine)  # type: ignore[misc]  # called at once
+
+    def _listed(self, home: Repository) -> list[Repository]:
+        try:
+            return self._scope.repositories(self._world, home)
+        except Limited as limit:
+            self.limit = limit
+            return []
 
     def _sweep(self, place: Repository, config: Any) -> None:
         """One at a time; another sweep that is at it is left to it."""
@@ -75,6 +83,8 @@ class Sweep:
         lease = Lease(self._world.store, name, owner, taken.fence, LEASE)
         try:
             tally.outcome = self._held(place, config, lease)
+        except Limited as limit:  # its place is kept, and so is what it has not done
+            self.limit, tally.outcome = limit, LEFT
         finally:
             tally.outcome = tally.outcome or FAILED
             tally.seconds = (self._world.clock.now() - began).total_seconds()
@@ -132,8 +142,10 @@ class OfRepository:
         self._began = progress.started_at or progress.read_at
         self._is_first = progress.completed_at is None
         self._labels: set[str] = set()
+        self._limit: Limited | None = None
 
     def compare(self, page: Page) -> None:
+        """Raises Limited when GitHub has stopped us: then the page is not done."""
         self._labels |= {label.casefold() for pull in page.pulls for label in pull.labels}
         self._tally.points += page.points
         self._tally.points_left = page.points_left
@@ -142,6 +154,8 @@ class OfRepository:
             if self._world.sweeps("missed"):
                 self._compare(items)
             self._due += look_over(items, self._config, self._world.facts)
+        if self._limit:
+            raise self._limit
         if not page.after.is_end:  # of that the end is noted, once it is reached
             self._store.note_sweep(self._here, page.after)
 
@@ -164,8 +178,21 @@ class OfRepository:
     def _is_done(self, event: Seen) -> bool:
         """Handle it, and say whether all of it went well: what did not is found again by the next sweep."""
         plans: list[Plan] = []
-        where = f"{self._here.full_name}#{event.subject.number}"
-        return self._run.alone(lambda: plans.append(self._run.bot.handle(event)), where) and plans[0].is_done
+        self._try(lambda: plans.append(self._run.bot.handle(event)), event.subject.number)
+        for failure in plans[0].failures if plans else ():
+            self._limit = failure if isinstance(failure, Limited) else self._limit
+        return bool(plans) and plans[0].is_done
+
+    def _try(self, act: Callable[[], None], number: int) -> None:
+        """One item's failure stops no other; but once GitHub has stopped us, nothing more is asked of it."""
+        if self._limit is None:
+            self._run.alone(lambda: self._unless_limited(act), f"{self._here.full_name}#{number}")
+
+    def _unless_limited(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Limited as limit:
+            self._limit = limit
 
     def _write_down(self, items: Iterable[Subject]) -> None:
         """Of what was there before, nothing is said later on; what features would have to ask for is not asked."""
@@ -178,12 +205,14 @@ class OfRepository:
         return [effect for effect in plan.effects if isinstance(effect, Once)]
 
     def end(self, *, complete: bool) -> None:
-        """What is not open any more is looked at by itself; then what a schedule does besides."""
+        """What is not open any more is looked at by itself; then what a schedule does besides. Raises Limited."""
         if complete:
             self._world.open_labels[self._here.id] = frozenset(self._labels)
         missed = self._store.unswept(self._here, self._began, GONE_AT_ONCE) if self._world.sweeps("missed") else []
         for number in missed:
-            self._run.alone(lambda number=number: self._gone(number), f"{self._here.full_name}#{number}")  # type: ignore[misc]  # called at once
+            self._try(lambda number=number: self._gone(number), number)  # type: ignore[misc]  # called at once
+        if self._limit:
+            raise self._limit
         self._store.end_sweep(self._here)
         self._run.tick(Tick(self._here), self._due)
 
