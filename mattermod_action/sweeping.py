@@ -198,7 +198,7 @@ class OfRepository:
         """Of what was there before, nothing is said later on; what features would have to ask for is not asked."""
         old = [effect for item in items for effect in self._wishes(item)]
         if old:
-            self._store.note(old, BASELINE, self._began)
+            self._store.note(old, BASELINE, max(effect.subject.updated_at for effect in old))
 
     def _wishes(self, item: Subject) -> list[Once]:
         plan = make_plan(events.resumed(item), self._config, NoFacts())
