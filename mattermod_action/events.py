@@ -116,7 +116,8 @@ class _Seen:
 
     def lost(self, label: str) -> bool:
         """Whether the label was taken off just now, or a sweep sees an item without it."""
-        gone = self.action == RESUMED or (self.unlabel or "").casefold() == label.casefold()
+        told = (self.unlabel or "").casefold() == label.casefold() or unlabel_cause(label) in self.news
+        gone = self.action == RESUMED or told
         return gone and not self.subject.carries(label)
 
     def is_news(self, cause: str) -> bool:
