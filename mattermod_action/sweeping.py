@@ -218,7 +218,7 @@ class OfRepository:
 
     def _gone(self, number: int) -> None:
         item = self._world.github.item(self._here, number)
-        if item is None:
+        if item is None or item.number != number:  # deleted, or transferred to where it has another number
             self._store.retire(self._here, number)
         elif item.state == "open":
             self._store.mark_swept([item], self._began)
