@@ -120,12 +120,18 @@ class Sweep:
                 config = load(page.configuration or "", file).config
             except Mistake as mistake:
                 raise Mistake("\n".join(f"{here.full_name}: {line}" for line in str(mistake).splitlines())) from mistake
+        progress = self._started(here, continued=continued)
+        return OfRepository(self._run_with(config), here, progress, self.tallies[-1]) if progress else None
+
+    def _started(self, here: Repository, *, continued: bool) -> Progress | None:
+        """What is known of a repository stays known when it gets another name or owner."""
         store = self._world.store
+        known = store.progress(here)
+        if known and known.repository.casefold() != here.full_name.casefold():
+            store.rename(known.repository, here)
         if not continued:
             store.begin_sweep(here)
-        progress = store.progress(here)
-        run = self._run_with(config)
-        return OfRepository(run, here, progress, self.tallies[-1]) if progress else None
+        return store.progress(here)
 
     def _is_over(self, page: Page) -> bool:
         self.is_short = self.is_short or page.points_left < page.points_limit * self._scope.reserve
