@@ -40,6 +40,7 @@ NOTHING = Place()
 # What comes of a repository.
 DONE, LEFT, HELD, FAILED = "done", "left to the next sweep", "another sweep is at it", "failed"
 NO_CONFIG, ARCHIVED = "has no configuration", "is archived"
+UNLISTED = "is not listed: it is archived, has another name or owner, or is gone, or `github-token` may not see it"
 
 
 class Sweep:
@@ -64,10 +65,12 @@ class Sweep:
 
     def _listed(self, home: Repository) -> list[Repository]:
         try:
-            return self._scope.repositories(self._world, home)
+            found = self._scope.repositories(self._world, home)
         except Limited as limit:
             self.limit = limit
             return []
+        self.tallies += [Tally(name, outcome=UNLISTED) for name in self._scope.missing(found)]
+        return found
 
     def _sweep(self, place: Repository, config: Any) -> None:
         """One at a time; another sweep that is at it is left to it."""
@@ -271,7 +274,7 @@ class Scope:
 
     def repositories(self, world: World, home: Repository) -> list[Repository]:
         found = list(self._listed(world)) if self.patterns else [home]
-        mine = [each for each in found if self._is_mine(each)]
+        mine = [each for each in found if self._is_mine(each.full_name)]
         swept = world.store.last_swept([each.id for each in mine])
         return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
 
@@ -283,6 +286,12 @@ class Scope:
                 if self._takes(each.full_name):
                     yield each
 
+    def missing(self, found: Sequence[Repository]) -> list[str]:
+        """Which of those that are named without a wildcard are not among those that were found."""
+        names = {each.full_name.casefold() for each in found}
+        plain = [pattern for pattern in self.patterns if not set(pattern) & set("!*?[")]
+        return [name for name in plain if self._takes(name) and self._is_mine(name) and name.casefold() not in names]
+
     def _takes(self, full_name: str) -> bool:
         """The last pattern that fits decides."""
         takes, name = False, full_name.casefold()
@@ -291,6 +300,6 @@ class Scope:
                 takes = not pattern.startswith("!")
         return takes
 
-    def _is_mine(self, repository: Repository) -> bool:
+    def _is_mine(self, full_name: str) -> bool:
         nth, of = self.shard
-        return crc32(repository.full_name.casefold().encode()) % of == nth - 1
+        return crc32(full_name.casefold().encode()) % of == nth - 1
