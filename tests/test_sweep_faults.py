@@ -165,3 +165,37 @@ def test_f01_a_sweep_is_killed_at_every_request(org: Organisation, wire: str, ph
     assert run.code == 0, run.log
     org.assert_answered()
     assert at > {"http": 7, "sql": 20}[wire], "the proxy did not see the requests that it should cut"
+
+
+SHARDS = ("1/4", "2/4", "3/4", "4/4", "1/1", "1/1")  # the whole twice, beside its parts
+
+
+def at_once(org: Organisation, chance: random.Random) -> list[Run]:
+    """Sweep in four shards and twice as a whole, each killed at one request or statement or not reaching it."""
+    later = org.later()
+
+    def sweep(shard: str, http: int, sql: int, phase: str) -> Run:
+        return killed(org, Cut(http, phase), Cut(sql, phase), INPUT_SHARD=shard, **later)
+
+    points = [(each, chance.randint(2, 12), chance.randint(2, 40), chance.choice(PHASES)) for each in SHARDS]
+    with ThreadPoolExecutor(len(SHARDS)) as pool:
+        return list(pool.map(lambda point: sweep(*point), points))
+
+
+@pytest.mark.parametrize("seed", [pytest.param(each, marks=SOAK if each > 2 else ()) for each in range(200)])
+def test_f01_f03_shards_and_overlapping_sweeps_that_die(org: Organisation, seed: int) -> None:
+    """In the end each item is answered once, whoever died where, and whoever else was at it."""
+    chance = random.Random(seed)
+    for nth in range(5):
+        org.add(f"service-{nth}", 2, 2)
+    org.sweep()
+    for _ in range(2):
+        for item in chance.sample(sorted(org.wanted), 6):
+            if not org.wanted[item]:
+                org.label(*item)
+        runs = at_once(org, chance)
+        assert {run.code for run in runs} <= {0, -signal.SIGKILL}, [run.log for run in runs if run.code > 0]
+        org.sweep()  # by itself: it may skip the time for which it waits
+    for shard in SHARDS[:4]:
+        org.sweep(INPUT_SHARD=shard)
+    org.assert_answered()
