@@ -95,7 +95,7 @@ class Bot:
             outcomes += [CommandEnded(event, each, tuple(plan.accepted[each])) for each in over]
         for outcome in outcomes:
             if outcome and depth < DEPTH:
-                self.handle(outcome, depth + 1)
+                plan.failures.extend(self.handle(outcome, depth + 1).failures)
         return plan
 
     def plan(self, event: Event) -> Plan:
@@ -120,7 +120,7 @@ class Bot:
 
     def _believe(self, event: Event) -> tuple[Event, Plan]:
         """A re-run may come weeks later, so what its payload says is not believed."""
-        if isinstance(event, _Seen) and event.action != RESUMED and not self._world.first_attempt:
+        if isinstance(event, _Seen) and not event.missed and event.action != RESUMED and not self._world.first_attempt:
             return self._live(event)
         return event, self.plan(event)
 
@@ -145,7 +145,10 @@ class Bot:
         return self._world.store.look(plan.effects[0].subject, keys)
 
     def _due(self, event: Event, plan: Plan, known: Known) -> list[Effect]:
-        """Put what was there before us into the baseline, remember the snapshot, and return the rest."""
+        """Put what was there before us into the baseline, remember the snapshot, and return the rest.
+
+        What a sweep has found is remembered by it, once it is done: a run that dies before that leaves it to be found.
+        """
         if not plan.effects:
             return []
         store = self._world.store
@@ -156,15 +159,15 @@ class Bot:
                 store.note(old, BASELINE, event.subject.updated_at)
                 for effect in old:
                     self._report.row(effect.feature, effect.cause, RESULTS[BASELINE])
-            if known.seen_at is None or event.subject.updated_at >= known.seen_at:
+            if not event.missed and (known.seen_at is None or event.subject.updated_at >= known.seen_at):
                 store.remember(event.subject)
-        if isinstance(event, PullRequestSeen) and event.action == OPENED and self._is_untouched(known):
+        if isinstance(event, PullRequestSeen) and event.action == OPENED and self._is_untouched(event, known):
             self._ensurer.new_commit(event.repository, event.subject.sha)
         return due if store.durable else self._without_posted(due, known)
 
-    def _is_untouched(self, known: Known) -> bool:
-        """Whether no run of ours was here: none in the store, nor an earlier attempt whose store is lost."""
-        return not known.seen_at and self._world.first_attempt
+    def _is_untouched(self, event: Seen, known: Known) -> bool:
+        """Whether no run of ours was here: none in the store, nor a sweep, nor an attempt whose store is lost."""
+        return not known.seen_at and not event.missed and self._world.first_attempt
 
     def _is_old(self, event: Event, effect: Once, known: Known) -> bool:
         return not known.seen_at and not self._asked_at(event, effect)
@@ -264,9 +267,10 @@ class Bot:
         if isinstance(effect, Ensure) and not resumable and isinstance(event, _Seen) and self._world.durable:
             once = ("recheck", effect.feature)
             self.ledger.park(Recheck(subject=effect.subject, feature=effect.feature, once=once, cause="unfinished"))
-            resumable = event.action == RESUMED or bool(event.news)
+            resumable = event.action == RESUMED or event.missed
         parked = expendable or (isinstance(error, Limited) and self._world.store.durable and resumable)
         plan.silent.add(effect.feature)
+        plan.failures.extend([] if expendable else [error])
         if effect.command:
             plan.unfinished.add(effect.command)
         self._report.row(effect.feature, effect.cause, "parked" if parked and not expendable else "failed")

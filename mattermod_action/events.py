@@ -91,7 +91,7 @@ class _Seen:
 
     `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
     on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too. `news`
-    are causes that a sweep found new by itself.
+    are causes that a sweep found new by itself. What is `missed` a sweep has found, and finds again until it is done.
     """
 
     action: str
@@ -103,6 +103,7 @@ class _Seen:
     sender_is_bot: bool = False
     sha: str = ""
     news: tuple[str, ...] = ()
+    missed: bool = False
 
     @property
     def repository(self) -> Repository:
@@ -115,7 +116,8 @@ class _Seen:
 
     def lost(self, label: str) -> bool:
         """Whether the label was taken off just now, or a sweep sees an item without it."""
-        gone = self.action == RESUMED or (self.unlabel or "").casefold() == label.casefold()
+        told = (self.unlabel or "").casefold() == label.casefold() or unlabel_cause(label) in self.news
+        gone = self.action == RESUMED or told
         return gone and not self.subject.carries(label)
 
     def is_news(self, cause: str) -> bool:
@@ -448,7 +450,7 @@ def resumed(subject: Subject) -> Seen:
 
 def caught_up(subject: Subject, action: str, news: tuple[str, ...] = ()) -> Seen:
     """What a sweep found to have happened while nobody listened."""
-    return replace(resumed(subject), action=action, news=news)
+    return replace(resumed(subject), action=action, news=news, missed=True)
 
 
 def with_subject(event: Seen, subject: Subject) -> Seen:

@@ -36,6 +36,7 @@ class Plan:
     idle: list[str] = field(default_factory=list)  # the features that were asked and wish for nothing
     silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
     unchecked: list[tuple[str, str]] = field(default_factory=list)  # those of them that have to be asked again
+    failures: list[Exception] = field(default_factory=list)  # of what was to be carried out
     # Commands of whoever may give them, in their order, each with why it is not carried out.
     accepted: dict[Command, list[str]] = field(default_factory=dict)
     unfinished: set[Command] = field(default_factory=set)  # of those: something failed, and starting again goes on
@@ -44,6 +45,11 @@ class Plan:
         """Why nothing came of a feature, those that are off last."""
         reasons = {**dict.fromkeys(self.idle, NOTHING_DUE), **dict(self.skipped)}
         return dict(sorted(reasons.items(), key=lambda each: each[1] == NOT_CONFIGURED))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything was said, and everything is carried out."""
+        return not self.errors and not self.failures
 
     def may_call_for(self, row: Unfinished) -> bool:
         return row.feature in self.silent or row.key in {effect.key for effect in self.effects}

@@ -146,6 +146,9 @@ class Sweeps(Protocol):
     def retire(self, repository: Repository, number: int) -> None:
         """Note that an item is gone."""
 
+    def rename(self, before: str, repository: Repository) -> None:
+        """Move the items of a repository that had the full name `before`."""
+
     def progress(self, repository: Repository) -> Progress | None:
         """Read how far its sweep has come; None where there never was one."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
+from mattermod_action.errors import Limited
 from mattermod_action.events import Awaited, RunFailed, Tick
 from mattermod_action.features import FEATURES
 from mattermod_action.inputs import PARTS
@@ -68,12 +70,16 @@ class Run:
         for name, act in sweep.go(tick.repository, self.config):
             if not self.alone(act, name):
                 self._report.row("sweep", name, "failed")
+        if sweep.limit:
+            self._report.problem(sweep.limit, parked=True)
         self._report.swept(sweep.tallies)
 
     def _wanted(self, config: Config) -> Config:
         """Of features that have a part of sweeps those are on that were asked for."""
         parts = {part.replace("-", "_") for part in PARTS} & {*FEATURES}
         off = {part: None for part in parts if not self.world.sweeps(part)}
+        if not self.world.inputs.aws_region:  # another workflow sees to test servers
+            off["spinmint"] = None
         return config.model_copy(update=off)
 
     def tick(self, tick: Tick, due: Sequence[Event] = ()) -> None:
@@ -89,7 +95,8 @@ class Run:
         rows = self.world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
         for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
             repository, mine = replace(tick.repository, id=repository_id), list(group)
-            if not self.alone(lambda: self._resume_item(repository, number, mine), f"#{number}"):  # noqa: B023  # called at once
+            act = partial(self._resume_item, repository, number, mine)
+            if not self.alone(act, f"#{number}", again=True):
                 self._report.row("sweep", f"#{number}", "failed")
         if len(rows) == RESUMED_AT_ONCE:
             self._report.row("sweep", "the rest", "is left to the next sweep")
@@ -110,12 +117,12 @@ class Run:
             if self.world.clock.now() > until:
                 self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
                 return
-            self.alone(lambda: self.bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
+            self.alone(partial(self.bot.handle, each), type(each).__name__, again=_is_swept(event))
 
     def _followed(self, event: Event) -> list[Event]:
         found, errors = follow_ups(event, self.config, self.world.facts)
         for name, error in errors:
-            self._report.problem(error, name)
+            self._report.problem(error, name, parked=_is_swept(event) and self._is_left(error))
         return found
 
     def _turned(self, todo: list[Event]) -> list[Event]:
@@ -128,11 +135,22 @@ class Run:
         failed = RunFailed(repository, tuple(self._report.errors), self.world.inputs.run_url, self.world.clock.now())
         self.alone(lambda: self.bot.handle(failed), "chat", parked=True)
 
-    def alone(self, act: Callable[[], object], where: str = "", *, parked: bool = False) -> bool:
-        """Do it, and have what goes wrong in the report, so that the next goes on; say whether all went well."""
+    def _is_left(self, error: Exception) -> bool:
+        """Whether a later sweep does what could not be done."""
+        return self.world.durable and isinstance(error, Limited)
+
+    def alone(self, act: Callable[[], object], where: str = "", *, parked: bool = False, again: bool = False) -> bool:
+        """Do it, and have what goes wrong in the report, so that the next goes on; say whether all went well.
+
+        What is done `again` by the next sweep may wait for it, when GitHub's rate limit stops this one.
+        """
         try:
             act()
         except Exception as error:  # noqa: BLE001  # one thing's failure never stops the next
-            self._report.problem(error, where, parked=parked)
+            self._report.problem(error, where, parked=parked or (again and self._is_left(error)))
             return False
         return True
+
+
+def _is_swept(event: Event) -> bool:
+    return isinstance(event.event if isinstance(event, Awaited) else event, Tick)

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from mattermod_action import events
 from mattermod_action.effects import Once
-from mattermod_action.errors import Mistake
+from mattermod_action.errors import Limited, Mistake
 from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
 from mattermod_action.leases import Lease
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mattermod_action.events import Event, Seen, Subject
+    from mattermod_action.planning import Plan
     from mattermod_action.running import Run
     from mattermod_action.sweeps import Page, Progress, Stored
     from mattermod_action.world import World
@@ -39,6 +40,7 @@ NOTHING = Place()
 # What comes of a repository.
 DONE, LEFT, HELD, FAILED = "done", "left to the next sweep", "another sweep is at it", "failed"
 NO_CONFIG, ARCHIVED = "has no configuration", "is archived"
+UNLISTED = "is not listed: it is archived, has another name or owner, or is gone, or `github-token` may not see it"
 
 
 class Sweep:
@@ -49,16 +51,26 @@ class Sweep:
         self._until = world.clock.now() + scope.lasts
         self.tallies: list[Tally] = []
         self.is_short = False  # of points
+        self.limit: Limited | None = None  # of GitHub, which ends it
 
     def go(self, home: Repository, config: Any) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what is to be done for each repository, by its name, those that were not swept for longest first."""
-        for each in self._scope.repositories(self._world, home):
+        for each in self._listed(home):
             self.tallies.append(Tally(each.full_name))
-            if self.is_short or self._world.clock.now() > self._until:
+            if self.limit or self.is_short or self._world.clock.now() > self._until:
                 self.tallies[-1].outcome = LEFT
             else:
                 mine = config if each.full_name.casefold() == home.full_name.casefold() else None
                 yield each.full_name, lambda each=each, mine=mine: self._sweep(each, mine)  # type: ignore[misc]  # called at once
+
+    def _listed(self, home: Repository) -> list[Repository]:
+        try:
+            found = self._scope.repositories(self._world, home)
+        except Limited as limit:
+            self.limit = limit
+            return []
+        self.tallies += [Tally(name, outcome=UNLISTED) for name in self._scope.missing(found)]
+        return found
 
     def _sweep(self, place: Repository, config: Any) -> None:
         """One at a time; another sweep that is at it is left to it."""
@@ -74,6 +86,8 @@ class Sweep:
         lease = Lease(self._world.store, name, owner, taken.fence, LEASE)
         try:
             tally.outcome = self._held(place, config, lease)
+        except Limited as limit:  # its place is kept, and so is what it has not done
+            self.limit, tally.outcome = limit, LEFT
         finally:
             tally.outcome = tally.outcome or FAILED
             tally.seconds = (self._world.clock.now() - began).total_seconds()
@@ -109,12 +123,18 @@ class Sweep:
                 config = load(page.configuration or "", file).config
             except Mistake as mistake:
                 raise Mistake("\n".join(f"{here.full_name}: {line}" for line in str(mistake).splitlines())) from mistake
+        progress = self._started(here, continued=continued)
+        return OfRepository(self._run_with(config), here, progress, self.tallies[-1]) if progress else None
+
+    def _started(self, here: Repository, *, continued: bool) -> Progress | None:
+        """What is known of a repository stays known when it gets another name or owner."""
         store = self._world.store
+        known = store.progress(here)
+        if known and known.repository.casefold() != here.full_name.casefold():
+            store.rename(known.repository, here)
         if not continued:
             store.begin_sweep(here)
-        progress = store.progress(here)
-        run = self._run_with(config)
-        return OfRepository(run, here, progress, self.tallies[-1]) if progress else None
+        return store.progress(here)
 
     def _is_over(self, page: Page) -> bool:
         self.is_short = self.is_short or page.points_left < page.points_limit * self._scope.reserve
@@ -131,8 +151,10 @@ class OfRepository:
         self._began = progress.started_at or progress.read_at
         self._is_first = progress.completed_at is None
         self._labels: set[str] = set()
+        self._limit: Limited | None = None
 
     def compare(self, page: Page) -> None:
+        """Raises Limited when GitHub has stopped us: then the page is not done."""
         self._labels |= {label.casefold() for pull in page.pulls for label in pull.labels}
         self._tally.points += page.points
         self._tally.points_left = page.points_left
@@ -141,7 +163,10 @@ class OfRepository:
             if self._world.sweeps("missed"):
                 self._compare(items)
             self._due += look_over(items, self._config, self._world.facts)
-        self._store.note_sweep(self._here, page.after)
+        if self._limit:
+            raise self._limit
+        if not page.after.is_end:  # of that the end is noted, once it is reached
+            self._store.note_sweep(self._here, page.after)
 
     def _compare(self, items: Sequence[Subject]) -> None:
         stored = self._store.stored(items)
@@ -153,43 +178,60 @@ class OfRepository:
         else:
             seen = [_opened(item) for item in new]
         seen += [_changed(item, stored[item.number]) for item in changed]
-        failed = {event.subject.number for event in seen if not self._handle(event)}
+        failed = {event.subject.number for event in seen if not self._is_done(event)}
         self._tally.changed += len(seen)
         self._tally.failed += len(failed)
         self._store.remember_all([item for item in (*new, *changed) if item.number not in failed])
         self._store.mark_swept(items, self._began)
 
-    def _handle(self, event: Seen) -> bool:
-        return self._run.alone(lambda: self._run.bot.handle(event), f"{self._here.full_name}#{event.subject.number}")
+    def _is_done(self, event: Seen) -> bool:
+        """Handle it, and say whether all of it went well: what did not is found again by the next sweep."""
+        plans: list[Plan] = []
+        self._try(lambda: plans.append(self._run.bot.handle(event)), event.subject.number)
+        for failure in plans[0].failures if plans else ():
+            self._limit = failure if isinstance(failure, Limited) else self._limit
+        return bool(plans) and plans[0].is_done
+
+    def _try(self, act: Callable[[], None], number: int) -> None:
+        """One item's failure stops no other; but once GitHub has stopped us, nothing more is asked of it."""
+        if self._limit is None:
+            self._run.alone(lambda: self._unless_limited(act), f"{self._here.full_name}#{number}")
+
+    def _unless_limited(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Limited as limit:
+            self._limit = limit
 
     def _write_down(self, items: Iterable[Subject]) -> None:
         """Of what was there before, nothing is said later on; what features would have to ask for is not asked."""
         old = [effect for item in items for effect in self._wishes(item)]
         if old:
-            self._store.note(old, BASELINE, self._began)
+            self._store.note(old, BASELINE, max(effect.subject.updated_at for effect in old))
 
     def _wishes(self, item: Subject) -> list[Once]:
         plan = make_plan(events.resumed(item), self._config, NoFacts())
         return [effect for effect in plan.effects if isinstance(effect, Once)]
 
     def end(self, *, complete: bool) -> None:
-        """What is not open any more is looked at by itself; then what a schedule does besides."""
+        """What is not open any more is looked at by itself; then what a schedule does besides. Raises Limited."""
         if complete:
             self._world.open_labels[self._here.id] = frozenset(self._labels)
         missed = self._store.unswept(self._here, self._began, GONE_AT_ONCE) if self._world.sweeps("missed") else []
         for number in missed:
-            self._run.alone(lambda number=number: self._gone(number), f"{self._here.full_name}#{number}")  # type: ignore[misc]  # called at once
+            self._try(lambda number=number: self._gone(number), number)  # type: ignore[misc]  # called at once
+        if self._limit:
+            raise self._limit
         self._store.end_sweep(self._here)
         self._run.tick(Tick(self._here), self._due)
 
     def _gone(self, number: int) -> None:
         item = self._world.github.item(self._here, number)
-        if item is None:
+        if item is None or item.number != number:  # deleted, or transferred to where it has another number
             self._store.retire(self._here, number)
         elif item.state == "open":
             self._store.mark_swept([item], self._began)
-        else:
-            self._run.bot.handle(events.caught_up(item, "closed"))
+        elif self._is_done(events.caught_up(item, "closed")):
             self._store.remember_all([item])
 
 
@@ -232,7 +274,7 @@ class Scope:
 
     def repositories(self, world: World, home: Repository) -> list[Repository]:
         found = list(self._listed(world)) if self.patterns else [home]
-        mine = [each for each in found if self._is_mine(each)]
+        mine = [each for each in found if self._is_mine(each.full_name)]
         swept = world.store.last_swept([each.id for each in mine])
         return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
 
@@ -244,6 +286,12 @@ class Scope:
                 if self._takes(each.full_name):
                     yield each
 
+    def missing(self, found: Sequence[Repository]) -> list[str]:
+        """Which of those that are named without a wildcard are not among those that were found."""
+        names = {each.full_name.casefold() for each in found}
+        plain = [pattern for pattern in self.patterns if not set(pattern) & set("!*?[")]
+        return [name for name in plain if self._takes(name) and self._is_mine(name) and name.casefold() not in names]
+
     def _takes(self, full_name: str) -> bool:
         """The last pattern that fits decides."""
         takes, name = False, full_name.casefold()
@@ -252,6 +300,6 @@ class Scope:
                 takes = not pattern.startswith("!")
         return takes
 
-    def _is_mine(self, repository: Repository) -> bool:
+    def _is_mine(self, full_name: str) -> bool:
         nth, of = self.shard
-        return crc32(repository.full_name.casefold().encode()) % of == nth - 1
+        return crc32(full_name.casefold().encode()) % of == nth - 1

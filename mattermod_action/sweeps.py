@@ -70,9 +70,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the sweep of a repository has come; `completed_at` is when one was at its end last, None for never."""
+    """How far the sweep of a repository has come; `completed_at` is when one was at its end last, None for never.
+
+    `repository` is the name that it had when it began.
+    """
 
     place: Place
     started_at: datetime | None
     completed_at: datetime | None
     read_at: datetime
+    repository: str

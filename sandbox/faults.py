@@ -17,6 +17,7 @@ Kind = Literal[
     "status",  # `status` (500 unless given) with a page of HTML
     "secondary-limit",  # 403 "secondary rate limit", with Retry-After if `retry_after` is given
     "primary-limit",  # 403 "API rate limit exceeded", remaining 0
+    "query-limit",  # GraphQL's 200 with an error RATE_LIMITED
     "too-many",  # 429, with Retry-After if `retry_after` is given
     "timeout",  # no answer for `seconds`, then the connection closes
     "reset",  # the connection is reset instead of an answer

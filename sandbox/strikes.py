@@ -49,6 +49,9 @@ def disfigure(reply: Answer, fault: Fault) -> Answer:
             return Answer(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
         case "empty":
             return Answer(reply.status, b"", reply.headers)
+        case "query-limit":
+            error = {"type": "RATE_LIMITED", "message": "API rate limit already exceeded for installation."}
+            return answer(200, {"errors": [error]})
     return _limited(reply, fault) if fault.kind in LIMITS else reply
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.cut import Cut
 
@@ -57,11 +57,11 @@ class Bot:
         code = _forked(env, place / "log")
         return _left(place, code, _read(place / "log"))
 
-    def kill(self, name: str, payload: Mapping[str, Any], cut: Cut, **variables: str) -> Run:
-        """Run it for `cut` to kill; the code is then that of a process that was killed."""
+    def kill(self, name: str, payload: Mapping[str, Any], *cuts: Cut, **variables: str) -> Run:
+        """Run it for one of `cuts` to kill; the code is then that of a process that was killed."""
         env = self.environment(name, payload) | variables
         place = Path(env["GITHUB_EVENT_PATH"]).parent
-        code = _forked(env, place / "log", cut)
+        code = _forked(env, place / "log", cuts)
         return _left(place, code, _read(place / "log"))
 
     def start(self, name: str, payload: Mapping[str, Any], **variables: str) -> subprocess.Popen[str]:
@@ -107,14 +107,14 @@ def _left(place: Path, code: int, log: str) -> Run:
     return Run(code, log, _read(place / "summary"), _outputs(_read(place / "output")))
 
 
-def _forked(env: Mapping[str, str], log: Path, cut: Cut | None = None) -> int:
-    """Say to `cut` which process it is, before it begins."""
+def _forked(env: Mapping[str, str], log: Path, cuts: Sequence[Cut] = ()) -> int:
+    """Say to `cuts` which process it is, before it begins."""
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(TIMEOUT)
         asking.connect(_zygote())
         asking.sendall(json.dumps({"env": dict(env), "log": str(log)}).encode() + b"\n")
         pid = int(asking.recv(16))
-        if cut:
+        for cut in cuts:
             cut.pid = pid
         asking.sendall(b"go\n")
         return int(asking.recv(16) or -signal.SIGKILL)

@@ -77,16 +77,32 @@ class SweepRows:
                 """  # noqa: S608  # a constant of this file
             self.execute(sql, {"owner": repository.owner, "name": repository.name, "number": number})
 
+    def rename(self, before: str, repository: Repository) -> None:
+        """Of what has a row under the new name already, that one is the newer."""
+        owner, _, name = before.partition("/")
+        old = {"was_owner": owner, "was_name": name, "owner": repository.owner, "name": repository.name}
+        for table in (PULLS, ISSUES):
+            known = f"SELECT Number FROM {table} WHERE RepoOwner = :owner AND RepoName = :name"  # noqa: S608  # a constant of this file
+            sql = f"""
+                UPDATE {table} SET RepoOwner = :owner, RepoName = :name
+                WHERE RepoOwner = :was_owner AND RepoName = :was_name
+                AND Number NOT IN (SELECT Number FROM ({known}) known)
+                """  # noqa: S608  # constants of this file
+            self.execute(sql, old)
+
     def progress(self, repository: Repository) -> Progress | None:
         from mattermod_action.sweeps import Place, Progress
 
-        sql = f"SELECT place, started_at, completed_at, {self._now('now')} FROM mm_sweeps WHERE repository_id = :id"  # noqa: S608  # a constant of the store
+        sql = f"""
+            SELECT place, started_at, completed_at, {self._now("now")}, repository FROM mm_sweeps
+            WHERE repository_id = :id
+            """  # noqa: S608  # a constant of the store
         rows = self.execute(sql, {"id": repository.id, **self._shift(now=0)})[1]
         if not rows:
             return None
-        place, started_at, completed_at, now = rows[0]
+        place, started_at, completed_at, now, name = rows[0]
         at = Place(**json.loads(place)) if place else Place()
-        return Progress(at, _moment(started_at), _moment(completed_at), _moment(now) or datetime.min)  # noqa: DTZ901  # naive UTC, as everywhere
+        return Progress(at, _moment(started_at), _moment(completed_at), _moment(now) or datetime.min, name)  # noqa: DTZ901  # naive UTC, as everywhere
 
     def begin_sweep(self, repository: Repository) -> None:
         sql = f"""
