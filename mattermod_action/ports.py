@@ -486,6 +486,9 @@ class Facts(Protocol):
     def candidate(self, pull: PullRequest, label: str) -> Candidate | None:
         """One of them, None when it is gone."""
 
+    def is_updated(self, repository: Repository, base: str) -> bool:
+        """Whether this run has merged the branch `base` into a pull request's."""
+
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
         """Who signed, case-folded, from the list at `url`. Raises NotYet when that takes more than `seconds`."""
 

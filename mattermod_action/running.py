@@ -17,6 +17,7 @@ from mattermod_action.sweeping import Scope, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from mattermod_action.config import Config
     from mattermod_action.events import Event, Repository
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
+IN_ORDER_FOR = FOLLOWED_FOR / 2  # then it begins with another one each minute
 
 
 class Run:
@@ -103,14 +105,24 @@ class Run:
                 self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
 
     def _follow(self, event: Event, due: Sequence[Event] = ()) -> None:
-        """Handle, each by itself, what follows from the event, with what the event has changed in place."""
-        todo = self._turned([*due, *self._followed(event)])
-        until = self.world.clock.now() + FOLLOWED_FOR
+        """Handle, each by itself, what follows from the event, with what the event has changed in place.
+
+        First in the order in which features want it; but those that are first every time may take long every time, and
+        fail, so half of the time is for the others.
+        """
+        began, todo = self.world.clock.now(), [*self._followed(event), *due]
+        if left := self._handle_some(todo, began + IN_ORDER_FOR):
+            left = self._handle_some(self._turned(left), began + FOLLOWED_FOR)
+        if left:
+            self._report.row("sweep", f"{len(left)} of its items", "are left to the next sweep")
+
+    def _handle_some(self, todo: Sequence[Event], until: datetime) -> Sequence[Event]:
+        """Begin nothing more after that time, and return what is left."""
         for count, each in enumerate(todo):
             if self.world.clock.now() > until:
-                self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
-                return
+                return todo[count:]
             self.alone(lambda: self.bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
+        return ()
 
     def _followed(self, event: Event) -> list[Event]:
         found, errors = follow_ups(event, self.config, self.world.facts)
@@ -118,10 +130,10 @@ class Run:
             self._report.problem(error, name)
         return found
 
-    def _turned(self, todo: list[Event]) -> list[Event]:
+    def _turned(self, todo: Sequence[Event]) -> Sequence[Event]:
         """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
-        start = int(self.world.clock.now().timestamp() // 60) % len(todo) if todo else 0
-        return todo[start:] + todo[:start]
+        start = int(self.world.clock.now().timestamp() // 60) % len(todo)
+        return [*todo[start:], *todo[:start]]
 
     def _tell_chat(self, repository: Repository) -> None:
         """What fails in it is a warning, since the failure itself is red already."""

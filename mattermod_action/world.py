@@ -51,6 +51,9 @@ class World:
     webhooks: tuple[tuple[str, str], ...] = ()  # addresses that only an original's file knows, by room
     jenkins: Any = None  # servers of Jenkins that only an original's file knows
     open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
+    updated: set[tuple[int, str]] = field(
+        default_factory=set
+    )  # bases with which this run has brought a branch up to date
 
     @cached_property
     def facts(self) -> Facts:
