@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
+TOLD_FOR = 90 * 86_400.0  # seconds for which a pick is in the table of its branch
+SERVERS_TOLD = 200  # rows of test servers that are read for a table
 IN_ORDER_FOR = FOLLOWED_FOR / 2  # then it begins with another one each minute
 
 
@@ -67,10 +69,15 @@ class Run:
         """What is stored outlives its runner, so what has happened meanwhile can be told by it."""
         scope = Scope(patterns=self.config.sweep.repositories, shard=self.world.inputs.shard)
         sweep = Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
+        calls = self.world.calls
         for name, act in sweep.go(tick.repository, self.config):
+            rest, queries = calls.rest, calls.queries
             if not self.alone(act, name):
                 self._report.row("sweep", name, "failed")
-        self._report.swept(sweep.tallies)
+            sweep.tallies[-1].rest, sweep.tallies[-1].queries = calls.rest - rest, calls.queries - queries
+        for tally in sweep.tallies:
+            tally.last = self.world.last_swept.get(tally.repository.casefold())
+        self._report.swept(sweep.tallies, self.world.clock.now())
 
     def _wanted(self, config: Config) -> Config:
         """Of features that have a part of sweeps those are on that were asked for."""
@@ -85,6 +92,14 @@ class Run:
         self.bot.handle(tick)
         self._follow(tick, due)
         self._follow(Awaited(tick))  # what there is time for, once everything was looked at
+        self.alone(lambda: self._tell_standing(tick.repository), "summary", parked=True)
+
+    def _tell_standing(self, repository: Repository) -> None:
+        """From the store alone."""
+        config: Any = self.config
+        standings = self.world.store.pick_standings(repository, TOLD_FOR) if config.cherry_pick else []
+        servers = self.world.store.due_servers(repository, SERVERS_TOLD) if config.spinmint else []
+        self._report.stands(repository, standings, [row for row in servers if row.live])
 
     def _resume(self, tick: Tick) -> None:
         """Go on with what earlier runs left half-way, one item after the other, as it is now."""
