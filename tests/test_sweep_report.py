@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,3 +179,12 @@ def test_picks_have_a_table_by_branch(bot: Bot, github: Sandbox, database: Datab
     summary = sweep(bot).summary
     assert "**Cherry-picks of `octo-org/hello`**" in summary
     assert "| `release-1\u2502x` | 2 | 1 | 0 | 1 |\n| `release-2` | 1 | 0 | 0 | 1 |\n" in summary
+
+
+def test_a_test_server_has_its_age_and_its_end() -> None:
+    row: Any = SimpleNamespace(
+        number=7, state="ready", read_at=NOW, created_at=NOW - timedelta(hours=3), expires_at=NOW + timedelta(days=2)
+    )
+    over: Any = SimpleNamespace(number=8, state="dns", read_at=NOW, created_at=NOW, expires_at=NOW)
+    text = sweep_report.servers("o/n", [row, over])
+    assert text.endswith("| #7 | `ready` | 3 h 0 min | in 2 d 0 h |\n| #8 | `dns` | 0 min | now |\n")
