@@ -30,8 +30,10 @@ def cli() -> None:
 
 
 @cli.command()
-def run() -> None:
+@click.option("--format", "form", type=click.Choice(inputs.FORMATS), help="Print the run's figures as JSON at its end.")
+def run(form: str | None) -> None:
     """Handle the event of this workflow run (GITHUB_EVENT_NAME, GITHUB_EVENT_PATH, INPUT_*)."""
+    os.environ.update({"MATTERMOD_FORMAT": form} if form else {})
     sys.exit(job.run())
 
 

@@ -210,6 +210,15 @@ class UpdateBranch(Once):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BringUpToDate(UpdateBranch):
+    """The same for a pull request that is merged after it."""
+
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        del url, done
+        return MergeEnded(self.subject, self.sha, behind=True, reason=reason) if reason else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Merge(Once):
     """Merge the head `sha`, if all that `rule` asks for is still so and `labeller` was the last to ask for it."""
 

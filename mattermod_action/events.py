@@ -307,18 +307,26 @@ class Reviewed(_OfPull):
 
 @dataclass(frozen=True, slots=True)
 class MergeConsidered(_OfPull):
-    """One pull request that may be ready is looked at by itself; `pushed` is that its head is there since just now."""
+    """One pull request that may be ready is looked at by itself.
+
+    `pushed` is that its head is there since just now, `update` that it may be brought up to date.
+    """
 
     pushed: bool = False
+    update: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MergeEnded(_OfPull):
-    """Outcome: the head `sha` was merged, or put into the merge queue, or (`reason`) GitHub refused."""
+    """Outcome: the head `sha` was merged, or put into the merge queue, or (`reason`) GitHub refused.
+
+    `behind` is that what it refused is to bring it up to date.
+    """
 
     sha: str
     queued: bool = False
     reason: str = ""
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,9 @@ class LiveFacts:
             return listed
         return self._world.github.candidate(pull.repository, pull.number, label)
 
+    def is_updated(self, repository: Repository, base: str) -> bool:
+        return (repository.id, base) in self._world.updated
+
     def _authors(self, pull: PullRequest) -> Sequence[Authorship]:
         return self._world.github.authors(pull)
 
@@ -181,6 +184,9 @@ class NoFacts:
         raise FactUnavailable("needs a token, to read the pull requests")
 
     def candidate(self, pull: PullRequest, label: str) -> Candidate | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the pull request")
+
+    def is_updated(self, repository: Repository, base: str) -> bool:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:  # noqa: ARG002  # the port's signature

@@ -77,6 +77,7 @@ class Hands:
     @do.register
     def _(self, effect: UpdateBranch) -> str:
         self._world.github.update_branch(effect.subject, effect.sha)
+        self._world.updated.add((effect.subject.repository.id, effect.subject.base_ref))
         return ""
 
     @do.register

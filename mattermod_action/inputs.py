@@ -27,6 +27,7 @@ CHOICES = {
     "fail-on": ("never", "refusal", "failure", "conflict"),
     "operation": ("up", "down", "goto", "force", "version", "status", "adopt"),
 }
+FORMATS = ("text", "json")
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
 NOT_USED_YET = (
     "org-token",
@@ -70,6 +71,7 @@ class Inputs:
     sweep: tuple[str, ...]
     clock_offset: timedelta
     clock_skips: bool
+    as_json: bool
     not_used: tuple[str, ...]
 
 
@@ -111,6 +113,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         sweep=_parts(env),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
+        as_json=_format(env) == "json",
         not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),
     )
 
@@ -179,6 +182,14 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
 def _run_url(env: Mapping[str, str]) -> str:
     server, repository, run = (env.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
+
+
+def _format(env: Mapping[str, str]) -> str:
+    """A variable, since it is of use only to whoever reads logs with a program."""
+    value = env.get("MATTERMOD_FORMAT") or FORMATS[0]
+    if value not in FORMATS:
+        raise Mistake(f"MATTERMOD_FORMAT is {value[:40]!r}: give one of {', '.join(FORMATS)}")
+    return value
 
 
 def _is_trial(api_url: str) -> bool:

@@ -42,7 +42,7 @@ def run() -> int:
         return _finish_with(mistake)
     except Stopped as stop:
         return stop.exit_code
-    if isinstance(event, Ignored):
+    if isinstance(event, Ignored) and not given.as_json:
         print(f"Nothing to do: {' '.join(event.reason.split())}")  # noqa: T201  # the report is not worth its import
         return 0
     return _report(given, event)
@@ -78,10 +78,10 @@ def parse(name: str, payload: dict[str, Any], repository: str, repository_id: in
         raise Mistake(f"the event file is not what GitHub sends for {name}: {error}") from error
 
 
-def _report(given: Inputs, event: Event | None) -> int:
+def _report(given: Inputs, event: Event | Ignored | None) -> int:
     from mattermod_action.report import Report, annotate
 
-    report = Report(given.fail_on)
+    report = Report(given.fail_on, event=given.event_name, as_json=given.as_json)
     try:
         _work(given, event, report)
     except Stopped as stop:
@@ -93,10 +93,13 @@ def _report(given: Inputs, event: Event | None) -> int:
     return report.finish()
 
 
-def _work(given: Inputs, event: Event | None, report: Report) -> None:
+def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
     from mattermod_action.adapters.database_url import database_from
-    from mattermod_action.report import annotate
+    from mattermod_action.report import annotate, say
 
+    if isinstance(event, Ignored):
+        say(f"Nothing to do: {' '.join(event.reason.split())}")
+        return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
     report.hide(
         [given.token, given.pick_token, given.database_url, database.password if database else "", given.webhook_url]
@@ -120,6 +123,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     from mattermod_action.world import World
 
     world = World(given, database)
+    report.calls = world.calls
     say(f"{type(event).__name__} in {event.repository.full_name}")
     report.seen = _seen(given, event)
     loaded = load(world.config_text(event.repository.full_name), given.config)
@@ -133,6 +137,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
         else:
             run.go(event)
     finally:
+        report.waited = world.waited
         world.close()
 
 

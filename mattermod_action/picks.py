@@ -68,6 +68,20 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How the picks onto one branch stand: `asked` counts all, `opened` those that have a pull request.
+
+    `missing` are those that have ended badly, a draft with conflicts among them.
+    """
+
+    target: str
+    asked: int
+    opened: int
+    under_way: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Enough of a commit to know it again after it was rebased."""
 

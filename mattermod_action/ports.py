@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mattermod_action.effects import Once
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
-    from mattermod_action.picks import Merged, Row, Source, Touch
+    from mattermod_action.picks import Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
     from mattermod_action.sweeps import Page, Progress, Stored
@@ -120,6 +120,9 @@ class Picks(Protocol):
 
     def due_picks(self, repository: Repository, limit: int) -> list[tuple[int, int]]:
         """Find pull requests (repository id, number) with rows that are not done, or not told as they are."""
+
+    def pick_standings(self, repository: Repository, seconds: float) -> list[Standing]:
+        """Count the picks of the last `seconds` onto each branch. Where the repository's id is 0 its name counts."""
 
     def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
         """Change a row, which is untold then; False when somebody with a greater fence has."""
@@ -488,6 +491,9 @@ class Facts(Protocol):
 
     def candidate(self, pull: PullRequest, label: str) -> Candidate | None:
         """One of them, None when it is gone."""
+
+    def is_updated(self, repository: Repository, base: str) -> bool:
+        """Whether this run has merged the branch `base` into a pull request's."""
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
         """Who signed, case-folded, from the list at `url`. Raises NotYet when that takes more than `seconds`."""

@@ -11,17 +11,22 @@ import os
 import re
 import secrets
 import sys
+import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mattermod_action.errors import Conflicting, Down, Mistake, Refused
+from mattermod_action.figures import Calls, Figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from mattermod_action.events import PickEnded, ServerChanged
+    from mattermod_action.events import PickEnded, Repository, ServerChanged
+    from mattermod_action.picks import Standing
+    from mattermod_action.servers import Row
     from mattermod_action.sweeps import Tally
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
@@ -54,6 +59,14 @@ class Report:
     idle: dict[str, str] = field(default_factory=dict)  # features and why nothing came of them
     codes: set[int] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
+    event: str = ""
+    as_json: bool = False  # whether the figures are printed at the end
+    began: float = field(default_factory=time.monotonic)
+    waited: float = 0.0  # seconds
+    calls: Calls = field(default_factory=Calls)
+    tallies: Sequence[Tally] = ()
+    sweep: str = ""  # what the summary has of it
+    standing: list[str] = field(default_factory=list)  # tables of picks and test servers
 
     def hide(self, values: Iterable[str]) -> None:
         """Have nobody see these: neither who reads the log, nor where no runner stars anything out, as in a chat."""
@@ -88,11 +101,21 @@ class Report:
         for line in changed.log:
             say(f"  {self._redacted(line)}")
 
-    def swept(self, tallies: Sequence[Tally]) -> None:
-        """Say what a sweep has come to in each repository."""
+    def swept(self, tallies: Sequence[Tally], now: datetime) -> None:
+        """Say what a sweep has come to in each repository: in the log a line, in the summary tables of their own."""
+        from mattermod_action.sweep_report import summary
+
+        self.tallies, self.sweep = tallies, summary(tallies, self.calls, now)
         for tally in tallies:
             counted = f"{tally.looked_at} looked at, {tally.changed} changed" if tally.looked_at else ""
-            self.row("sweep", tally.repository, ", ".join(filter(None, [tally.outcome, counted])))
+            say(f"sweep: {tally.repository}: {', '.join(filter(None, [tally.outcome, counted]))}")
+
+    def stands(self, repository: Repository, standings: Sequence[Standing], servers: Sequence[Row]) -> None:
+        """Say how the picks and the test servers of a repository stand."""
+        from mattermod_action import sweep_report
+
+        name = repository.full_name
+        self.standing += filter(None, [sweep_report.picks(name, standings), sweep_report.servers(name, servers)])
 
     def problem(self, error: Exception, where: str = "", *, parked: bool = False) -> None:
         """Note what went wrong once; the same line of several effects is one problem."""
@@ -119,7 +142,16 @@ class Report:
             _output(name, json.dumps(getattr(self, name), ensure_ascii=True))
         for name, text in zip(("spinmint-url", "spinmint-state"), self.server, strict=True):
             _output(name, text)
-        return min((code for code in self.codes if code), default=0)
+        code = min((code for code in self.codes if code), default=0)
+        if self.as_json:
+            say(self._redacted(json.dumps(self._figures(failed=bool(code)).as_json())))
+        return code
+
+    def _figures(self, *, failed: bool) -> Figures:
+        seconds = time.monotonic() - self.began
+        return Figures(
+            event=self.event, failed=failed, seconds=seconds, waited=self.waited, calls=self.calls, tallies=self.tallies
+        )
 
     def _summary(self) -> str:
         """What was seen, what was done about it, what went wrong, and folded: why not more."""
@@ -127,8 +159,9 @@ class Report:
         lines = [f"| {feature} | {cell(because)} | {result} |\n" for feature, because, result in self.rows]
         nothing = f"Nothing {'was done' if self.failures else 'to do'}.\n"
         failures = [f"\n- \u26a0\ufe0f {cell(failure)}\n" for failure in self.failures]
-        done = TABLE_HEAD + "".join(lines) if lines else nothing
-        return f"### mattermod\n\n{seen}{done}{''.join(failures)}{self._why_not()}"
+        done = TABLE_HEAD + "".join(lines) if lines else nothing if not self.sweep else ""
+        more = f"{''.join(failures)}{self.sweep}{''.join(self.standing)}"
+        return f"### mattermod\n\n{seen}{done}{more}{self._why_not()}"
 
     def _why_not(self) -> str:
         """Each reason once, with the features of which nothing came because of it."""

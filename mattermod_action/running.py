@@ -19,6 +19,7 @@ from mattermod_action.sweeping import Scope, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from mattermod_action.config import Config
     from mattermod_action.events import Event, Repository
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
+TOLD_FOR = 90 * 86_400.0  # seconds for which a pick is in the table of its branch
+SERVERS_TOLD = 200  # rows of test servers that are read for a table
+IN_ORDER_FOR = FOLLOWED_FOR / 2  # then it begins with another one each minute
 
 
 class Run:
@@ -67,12 +71,17 @@ class Run:
         """What is stored outlives its runner, so what has happened meanwhile can be told by it."""
         scope = Scope(patterns=self.config.sweep.repositories, shard=self.world.inputs.shard)
         sweep = Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
+        calls = self.world.calls
         for name, act in sweep.go(tick.repository, self.config):
+            rest, queries = calls.rest, calls.queries
             if not self.alone(act, name):
                 self._report.row("sweep", name, "failed")
+            sweep.tallies[-1].rest, sweep.tallies[-1].queries = calls.rest - rest, calls.queries - queries
+        for tally in sweep.tallies:
+            tally.last = self.world.last_swept.get(tally.repository.casefold())
         if sweep.limit:
             self._report.problem(sweep.limit, parked=True)
-        self._report.swept(sweep.tallies)
+        self._report.swept(sweep.tallies, self.world.clock.now())
 
     def _wanted(self, config: Config) -> Config:
         """Of features that have a part of sweeps those are on that were asked for."""
@@ -89,6 +98,14 @@ class Run:
         self.bot.handle(tick)
         self._follow(tick, due)
         self._follow(Awaited(tick))  # what there is time for, once everything was looked at
+        self.alone(lambda: self._tell_standing(tick.repository), "summary", parked=True)
+
+    def _tell_standing(self, repository: Repository) -> None:
+        """From the store alone."""
+        config: Any = self.config
+        standings = self.world.store.pick_standings(repository, TOLD_FOR) if config.cherry_pick else []
+        servers = self.world.store.due_servers(repository, SERVERS_TOLD) if config.spinmint else []
+        self._report.stands(repository, standings, [row for row in servers if row.live])
 
     def _resume(self, tick: Tick) -> None:
         """Go on with what earlier runs left half-way, one item after the other, as it is now."""
@@ -110,14 +127,24 @@ class Run:
                 self._report.row(row.feature, row.cause, RESULTS[outcome.what], outcome.url)
 
     def _follow(self, event: Event, due: Sequence[Event] = ()) -> None:
-        """Handle, each by itself, what follows from the event, with what the event has changed in place."""
-        todo = self._turned([*due, *self._followed(event)])
-        until = self.world.clock.now() + FOLLOWED_FOR
+        """Handle, each by itself, what follows from the event, with what the event has changed in place.
+
+        First in the order in which features want it; but those that are first every time may take long every time, and
+        fail, so half of the time is for the others.
+        """
+        began, todo, again = self.world.clock.now(), [*self._followed(event), *due], _is_swept(event)
+        if left := self._handle_some(todo, began + IN_ORDER_FOR, again=again):
+            left = self._handle_some(self._turned(left), began + FOLLOWED_FOR, again=again)
+        if left:
+            self._report.row("sweep", f"{len(left)} of its items", "are left to the next sweep")
+
+    def _handle_some(self, todo: Sequence[Event], until: datetime, *, again: bool) -> Sequence[Event]:
+        """Begin nothing more after that time, and return what is left."""
         for count, each in enumerate(todo):
             if self.world.clock.now() > until:
-                self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
-                return
-            self.alone(partial(self.bot.handle, each), type(each).__name__, again=_is_swept(event))
+                return todo[count:]
+            self.alone(partial(self.bot.handle, each), type(each).__name__, again=again)
+        return ()
 
     def _followed(self, event: Event) -> list[Event]:
         found, errors = follow_ups(event, self.config, self.world.facts)
@@ -125,10 +152,10 @@ class Run:
             self._report.problem(error, name, parked=_is_swept(event) and self._is_left(error))
         return found
 
-    def _turned(self, todo: list[Event]) -> list[Event]:
+    def _turned(self, todo: Sequence[Event]) -> Sequence[Event]:
         """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
-        start = int(self.world.clock.now().timestamp() // 60) % len(todo) if todo else 0
-        return todo[start:] + todo[:start]
+        start = int(self.world.clock.now().timestamp() // 60) % len(todo)
+        return [*todo[start:], *todo[:start]]
 
     def _tell_chat(self, repository: Repository) -> None:
         """What fails in it is a warning, since the failure itself is red already."""

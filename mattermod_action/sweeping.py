@@ -149,6 +149,7 @@ class OfRepository:
         self._world, self._config, self._store = run.world, run.config, run.world.store
         self._due: list[Event] = []
         self._began = progress.started_at or progress.read_at
+        self._world.last_swept[here.full_name.casefold()] = progress.completed_at
         self._is_first = progress.completed_at is None
         self._labels: set[str] = set()
         self._limit: Limited | None = None
@@ -276,6 +277,7 @@ class Scope:
         found = list(self._listed(world)) if self.patterns else [home]
         mine = [each for each in found if self._is_mine(each.full_name)]
         swept = world.store.last_swept([each.id for each in mine])
+        world.last_swept |= {each.full_name.casefold(): swept.get(each.id) for each in mine}
         return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
 
     def _listed(self, world: World) -> Iterator[Repository]:

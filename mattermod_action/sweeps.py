@@ -56,7 +56,10 @@ class Stored:
 
 @dataclass(slots=True)
 class Tally:
-    """What a sweep has done in one repository: how many items it looked at and found changed, and what that took."""
+    """What a sweep has done in one repository: how many items it looked at and found changed, and what that took.
+
+    `last` is when one was at its end before this one, None for never or where nobody knows.
+    """
 
     repository: str
     looked_at: int = 0
@@ -66,6 +69,9 @@ class Tally:
     points_left: int = 0
     seconds: float = 0.0
     outcome: str = ""
+    rest: int = 0
+    queries: int = 0
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

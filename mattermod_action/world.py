@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Mistake
+from mattermod_action.figures import ERRORS, OK, Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +27,13 @@ PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
 @dataclass
 class RealClock:
     offset: timedelta = field(default_factory=timedelta)
+    slept: float = 0.0  # seconds, for whatever reason
 
     def now(self) -> datetime:
         return datetime.now(UTC).replace(tzinfo=None) + self.offset
 
     def sleep(self, seconds: float) -> None:
+        self.slept += seconds
         time.sleep(seconds)
 
 
@@ -39,6 +42,7 @@ class SkippingClock(RealClock):
     """Jumps ahead instead of sleeping: for trials of one run at a time."""
 
     def sleep(self, seconds: float) -> None:
+        self.slept += seconds
         self.offset += timedelta(seconds=seconds)
 
 
@@ -51,6 +55,12 @@ class World:
     webhooks: tuple[tuple[str, str], ...] = ()  # addresses that only an original's file knows, by room
     jenkins: Any = None  # servers of Jenkins that only an original's file knows
     open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
+    updated: set[tuple[int, str]] = field(
+        default_factory=set
+    )  # bases with which this run has brought a branch up to date
+
+    calls: Calls = field(default_factory=Calls)
+    last_swept: dict[str, datetime | None] = field(default_factory=dict)  # by names in lower case, before this sweep
 
     @cached_property
     def facts(self) -> Facts:
@@ -66,6 +76,11 @@ class World:
     def clock(self) -> Clock:
         kind = SkippingClock if self.inputs.clock_skips else RealClock
         return kind(self.inputs.clock_offset)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that this run has spent on waiting."""
+        return self.clock.slept if isinstance(self.clock, RealClock) else 0.0
 
     def sweeps(self, part: str) -> bool:
         """Whether this part of a sweep is wanted; all are where none is named."""
@@ -90,7 +105,7 @@ class World:
     def github(self) -> GitHub:
         from mattermod_action.adapters.github import PyGithubGitHub
 
-        return PyGithubGitHub(self.inputs.api_url, self._token, self.inputs.bot_logins, self.clock)
+        return PyGithubGitHub(self.inputs.api_url, self._token, self.inputs.bot_logins, self.clock, self.calls)
 
     @cached_property
     def picking(self) -> GitHub:
@@ -99,7 +114,8 @@ class World:
             return self.github
         from mattermod_action.adapters.github import PyGithubGitHub
 
-        return PyGithubGitHub(self.inputs.api_url, self.inputs.pick_token, self.inputs.bot_logins, self.clock)
+        token, bots = self.inputs.pick_token, self.inputs.bot_logins
+        return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls)
 
     def git(self, committer: str, hold: Callable[[], None]) -> Git:
         from mattermod_action.adapters.git import Git
@@ -142,17 +158,24 @@ class World:
         path = (PurePosixPath(self.inputs.config).parent / name).as_posix()
         if self.inputs.config_from == "workspace":
             return self._workspace_file(path)
-        from mattermod_action.adapters.contents import read
-
-        return read(self.inputs.api_url, self._token, repository, path, self.clock)
+        return self._github_file(repository, path)
 
     def config_text(self, repository: str) -> str:
         """The configuration file's text: from the default branch through the API, or from the workspace."""
         if self.inputs.config_from == "workspace":
             return self._workspace_file(self.inputs.config)
+        return self._github_file(repository, self.inputs.config)
+
+    def _github_file(self, repository: str, path: str) -> str:
+        """It may be asked for more than once, which counts as one."""
         from mattermod_action.adapters.contents import read
 
-        return read(self.inputs.api_url, self._token, repository, self.inputs.config, self.clock)
+        began, answer = time.monotonic(), ERRORS
+        try:
+            text, answer = read(self.inputs.api_url, self._token, repository, path, self.clock), OK
+        finally:
+            self.calls.note("GET", f"/repos/{repository}/contents/{path}", answer, time.monotonic() - began)
+        return text
 
     def close(self) -> None:
         if "store" in self.__dict__:

@@ -68,7 +68,7 @@ def merge_state(state: State, repo: Repository, pull: Pull) -> str:
         return "DRAFT"
     if missing(repo, pull):
         return "BLOCKED"
-    if repo.strict and not state.git.of(repo).is_merged(repo.branches[pull.base_ref], pull.head_sha):
+    if repo.strict and not state.git.of(repo).is_merged(pull.head_sha, repo.branches[pull.base_ref]):
         return "BEHIND"
     green = all(state_of(each) == "success" for each in contexts(repo, pull.head_sha))
     return "CLEAN" if green else "UNSTABLE"

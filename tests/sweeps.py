@@ -1,5 +1,6 @@
 """What tests of sweeps share: a central repository that has others swept, labels that came while nobody listened, and
-what the messages about them then are."""
+what the messages about them then are.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from sandbox.records import CheckRun, Review, Status
 from tests.scene import run, texts
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from sandbox import Sandbox
@@ -156,8 +158,22 @@ def test_mm47_f18_what_changes_during_a_wait_is_seen(
     Checked by leaving out what `Hands._wanted` compares: all cases fail but "pushed to", which GitHub refuses itself.
     """
     pull = opened(github)
+    event = labeled(github, pull)
     github.state.faults.add(Fault("secondary-limit", "*", wait, retry_after="2"))
-    process = bot.start("pull_request_target", labeled(github, pull))
+    _change_while_waiting(github, pull, change, bot, bot.start("pull_request_target", event))
+
+
+@pytest.mark.parametrize("change", ["label removed", "pushed to", "blocked by a label"])
+def test_mm47_f18_what_changes_during_a_wait_of_a_sweep_is_seen(bot: Bot, github: Sandbox, change: str) -> None:
+    """MM-47, F18: the same by a schedule, with the label gone right before the merge; GitHub then lets it through."""
+    pull = ready(github)
+    github.state.faults.add(Fault("secondary-limit", "PUT", "*/merge", retry_after="2"))
+    _change_while_waiting(github, pull, WHILE_WAITING[change], bot, bot.start("schedule", {}))
+
+
+def _change_while_waiting(
+    github: Sandbox, pull: Pull, change: Callable[[Sandbox, Pull], Any], bot: Bot, process: subprocess.Popen[str]
+) -> None:
     deadline = time.monotonic() + 20
     while not any(request.fault for request in github.requests) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -398,15 +414,112 @@ def test_mm52_one_that_fails_holds_up_no_other(bot: Bot, github: Sandbox) -> Non
 
 
 def test_mm52_a_sweep_that_runs_out_of_time_begins_with_another_next_time(bot: Bot, github: Sandbox) -> None:
-    """MM-52: GitHub takes half a minute for each. Checked by leaving out `Bot._turned`: the last is never tried."""
+    """MM-52: GitHub takes half a minute for each. Checked by leaving out `Run._turned`: the last is never tried."""
     pulls = [ready(github) for _ in range(14)]
     github.state.faults.add(Fault("status", "PUT", "*/merge", status=502, times=0))
     for hour in range(4):
-        done = bot.run("schedule", {}, **SKIPS, MATTERMOD_CLOCK_OFFSET=str(hour * (3600 + 4 * 60)))
+        done = bot.run("schedule", {}, **SKIPS, MATTERMOD_CLOCK_OFFSET=str(hour * (3600 + 5 * 60)))
         assert done.code == 3
         assert "are left to the next sweep" in done.log
     tried = {int(request.path.split("/")[-2]) for request in github.requests if request.method == "PUT"}
     assert tried == {pull.number for pull in pulls}
+
+
+def test_a_sweep_merges_in_order(bot: Bot, github: Sandbox) -> None:
+    """What is urgent first, then by when the label was put on. Checked by leaving out each part of `_turn`."""
+    configure(github, f"{CONFIG}  priority_label: hotfix\n")
+    pulls = [opened(github) for _ in range(4)]
+    for wait, number in ((30, 2), (20, 0), (10, 3), (0, 1)):
+        labeled(github, pulls[number])
+        _labeled_before(pulls[number], wait)
+    labeled(github, pulls[3], label="Hotfix")
+    sweep(bot, MATTERMOD_CLOCK_OFFSET="60")
+    assert merges(github) == [pulls[number].number for number in (3, 2, 0, 1)]
+
+
+def _labeled_before(pull: Pull, seconds: int) -> None:
+    for each in pull.labelings:
+        each.created_at -= timedelta(seconds=seconds)
+
+
+UPDATING = f"{CONFIG}  update: true\n"
+
+
+def updates(github: Sandbox) -> list[int]:
+    return [write.number for write in github.writes if write.action == "update_branch"]
+
+
+def behind(github: Sandbox, name: str = "moved.txt") -> None:
+    """The base goes on, and asks for branches that have it in them."""
+    requires(github, strict=True)
+    github.state.write_files(github.repository, {name: "b"})
+
+
+def test_what_is_behind_is_brought_up_to_date_one_after_the_other(bot: Bot, github: Sandbox) -> None:
+    """Checked by leaving out `_busy`, and `is_updated`: the second one is brought up to date in vain."""
+    configure(github, UPDATING)
+    first, second, third = (ready(github) for _ in range(3))
+    behind(github)
+    sweep(bot)
+    assert (updates(github), merges(github)) == ([first.number], [])
+    check(github, first, None)
+    first.mergeable_reads = 0
+    sweep(bot)
+    assert updates(github) == [first.number]
+    check(github, first, "success")
+    sweep(bot)  # merges the first, and what was behind before is brought up to date with that
+    assert (updates(github), merges(github)) == ([first.number, second.number], [first.number])
+    assert waits(third) == []
+    for _ in range(3):
+        second.mergeable_reads = third.mergeable_reads = 0
+        sweep(bot)
+    assert (len(updates(github)), len(merges(github))) == (3, 3)
+
+
+def test_what_waits_for_ever_holds_up_the_others_for_two_hours(bot: Bot, github: Sandbox) -> None:
+    configure(github, UPDATING)
+    stuck = ready(github)
+    second = ready(github)
+    behind(github)
+    sweep(bot)
+    check(github, stuck, None)
+    stuck.mergeable_reads = 0
+    sweep(bot, MATTERMOD_CLOCK_OFFSET="7000")
+    assert updates(github) == [stuck.number]
+    sweep(bot, MATTERMOD_CLOCK_OFFSET="7400")
+    assert updates(github) == [stuck.number, second.number]
+
+
+NOT_UPDATED: dict[str, Callable[[Sandbox, Pull], Any]] = {
+    "draft": draft,
+    "red": lambda github, pull: check(github, pull, "failure"),
+    "label of a stranger": WHILE_WAITING["labelled by another"],
+    "a fork that allows no edits": lambda _github, pull: setattr(pull, "head_repository", "newcomer/hello"),
+}
+
+
+@ONE_STORE
+@pytest.mark.parametrize("prepare", NOT_UPDATED.values(), ids=NOT_UPDATED)
+def test_what_is_not_brought_up_to_date(bot: Bot, github: Sandbox, prepare: Callable[[Sandbox, Pull], Any]) -> None:
+    configure(github, UPDATING)
+    pull = ready(github)
+    behind(github)
+    prepare(github, pull)
+    sweep(bot)
+    assert updates(github) == []
+    assert len(texts(pull.comments)) >= 1
+
+
+@ONE_STORE
+def test_a_branch_that_cannot_be_brought_up_to_date_holds_up_no_other(bot: Bot, github: Sandbox) -> None:
+    configure(github, UPDATING)
+    broken, second = ready(github), ready(github)
+    behind(github)
+    github.state.faults.add(Fault("status", "PUT", f"*/{broken.number}/update-branch", status=422, times=0))
+    for _ in range(2):
+        sweep(bot)
+    assert updates(github) == [second.number]
+    assert [text[:53] for text in waits(broken)] == ["This could not be brought up to date with `main`. Git"]
 
 
 LOST: list[tuple[Any, Any, int]] = [

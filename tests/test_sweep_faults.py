@@ -15,7 +15,7 @@ import pytest
 from sandbox.faults import Fault
 from tests import servers
 from tests.cut import PHASES, Cut, Proxy, http_request, mysql_packet
-from tests.sweeps import DEV, QA, SKIPS, Organisation, organisation, query
+from tests.sweeps import DEV, QA, SKIPS, Organisation, organisation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
+    from mattermod_action.figures import Calls
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Source, Touch
     from mattermod_action.ports import Clock, NewPull, Place, Status
@@ -67,8 +68,8 @@ COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: 100, after: 
 class PyGithubGitHub(Requests):
     """The `GitHub` port of ports.py."""
 
-    def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock) -> None:
-        super().__init__(api_url, token, clock)
+    def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock, calls: Calls) -> None:
+        super().__init__(api_url, token, clock, calls)
         self._bots = frozenset(login.casefold() for login in bot_logins)
         self._marked: dict[tuple[str, int], dict[str, str]] = {}  # markers that were read with something else
 

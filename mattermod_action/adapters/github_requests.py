@@ -17,10 +17,12 @@ from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mattermod_action.figures import Calls
     from mattermod_action.ports import Clock
 
 TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
@@ -40,7 +42,7 @@ T = TypeVar("T")
 class Requests:
     """Requests of one token, and what it may still spend on waiting; every failure is one of ours."""
 
-    def __init__(self, api_url: str, token: str, clock: Clock) -> None:
+    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
         self._requester = Github(
             auth=Auth.Token(token),
             base_url=api_url,
@@ -52,7 +54,7 @@ class Requests:
             seconds_between_writes=None,
             lazy=True,
         ).requester
-        self._clock = clock
+        self._clock, self._calls = clock, calls
         self._writes = 0
         self._patience = READ_PATIENCE
 
@@ -67,7 +69,8 @@ class Requests:
 
     def _data(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Of an answer that is no JSON the library makes a text."""
-        return dict(self._requester.graphql_query(query, variables)[1]["data"])
+        _, data = self._counted("POST", GRAPHQL, lambda: self._requester.graphql_query(query, variables))
+        return dict(data["data"])
 
     def _read(self, request: Callable[[], T], permission: str) -> T:
         for pause in (*READ_PAUSES, None):
@@ -101,8 +104,22 @@ class Requests:
         return data
 
     def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
-        _, data = self._requester.requestJsonAndCheck(verb, path, input=body)
+        _, data = self._counted(verb, path, lambda: self._requester.requestJsonAndCheck(verb, path, input=body))
         return data if isinstance(data, dict) else {LIST: data} if isinstance(data, list) else {}
+
+    def _counted(self, verb: str, path: str, request: Callable[[], T]) -> T:
+        """The library tells the status of failures alone, and follows redirects by itself."""
+        began, answer = time.monotonic(), NO_ANSWER
+        try:
+            made, answer = request(), OK
+        except GithubException as error:
+            answer = ERRORS if path == GRAPHQL and _lists_errors(error.data) else str(error.status or NO_ANSWER)
+            self._calls.limited += _is_limit(error)
+            raise
+        finally:
+            self._calls.note(verb, path, answer, time.monotonic() - began)
+            self._calls.note_left(path, *self._requester.rate_limiting)
+        return made
 
     def _call(self, request: Callable[[], T], what: str, permission: str) -> T:
         """The one boundary at which the library's errors become ours."""
@@ -123,8 +140,7 @@ class Requests:
 
 
 def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
-    status = error.status or 0
-    message = str(error.data.get("message", "")) if isinstance(error.data, dict) else ""
+    status, message = error.status or 0, _message(error)
     if status == requests.codes.unauthorized:
         raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
     if wait := _retry_after(error, message):
@@ -139,6 +155,19 @@ def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
     if status >= SERVER_ERROR:
         raise Unsure(f"GitHub answered {status}") from error
     raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
+
+
+def _message(error: GithubException) -> str:
+    return str(error.data.get("message", "")) if isinstance(error.data, dict) else ""
+
+
+def _is_limit(error: GithubException) -> bool:
+    return bool(_retry_after(error, _message(error))) or _has_error(error.data, "RATE_LIMITED")
+
+
+def _lists_errors(data: object) -> bool:
+    """With status 200, of which the library makes another one."""
+    return isinstance(data, dict) and isinstance(data.get("errors"), list)
 
 
 def _reason(error: GithubException, message: str) -> str:

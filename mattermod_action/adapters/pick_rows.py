@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.picks import GOING, QUEUED, Row, key
+from mattermod_action.picks import ENDED_BADLY, GOING, QUEUED, Row, Standing, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_number, attempts, reason, comment_id"
 CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason"})
 REASON = 2_083  # characters that the column has
-_GOING = ", ".join(f"'{state}'" for state in GOING)
+_GOING, _BADLY = (", ".join(f"'{state}'" for state in states) for states in (GOING, ENDED_BADLY))
 
 
 class PickRows:
@@ -69,6 +69,22 @@ class PickRows:
         _, rows = self.execute(sql, {**where, **self._shift(now=0)})
         return [(int(row[0]), int(row[1])) for row in rows]
 
+    def pick_standings(self, repository: Repository, seconds: float) -> list[Standing]:
+        place = "repository_id = :id" if repository.id else "repository = :name"
+        counts = (
+            "pull_number IS NOT NULL",
+            f"state IN ({_GOING})",
+            f"state IN ({_BADLY})",
+        )
+        sums = ", ".join(f"SUM(CASE WHEN {each} THEN 1 ELSE 0 END)" for each in counts)
+        sql = f"""
+            SELECT target, COUNT(*), {sums} FROM mm_picks WHERE {place} AND updated_at > {self._now("since")}
+            GROUP BY target ORDER BY target
+            """  # noqa: S608  # every part is a constant of this file
+        where = {"id": repository.id} if repository.id else {"name": repository.full_name}
+        rows = self.execute(sql, {**where, **self._shift(since=-seconds)})[1]
+        return [Standing(_text(target), *map(int, numbers)) for target, *numbers in rows]
+
     def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
         """Nothing is changed by who was overtaken: whoever took the lease since has a greater fence."""
         names = CHANGEABLE & changes.keys()
@@ -97,10 +113,13 @@ def _of(subject: Subject, target: str) -> tuple[tuple[str, Any], ...]:
     return ("k", key(subject.repository.id, subject.number, target)), ("target", target.encode())
 
 
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
 def _row(row: Sequence[Any]) -> Row:
-    target = row[1].decode() if isinstance(row[1], bytes) else row[1]
     return Row(
-        key=row[0], target=target, state=row[2], requested_by=row[3], source_sha=row[4], head_ref=row[5],
+        key=row[0], target=_text(row[1]), state=row[2], requested_by=row[3], source_sha=row[4], head_ref=row[5],
         head_sha=row[6], pull_number=None if row[7] is None else int(row[7]), attempts=int(row[8]), reason=row[9],
         told=row[10] is not None,
     )  # fmt: skip

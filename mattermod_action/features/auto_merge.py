@@ -12,7 +12,16 @@ Reviews count when they are by people with write access. Right before the merge 
 the commit that was looked at is merged.
 
 It is looked at when a pull request changes, when a review is handed in, when checks are over and on a schedule:
-[auto-merge.yml](../../workflows-examples/auto-merge.yml). `ignore` names checks that are not waited for: the job that
+[auto-merge.yml](../../workflows-examples/auto-merge.yml). A schedule begins with those that carry the label
+`priority_label` as well, and of these, as of the others, with the one that has had its label for longest.
+
+Some base branches ask for branches that are up to date. With `update` a schedule merges such a base into what has
+nothing else in its way: into one pull request at a time for each base, after everything that is ready was merged, and
+into no other while the checks of the last one run, for up to two hours. Nothing is merged into a branch of a fork
+whose owner does not allow edits by maintainers. What GITHUB_TOKEN has brought up to date has no checks, since it
+starts no workflow: use the token of an App.
+
+`ignore` names checks that are not waited for: the job that
 this action runs in is one, and its name is `mattermod` in the examples. What is merged with GITHUB_TOKEN starts no
 workflow, and a pull request that changes workflow files cannot be merged with it: use the token of an App for those.
 
@@ -22,17 +31,20 @@ auto_merge:
   method: squash
   approvals: 1
   unless: ["Do Not Merge"]
+  priority_label: "Hotfix"
+  update: true
 ```
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from mattermod_action.config import Label, Message, Section
-from mattermod_action.effects import Comment, Enqueue, Merge, Need
+from mattermod_action.effects import BringUpToDate, Comment, Enqueue, Merge, Need
 from mattermod_action.events import (
     ChecksChanged,
     MergeConsidered,
@@ -47,10 +59,10 @@ from mattermod_action.merging import Rule, obstacles
 from mattermod_action.texts import addressed, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event
+    from mattermod_action.events import Event, PullRequest
     from mattermod_action.merging import Candidate, Obstacle
     from mattermod_action.ports import Facts
 
@@ -59,8 +71,11 @@ WAITS = "This is not merged yet: {reasons}."
 MERGED = "Merged, as the label {label} asks for."
 QUEUED = "This is in the merge queue now, as the label {label} asks for."
 REFUSED = "This could not be merged. {reason}."
+OUTDATED = "This could not be brought up to date with {base}. {reason}."
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
 PUSHED = ("opened", "synchronize")
+ON_ITS_WAY = {"running", "blocked"}  # what is in the way while checks run
+PATIENCE = timedelta(hours=2)  # for which others are not brought up to date because of one whose checks run
 
 
 class Config(Section):
@@ -70,6 +85,8 @@ class Config(Section):
     unless: tuple[Label, ...] = ()
     ignore: tuple[str, ...] = ("mattermod",)
     bots: tuple[str, ...] = ()
+    priority_label: Label | None = None
+    update: bool = False
     message: Message = ANNOUNCED
 
     @property
@@ -90,15 +107,42 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
             found = facts.candidates(repository, config.label)
             yield from (MergeConsidered(each.pull) for each in found if each.pull.sha == sha)
         case Tick(repository):
-            yield from (MergeConsidered(each.pull) for each in facts.candidates(repository, config.label))
+            yield from _swept(facts.candidates(repository, config.label), config, facts)
+
+
+def _swept(found: Sequence[Candidate], config: Config, facts: Facts) -> Iterator[Event]:
+    """In the order of merging, and those last that have to be brought up to date with what is merged by then."""
+    busy = _busy(found, config, facts.now()) if config.update else {each.base for each in found}
+    for each in sorted(found, key=lambda each: (each.merge_state == "BEHIND", *_turn(each, config))):
+        yield MergeConsidered(each.pull, update=each.base not in busy)
+
+
+def _turn(found: Candidate, config: Config) -> tuple[bool, datetime, int]:
+    """What is urgent comes first, then what has waited for longest, which its number decides within a second."""
+    urgent = bool(config.priority_label) and found.pull.carries(config.priority_label or "")
+    return not urgent, found.labeled_at or datetime.max, found.pull.number  # noqa: DTZ901  # naive UTC, as everywhere
+
+
+def _busy(found: Sequence[Candidate], config: Config, now: datetime) -> set[str]:
+    """Bases into which one is about to be merged: whatever is brought up to date now would soon be behind again."""
+    recent = [each for each in found if now - each.pull.updated_at < PATIENCE]
+    return {each.base for each in recent if _is_on_its_way(each, config)}
+
+
+def _is_on_its_way(found: Candidate, config: Config) -> bool:
+    codes = {obstacle.code for obstacle in obstacles(found, config.rule)}
+    return bool(codes) and codes <= ON_ITS_WAY
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
-        case MergeConsidered(pull, pushed):
+        case MergeConsidered(pull):
             found = facts.candidate(pull, config.label)
             if found and found.pull.is_open and found.pull.carries(config.label):
-                yield from _considered(found, config, facts, pushed=pushed)
+                yield from _considered(found, config, facts, event)
+        case MergeEnded(pull, sha, behind=True, reason=reason):
+            text = OUTDATED.format(base=quoted(pull.base_ref), reason=reason.rstrip("."))
+            yield Comment(subject=pull, text=text, once=("outdated", sha), cause=label_cause(config.label))
         case MergeEnded(pull, sha, queued, reason):
             text = (REFUSED if reason else QUEUED if queued else MERGED).format(
                 label=quoted(config.label), reason=reason.rstrip(".")
@@ -107,7 +151,7 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
             yield Comment(subject=pull, text=text, once=once, cause=label_cause(config.label))
 
 
-def _considered(found: Candidate, config: Config, facts: Facts, *, pushed: bool) -> Iterator[Effect]:
+def _considered(found: Candidate, config: Config, facts: Facts, event: MergeConsidered) -> Iterator[Effect]:
     if reason := does_not_count(
         found.pull, found.labeller, config.bots, facts, is_bot=found.labeller_is_bot, key="auto_merge.bots"
     ):
@@ -118,10 +162,19 @@ def _considered(found: Candidate, config: Config, facts: Facts, *, pushed: bool)
     if found.is_queued:
         return
     in_the_way = obstacles(found, config.rule)
-    if in_the_way:
+    if config.update and _is_only_behind(found.pull, in_the_way):
+        if event.update and not facts.is_updated(found.pull.repository, found.base):
+            yield _update(found, config)
+    elif in_the_way:
         yield from _told(found, config, in_the_way)
-    elif not pushed:
+    elif not event.pushed:
         yield _merge(found, config)
+
+
+def _is_only_behind(pull: PullRequest, in_the_way: list[Obstacle]) -> bool:
+    """Nothing else is in the way, and its branch may be written to."""
+    may_write = not pull.from_fork or pull.maintainer_can_modify
+    return may_write and [obstacle.code for obstacle in in_the_way] == ["behind"]
 
 
 def _told(found: Candidate, config: Config, in_the_way: list[Obstacle]) -> Iterator[Effect]:
@@ -135,16 +188,30 @@ def _told(found: Candidate, config: Config, in_the_way: list[Obstacle]) -> Itera
 def _merge(found: Candidate, config: Config) -> Effect:
     """Once for a commit and each time that the label is put on: what fell out of a queue is not put back for ever."""
     kind = Enqueue if found.has_queue else Merge
-    listed = is_listed(found.labeller, config.bots)
     return kind(
         subject=found.pull,
         sha=found.pull.sha,
         rule=config.rule,
         labeller=found.labeller,
-        need=None if listed else Need(found.labeller, "write"),
+        need=_need(found, config),
         once=("merge", found.pull.sha, str(found.labeled_at)),
         cause=label_cause(config.label),
     )
+
+
+def _update(found: Candidate, config: Config) -> Effect:
+    """Once for a commit and its base: with the base in it, it is another commit."""
+    return BringUpToDate(
+        subject=found.pull,
+        sha=found.pull.sha,
+        need=_need(found, config),
+        once=("update", found.pull.sha, found.base),
+        cause=label_cause(config.label),
+    )
+
+
+def _need(found: Candidate, config: Config) -> Need | None:
+    return None if is_listed(found.labeller, config.bots) else Need(found.labeller, "write")
 
 
 def _comment(found: Candidate, config: Config, text: str, *once: str) -> Comment:
