@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
-from mattermod_action.events import Awaited, RunFailed, Tick
+from mattermod_action.events import Awaited, GrownOld, RunFailed, Tick
 from mattermod_action.features import FEATURES
 from mattermod_action.inputs import PARTS
 from mattermod_action.planning import Plan, follow_ups
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mattermod_action.config import Config
-    from mattermod_action.events import Event, Repository
+    from mattermod_action.events import Event, Repository, Subject
     from mattermod_action.ports import Unfinished
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
+OLD_AT_ONCE = 100  # items that may have grown old, and are looked at by one sweep, in one query
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
 
 
@@ -104,13 +106,32 @@ class Run:
 
     def _follow(self, event: Event, due: Sequence[Event] = ()) -> None:
         """Handle, each by itself, what follows from the event, with what the event has changed in place."""
-        todo = self._turned([*due, *self._followed(event)])
+        todo = self._turned([*self._gathered(due), *self._followed(event)])
         until = self.world.clock.now() + FOLLOWED_FOR
         for count, each in enumerate(todo):
             if self.world.clock.now() > until:
                 self._report.row("sweep", f"{len(todo) - count} of its items", "are left to the next sweep")
                 return
             self.alone(lambda: self.bot.handle(each), type(each).__name__)  # noqa: B023  # called at once
+
+    def _gathered(self, due: Sequence[Event]) -> list[Event]:
+        """Make one of all that may have grown old, and say what of it is left."""
+        old = [event for event in due if isinstance(event, GrownOld)]
+        rest: list[Event] = [event for event in due if not isinstance(event, GrownOld)]
+        if not old:
+            return rest
+        first = self._any([each for event in old for each in event.subjects])
+        subjects = (*first, *self._any([each for event in old for each in event.others]))
+        if left := len(subjects[OLD_AT_ONCE:]):
+            self._report.row("sweep", f"{left} old items", "are left to the next sweep")
+        return [*rest, GrownOld(old[0].repository, subjects[:OLD_AT_ONCE])]
+
+    def _any(self, items: list[Subject]) -> list[Subject]:
+        """Of more than one sweep looks at, begin with any, so that each has its turn; time alone may step in rhythm."""
+        if len(items) <= OLD_AT_ONCE:
+            return items
+        start = crc32(str(self.world.clock.now()).encode()) % len(items)
+        return items[start:] + items[:start]
 
     def _followed(self, event: Event) -> list[Event]:
         found, errors = follow_ups(event, self.config, self.world.facts)
