@@ -31,6 +31,7 @@ from mattermod_action.events import (
     Awaited,
     CommandEnded,
     CommandGiven,
+    GrownOld,
     IssueSeen,
     MergeConsidered,
     PickEnded,
@@ -264,6 +265,7 @@ class Bot:
         expendable = isinstance(effect, Once) and effect.expendable
         resumable = isinstance(effect, Once) and effect.resumable and isinstance(event, _Resumed)
         resumable = resumable or isinstance(effect, (Pick, OnServer, Reap))  # which the next sweep does again
+        resumable = resumable or isinstance(event, GrownOld)  # which each sweep finds anew
         if isinstance(effect, Ensure) and not resumable and isinstance(event, _Seen) and self._world.durable:
             once = ("recheck", effect.feature)
             self.ledger.park(Recheck(subject=effect.subject, feature=effect.feature, once=once, cause="unfinished"))

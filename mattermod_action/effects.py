@@ -324,6 +324,22 @@ class RemoveLabel(Ensure):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outdate(Ensure):
+    """Hide a comment of ours, by its node id, as outdated."""
+
+    comment: str
+
+    @property
+    def key(self) -> str:
+        return repr(("Outdate", self.comment))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseItem(Ensure):
+    """Close it: an issue as not planned, a pull request without a reason, which those do not have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pick(Ensure):
     """Note that `by` wants the pull request on these `targets`, and bring it there as `rule` says.
 

@@ -58,7 +58,9 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue(Subject):
-    """An issue as it was at one moment."""
+    """An issue as it was at one moment; `created_at` is None where nobody needs it."""
+
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +357,15 @@ class PickEnded(_OfSubject):
 
 
 @dataclass(frozen=True, slots=True)
+class GrownOld:
+    """A sweep looks at open items that may have grown old, or may not be old any more; at the `others` if it can."""
+
+    repository: Repository
+    subjects: tuple[Subject, ...]
+    others: tuple[Subject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ReapDue:
     """A sweep compares the test servers that there are with those that there should be."""
 
@@ -408,6 +419,7 @@ Event = (
     | MergeEnded
     | PicksDue
     | PickEnded
+    | GrownOld
     | ReapDue
     | ServerDue
     | ServerChanged

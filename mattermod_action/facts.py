@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from mattermod_action.errors import FactUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mattermod_action.adapters.cla_list import Reading
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Row
-    from mattermod_action.ports import Authorship, ChangedFile, Clock, Origin
+    from mattermod_action.ports import Activity, Authorship, ChangedFile, Clock, Origin
     from mattermod_action.servers import Row as ServerRow
     from mattermod_action.world import World
 
@@ -48,6 +48,7 @@ class LiveFacts:
         self.files = cache(self._files)
         self.authors = cache(self._authors)
         self.candidates = cache(self._candidates)
+        self.last_swept = cache(self._last_swept)
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -121,6 +122,12 @@ class LiveFacts:
     def is_updated(self, repository: Repository, base: str) -> bool:
         return (repository.id, base) in self._world.updated
 
+    def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
+        return self._world.github.activities(subjects, label)
+
+    def _last_swept(self, repository: Repository) -> datetime | None:
+        return self._world.store.last_swept([repository.id]).get(repository.id)
+
     def _authors(self, pull: PullRequest) -> Sequence[Authorship]:
         return self._world.github.authors(pull)
 
@@ -188,6 +195,12 @@ class NoFacts:
 
     def is_updated(self, repository: Repository, base: str) -> bool:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
+
+    def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read what people have done")
+
+    def last_swept(self, repository: Repository) -> datetime | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know when it was swept")
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the network, to read the list of those who signed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.effects import (
     AddLabels,
+    CloseItem,
     Comment,
     Dispatch,
     Enqueue,
@@ -15,6 +16,7 @@ from mattermod_action.effects import (
     KeptComment,
     Merge,
     Once,
+    Outdate,
     PostChat,
     React,
     RemoveLabel,
@@ -230,6 +232,17 @@ class Ensurer:
         if effect.subject.carries(effect.label):
             self._world.github.remove_label(effect.subject, effect.label)
         return effect.subject.carries(effect.label)
+
+    @ensure.register
+    def _(self, effect: Outdate) -> bool:
+        self._world.github.outdate(effect.comment)
+        return True
+
+    @ensure.register
+    def _(self, effect: CloseItem) -> bool:
+        if effect.subject.state == "open":
+            self._world.github.close(effect.subject)
+        return effect.subject.state == "open"
 
     @ensure.register
     def _(self, effect: SetStatus) -> bool:

@@ -58,6 +58,10 @@ PLACES = {
     "AWSSecurityGroup": ("spinmint", "security_groups"),
     "AWSHostedZoneId": ("spinmint", "zone"),
     "AWSDnsSuffix": ("spinmint", "dns_suffix"),
+    "DaysUntilStale": ("stale", "days"),
+    "StaleLabel": ("stale", "label"),
+    "StaleComment": ("stale", "comment"),
+    "ExemptStaleLabels": ("stale", "exempt_labels"),
 }
 # What each entry of `Repositories` has of its own. The file does not say which of them it is used for.
 OF_REPOSITORIES = ("BuildStatusContext", "InstanceSetupScript", "InstanceSetupUpgradeScript")
@@ -74,6 +78,7 @@ ESSENTIAL = {
     "auto_merge": ("label",),
     "label_cleanup": ("labels",),
     "translations": ("bot", "message"),
+    "stale": ("days",),
     "spinmint": ("label",),  # what else it needs is a mistake where it is missing: it would be found at a launch
 }
 # Addresses of a chat, which are secrets, by the room that each is for.
@@ -116,7 +121,7 @@ WORKFLOW_KEYS = frozenset({*BY_WORKFLOW, *(key for keys in BY_WORKFLOW.values() 
 NOT_USED_YET = frozenset(
     """
     GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
-    DaysUntilStale ExemptStaleLabels StaleLabel StaleComment AutoAssignerTeamID TranslationsDoNotMergeLabel
+    AutoAssignerTeamID TranslationsDoNotMergeLabel
     TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy
     Integrations DockerRegistryURL DockerUsername
     """.split()

@@ -290,6 +290,15 @@ class GitHub(Protocol):
     def ended(self, url: str) -> str:
         """Return the conclusion of the run that this page shows, "" when there is none yet, or no such run."""
 
+    def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
+        """Read what people have done about items of one repository, by their numbers; what is gone is left out."""
+
+    def outdate(self, comment: str) -> None:
+        """Hide the comment with this node id as outdated; one that is gone is no error."""
+
+    def close(self, subject: Subject) -> None:
+        """Close it, an issue as not planned."""
+
     def open_items(self, repository: Repository, file: str, after: SweepPlace) -> Iterator[Page]:
         """Read all open items, a page at a time; the first has the text of the configuration `file`."""
 
@@ -438,6 +447,33 @@ class Status:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A comment of ours by its node id; `shows` is that nobody has hidden it."""
+
+    node: str
+    marker: str
+    at: datetime
+    shows: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """An item as it is now, and when people did anything about it last.
+
+    `marked_at` is when the label that was asked about was put on, None where it is not on, or nobody knows; `by_hand`
+    that a person did.
+    """
+
+    subject: Subject
+    active_at: datetime
+    marked_at: datetime | None = None
+    by_hand: bool = False
+    has_milestone: bool = False
+    is_assigned: bool = False
+    notices: tuple[Notice, ...] = ()
+
+
 class Facts(Protocol):
     """What a plan may read beyond its event. A method raises FactUnavailable where it cannot be read.
 
@@ -494,6 +530,12 @@ class Facts(Protocol):
 
     def is_updated(self, repository: Repository, base: str) -> bool:
         """Whether this run has merged the branch `base` into a pull request's."""
+
+    def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
+        """What people have done about items of one repository, by their numbers."""
+
+    def last_swept(self, repository: Repository) -> datetime | None:
+        """When the sweep before this one was at its end."""
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:
         """Who signed, case-folded, from the list at `url`. Raises NotYet when that takes more than `seconds`."""

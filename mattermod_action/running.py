@@ -7,11 +7,12 @@ from datetime import timedelta
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from mattermod_action import events
 from mattermod_action.bot import RESULTS, Bot, said
 from mattermod_action.errors import Limited
-from mattermod_action.events import Awaited, RunFailed, Tick
+from mattermod_action.events import Awaited, GrownOld, RunFailed, Tick
 from mattermod_action.features import FEATURES
 from mattermod_action.inputs import PARTS
 from mattermod_action.planning import Plan, follow_ups
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.config import Config
-    from mattermod_action.events import Event, Repository
+    from mattermod_action.events import Event, Repository, Subject
     from mattermod_action.ports import Unfinished
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
+OLD_AT_ONCE = 100  # items that may have grown old, and are looked at by one sweep, in one query
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
 TOLD_FOR = 90 * 86_400.0  # seconds for which a pick is in the table of its branch
 SERVERS_TOLD = 200  # rows of test servers that are read for a table
@@ -132,7 +134,7 @@ class Run:
         First in the order in which features want it; but those that are first every time may take long every time, and
         fail, so half of the time is for the others.
         """
-        began, todo, again = self.world.clock.now(), [*self._followed(event), *due], _is_swept(event)
+        began, todo, again = self.world.clock.now(), [*self._followed(event), *self._gathered(due)], _is_swept(event)
         if left := self._handle_some(todo, began + IN_ORDER_FOR, again=again):
             left = self._handle_some(self._turned(left), began + FOLLOWED_FOR, again=again)
         if left:
@@ -145,6 +147,25 @@ class Run:
                 return todo[count:]
             self.alone(partial(self.bot.handle, each), type(each).__name__, again=again)
         return ()
+
+    def _gathered(self, due: Sequence[Event]) -> list[Event]:
+        """Make one of all that may have grown old, and say what of it is left."""
+        old = [event for event in due if isinstance(event, GrownOld)]
+        rest: list[Event] = [event for event in due if not isinstance(event, GrownOld)]
+        if not old:
+            return rest
+        first = self._any([each for event in old for each in event.subjects])
+        subjects = (*first, *self._any([each for event in old for each in event.others]))
+        if left := len(subjects[OLD_AT_ONCE:]):
+            self._report.row("sweep", f"{left} old items", "are left to the next sweep")
+        return [*rest, GrownOld(old[0].repository, subjects[:OLD_AT_ONCE])]
+
+    def _any(self, items: list[Subject]) -> list[Subject]:
+        """Of more than one sweep looks at, begin with any, so that each has its turn; time alone may step in rhythm."""
+        if len(items) <= OLD_AT_ONCE:
+            return items
+        start = crc32(str(self.world.clock.now()).encode()) % len(items)
+        return items[start:] + items[:start]
 
     def _followed(self, event: Event) -> list[Event]:
         found, errors = follow_ups(event, self.config, self.world.facts)

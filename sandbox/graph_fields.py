@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sandbox.records import (
         AutoMerge,
         Comment,
+        Happening,
         Issue,
-        Labeling,
         LineComment,
         Milestone,
         Person,
@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     Info = GraphQLResolveInfo[Any]
 
 BRANCHES = "refs/heads/"
+# Each type of what a timeline tells, with the name by which it is asked for.
+TIMELINE = {
+    "HeadRefForcePushedEvent": "HEAD_REF_FORCE_PUSHED_EVENT",
+    "LabeledEvent": "LABELED_EVENT",
+    "ReadyForReviewEvent": "READY_FOR_REVIEW_EVENT",
+    "ReopenedEvent": "REOPENED_EVENT",
+    "UnlabeledEvent": "UNLABELED_EVENT",
+}
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,7 @@ def _kind(item: Issue | Pull) -> str:
 def written_item(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json:
     written: Json = {
         "__typename": _kind(item),
+        "assignees": partial(_assignees, viewer, item),
         "author": _actor(viewer, item.author),
         "body": item.body,
         "comments": partial(_comments, viewer, repo, item),
@@ -238,8 +247,10 @@ def written_item(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json:
         "id": node_of(item),
         "labels": partial(_labels, item),
         "locked": item.locked,
+        "milestone": item.milestone and _milestone(item.milestone),
         "number": item.number,
         "state": _state(item),
+        "timelineItems": partial(_timeline, viewer, item),
         "title": item.title,
         "updatedAt": shapes.moment(item.updated_at),
         "url": shapes.item_page(viewer.state, repo, item),
@@ -275,14 +286,12 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "mergedBy": _actor(viewer, item.merged_by),
         "mergeable": lambda _: readiness.mergeable(viewer.state, repo, item),
         "mergeStateStatus": lambda _: readiness.merge_state(viewer.state, repo, item),
-        "milestone": item.milestone and _milestone(item.milestone),
         "reviewDecision": readiness.decision(repo, item),
         "reviewRequests": partial(_requests, viewer, item),
         "commits": partial(_commits, viewer, repo, item),
         "reviewThreads": partial(_threads, viewer, repo, item),
         "reviews": partial(_reviews, viewer, item),
         "statusCheckRollup": partial(_rollup, viewer, repo, item.head_sha),
-        "timelineItems": partial(_timeline, viewer, item),
     }
 
 
@@ -431,8 +440,13 @@ def _opinions(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: 
 
 
 def _review(viewer: Viewer, review: Review) -> Json:
-    number = shapes.node_id("PRR", review.id)
-    return {"author": _actor(viewer, review.author), "body": review.body, "id": number, "state": review.state}
+    return {
+        "author": _actor(viewer, review.author),
+        "body": review.body,
+        "createdAt": shapes.moment(review.submitted_at),
+        "id": shapes.node_id("PRR", review.id),
+        "state": review.state,
+    }
 
 
 @dataclass(frozen=True)
@@ -460,19 +474,26 @@ def _request(viewer: Viewer, asked: Asked) -> Json:
     return {"id": f"RR_{asked.id}", "requestedReviewer": who}
 
 
-def _timeline(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
-    """Only that labels were put on is told."""
+def _assignees(viewer: Viewer, item: Issue | Pull, info: Info, **page: Any) -> Json:
     check(info, page)
-    return connection(item.labelings, partial(_labeled, viewer), page)
+    return connection(sorted(item.assignees, key=lambda each: each.id), partial(_actor, viewer), page)
 
 
-def _labeled(viewer: Viewer, each: Labeling) -> Json:
+def _timeline(viewer: Viewer, item: Issue | Pull, info: Info, **page: Any) -> Json:
+    """Labels, and what else is in records.py: https://docs.github.com/en/graphql/reference/unions."""
+    check(info, page)
+    kinds = page.get("itemTypes")
+    found = [each for each in item.timeline if kinds is None or TIMELINE[each.kind] in kinds]
+    return connection(found, partial(_happening, viewer), page)
+
+
+def _happening(viewer: Viewer, each: Happening) -> Json:
     return {
-        "__typename": "LabeledEvent",
+        "__typename": each.kind,
         "actor": _actor(viewer, each.actor),
         "createdAt": shapes.moment(each.created_at),
         "id": shapes.node_id("LE", each.id),
-        "label": _label(each.label),
+        "label": each.label and _label(each.label),
     }
 
 

@@ -48,7 +48,7 @@ def labeled(state: State, repo: str, number: int, label: str, sender: str) -> Pa
 def unlabeled(state: State, repo: str, number: int, label: str, sender: str) -> Payload:
     """`sender` took `label` off."""
     state.define_label(repo, label)
-    state.remove_label(repo, number, label)
+    state.remove_label(repo, number, label, sender)
     return about_label(state, repo, number, label, sender, action="unlabeled")
 
 

@@ -35,13 +35,14 @@ class Label:
 
 
 @dataclass
-class Labeling:
-    """That a label was put on, which a timeline tells."""
+class Happening:
+    """What a timeline tells; `kind` is GitHub's name of its type, `label` the one that came or went."""
 
     id: int
-    label: Label
+    kind: str
     actor: Person | None
     created_at: datetime
+    label: Label | None = None
 
 
 @dataclass
@@ -136,8 +137,9 @@ class Item:
     updated_at: datetime
     body: str = ""
     labels: list[Label] = field(default_factory=list)
-    labelings: list[Labeling] = field(default_factory=list)
+    timeline: list[Happening] = field(default_factory=list)
     state: str = "open"
+    state_reason: str | None = None
     locked: bool = False
     closed_at: datetime | None = None
     milestone: Milestone | None = None

@@ -287,7 +287,7 @@ def issue(state: State, repo: Repository, item: Issue | Pull) -> Json:
         "reactions": reactions(api),
         "timeline_url": f"{api}/timeline",
         "performed_via_github_app": None,
-        "state_reason": None,
+        "state_reason": item.state_reason,
     }
     return {**written, **_pull_links(state, repo, item)} if isinstance(item, Pull) else written
 

@@ -19,10 +19,10 @@ from sandbox.records import (
     AutoMerge,
     CheckRun,
     Comment,
+    Happening,
     Issue,
     Item,
     Label,
-    Labeling,
     LineComment,
     Milestone,
     Organisation,
@@ -213,18 +213,30 @@ class State:
             item.title, item.body = data.get("title") or item.title, data.get("body", item.body) or ""
             if data.get("state") in ("open", "closed"):
                 item.state, item.closed_at = data["state"], now if data["state"] == "closed" else None
+                item.state_reason = self._reason(item, data)
             if "milestone" in data:
                 milestones = {each.number: each for each in self._at(full_name).milestones}
                 item.milestone = milestones[data["milestone"]] if data["milestone"] else None
             item.updated_at = now
             changed = {name: value for name, value in was.items() if value != getattr(item, name)}
+            if changed.get("state") == "closed":
+                self._happened(item, "ReopenedEvent")
             self._record("change", full_name, number, was=changed)
+
+    @staticmethod
+    def _reason(item: Item, data: Mapping[str, Any]) -> str | None:
+        """Only issues have one: https://docs.github.com/en/rest/issues/issues#update-an-issue."""
+        if isinstance(item, Pull):
+            return None
+        return data.get("state_reason") or ("completed" if data["state"] == "closed" else "reopened")
 
     def set_draft(self, full_name: str, number: int, *, draft: bool) -> None:
         with self.lock:
             pull = self.pull(full_name, number)
             if pull.draft != draft:
                 pull.draft, pull.updated_at = draft, self.now()
+                if not draft:
+                    self._happened(pull, "ReadyForReviewEvent")
                 self._record("draft", full_name, number, draft=draft)
 
     def merge(self, full_name: str, number: int, method: str, message: str, by: str) -> str:
@@ -420,22 +432,22 @@ class State:
             wanted = [self.define_label(full_name, name) for name in names]
             new = [label for at, label in enumerate(wanted) if label not in item.labels and label not in wanted[:at]]
             item.labels += new
-            actor = self.person(login) if (login := by or self._doer()) else item.author
             for label in new:
-                item.labelings.append(Labeling(self.next_id(), label, actor, self.now()))
+                self._happened(item, "LabeledEvent", by, label)
                 self._record("add_label", full_name, number, name=label.name)
             if new:
                 item.updated_at = self.now()
             return new
 
-    def remove_label(self, full_name: str, number: int, name: str) -> Label | None:
-        """Take a label off; None when it was not on."""
+    def remove_label(self, full_name: str, number: int, name: str, by: str = "") -> Label | None:
+        """Take a label off; None when it was not on. It is the author who does, unless it is said."""
         with self.lock:
             item = self.item(full_name, number)
             label = next((each for each in item.labels if each.name.casefold() == name.casefold()), None)
             if label is not None:
                 item.labels = [each for each in item.labels if each is not label]
                 item.updated_at = self.now()
+                self._happened(item, "UnlabeledEvent", by, label)
                 self._record("remove_label", full_name, number, name=label.name)
             return label
 
@@ -465,6 +477,21 @@ class State:
             for effect in made.values():
                 for comment in self.item(effect.repository, effect.number).comments[-100:]:
                     comment.lag = reads if comment.id in made else comment.lag
+
+    def force_push(self, full_name: str, number: int, by: str) -> str:
+        """Put one commit in the place of those that a pull request has; return its sha."""
+        with self.lock:
+            repository, pull = self._at(full_name), self.pull(full_name, number)
+            changes = {f"change-{number}.txt": f"instead of {pull.head_sha}\n"}
+            sha = self._commit(repository, repository.branches[pull.base_ref], changes, "Anew", by)
+            self._move_head(repository, pull, sha)
+            self._happened(pull, "HeadRefForcePushedEvent", by)
+            return sha
+
+    def _happened(self, item: Item, kind: str, by: str = "", label: Label | None = None) -> None:
+        """Put it into the timeline. It is the author who does it, unless somebody else is known to."""
+        actor = self.person(login) if (login := by or self._doer()) else item.author
+        item.timeline.append(Happening(self.next_id(), kind, actor, self.now(), label))
 
     def _move_head(self, repository: Repository, pull: Pull, sha: str) -> None:
         if pull.head_repository == repository.full_name:

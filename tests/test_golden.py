@@ -43,6 +43,7 @@ translations: {bot: alice, message: New}
 chat: {}
 auto_merge: {label: Docs}
 label_workflow: {rules: [{label: Docs, workflow: build.yml}]}
+stale: {days: 30}
 label_cleanup: {labels: [Block], issues: true}
 spinmint: {label: Docs, build: ci, image: ami-01234567, instance_type: t3.large, subnet: subnet-01234567,
   security_groups: [sg-01234567], zone: Z1, dns_suffix: test.example.com, script: setup.sh, forks: allowed}
@@ -179,8 +180,9 @@ def test_everything_is_switched_on_and_reacts_to_something() -> None:
     assert all(getattr(config, name) is not None for name in FEATURES)
     lines = [line for actions in GOLDEN.values() for each in actions.values() for line in each or ()]
     silent = set(FEATURES) - {line.partition(":")[0] for line in lines}
-    # The first's label goes along with greeter's; the second tells of failures, the third plans on what follows.
-    assert silent == {"hacktoberfest", "chat", "auto_merge"}
+    # The first's label goes along with greeter's; the second tells of failures, the third plans on what follows, the last
+    # on what a sweep finds.
+    assert silent == {"hacktoberfest", "chat", "auto_merge", "stale"}
 
 
 @pytest.mark.parametrize("action", [action for action, lines in GOLDEN["pull_request"].items() if lines is not None])

@@ -113,6 +113,7 @@ def _issue(where: Repository, node: Json) -> Issue:
         state="open",
         url=node["url"],
         updated_at=_time(node["updatedAt"]),
+        created_at=_time(node["createdAt"]),
     )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mattermod_action.adapters import candidates, census, marks, sources
+from mattermod_action.adapters import activity, candidates, census, marks, sources
 from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mattermod_action.figures import Calls
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Source, Touch
-    from mattermod_action.ports import Clock, NewPull, Place, Status
+    from mattermod_action.ports import Activity, Clock, NewPull, Place, Status
     from mattermod_action.servers import Mark
     from mattermod_action.sweeps import Page
     from mattermod_action.sweeps import Place as SweepPlace
@@ -32,6 +32,7 @@ ISSUES, PULLS, STATUSES = "`issues: write`", "`pull-requests: write`", "`statuse
 ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
 MARKS = "`contents: read`, `checks: read` and `statuses: read`"
+OLD = f"{ISSUES}, {PULLS} and `contents: read`"
 READINESS = f"{PULLS}, `checks: read` and {STATUSES.replace('write', 'read')}"
 UNKNOWN_PAUSES = (1.0, 2.0, 4.0)  # seconds that GitHub is given to work out whether a pull request merges
 FOREIGN = (
@@ -180,6 +181,34 @@ class PyGithubGitHub(Requests):
     def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
         return self._read(partial(self._data, query, variables), READINESS)
+
+    def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
+        """One query for all, and where one of them is gone, which fails it, for each half."""
+        read = activity.Reader(label, self._bots, self._clock.now())
+        try:
+            found = self._read(lambda: self._data(*read.query(subjects)), OLD)
+        except Refused as refusal:
+            if "Could not resolve" not in str(refusal):
+                raise
+            half = len(subjects) // 2
+            return (
+                {**self.activities(subjects[:half], label), **self.activities(subjects[half:], label)} if half else {}
+            )
+        return read.found(subjects, found)
+
+    def outdate(self, comment: str) -> None:
+        """https://docs.github.com/en/graphql/reference/mutations#minimizecomment."""
+        try:
+            self._call(partial(self._data, activity.OUTDATE, {"node": comment}), "hide a comment", CONVERSATION)
+        except Refused as refusal:
+            if "Could not resolve" not in str(refusal):
+                raise
+
+    def close(self, subject: Subject) -> None:
+        """https://docs.github.com/en/rest/issues/issues#update-an-issue: of a pull request, too."""
+        reason = {} if isinstance(subject, PullRequest) else {"state_reason": "not_planned"}
+        path = f"{_path(subject.repository)}/issues/{subject.number}"
+        self._write("PATCH", path, {"state": "closed", **reason}, "close it", CONVERSATION, shows="number")
 
     def open_items(self, repository: Repository, file: str, after: SweepPlace) -> Iterator[Page]:
         return census.pages(self._query, repository, file, after)

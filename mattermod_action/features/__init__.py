@@ -16,6 +16,7 @@ FEATURES = (
     "auto_merge",
     "cherry_pick",
     "chat",
+    "stale",
     "label_cleanup",  # what a closed item's labels call for is planned before they go
     "spinmint",  # after all that is quick
 )

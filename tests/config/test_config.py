@@ -188,8 +188,8 @@ def test_legacy_secrets_are_named_and_never_shown() -> None:
 
 
 def test_legacy_keys_that_do_nothing_are_named() -> None:
-    loaded = load('{"ListenAddress": ":8086", "StaleLabel": "stale"}', "c.json")
-    assert loaded.warnings == ("not needed here: ListenAddress", "not used by this version: StaleLabel")
+    loaded = load('{"ListenAddress": ":8086", "GithubEmail": "a@b.c"}', "c.json")
+    assert loaded.warnings == ("not needed here: ListenAddress", "not used by this version: GithubEmail")
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -83,6 +83,13 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "MattermostWebhookFooter": ({"MattermostWebhookFooter": "See"}, "chat: {footer: See}"),
     "BlockListBots": ({"BlockListBots": ["b"]}, "commands: {blocked_bots: [b]}"),
+    "DaysUntilStale": ({"DaysUntilStale": 30}, "stale: {days: 30}"),
+    "StaleLabel": ({"DaysUntilStale": 30, "StaleLabel": "l"}, "stale: {days: 30, label: l}"),
+    "StaleComment": ({"DaysUntilStale": 30, "StaleComment": "Old"}, "stale: {days: 30, comment: Old}"),
+    "ExemptStaleLabels": (
+        {"DaysUntilStale": 30, "ExemptStaleLabels": ["a", "b"]},
+        "stale: {days: 30, exempt_labels: [a, b]}",
+    ),
     **dict.fromkeys(SPINMINT, server()),
     "SetupSpinmintMessage": server("SetupSpinmintMessage", "Wait", "message: Wait"),
     "SetupSpinmintDoneMessage": server("SetupSpinmintDoneMessage", "SPINMINT_LINK", "done: SPINMINT_LINK"),
@@ -137,7 +144,7 @@ def test_what_blocks_a_merge_forbids_it_where_merges_are_made() -> None:
 
 
 @pytest.mark.parametrize("key", list(PLACES))
-@pytest.mark.parametrize("empty", ["", [], None])
+@pytest.mark.parametrize("empty", ["", [], None, 0])
 def test_mm21_what_is_empty_is_off(key: str, empty: object) -> None:
     assert load(json.dumps({key: empty}), "c.json").config == load(BASE, "c.yml").config
 
