@@ -14,7 +14,7 @@ from rich.table import Table
 
 NAMES = ("cherry-pick", "cold-start", "events", "sandbox-scale", "spinmint", "store", "sweep")
 LATEST = Path(__file__).parent / "results/latest.json"
-ROWS = {"calls": "event", "ways": "way", "goals": "goal"}  # which figures are rows, and of what
+ROWS = {"calls": "event", "ways": "way", "sweeps": "sweep", "goals": "goal"}  # which figures are rows, and of what
 console = Console(width=110)
 
 
