@@ -1,4 +1,4 @@
-"""What the workflows of sweeps may do: each permission is taken away once, its lack is one line, and the cure is enough."""
+"""What the workflows of sweeps may do: each permission is taken away once, and its lack is one line."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_s01_each_permission_of_the_example_is_tried(bot: Bot) -> None:  # noqa:
 
 @pytest.mark.parametrize("name", NEEDS)
 def test_s01_each_permission_is_needed(bot: Bot, github: Sandbox, name: str) -> None:
-    """S-01, S-02: one level less of one permission is one line with the cure, and the next sweep does what was missed."""
+    """S-01, S-02: one level less of one permission is one line with the cure, and the next sweep does what was due."""
     miss, cure = NEEDS[name]
     given, token = permissions(EXAMPLE), private(github)
     token.permissions = {"metadata": "read", **given}
