@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from graphql import parse
 
 from benchmarks import page
 from benchmarks.__main__ import NAMES
+from mattermod_action.adapters import candidates, census
+from sandbox import cost
 
 TEXT = page.PAGE.read_text()
 HERE = {"python": "3.11.7", "machine": "x86_64", "cores": 2}
@@ -69,6 +72,21 @@ def test_what_was_run_takes_the_place_of_its_lines_and_the_others_stay() -> None
 )
 def test_each_form_of_figures_is_told(figures: dict[str, object], told: list[str]) -> None:
     assert [f"{line.goal} {line.measured}" for line in page.lines(figures)] == told
+
+
+READ = {
+    "a page: up to 100 open": (census.ITEMS, {"begins": True, "withPulls": True, "withIssues": True}),
+    "up to 100 pull requests with the label": (candidates.LABELED + candidates.CANDIDATE, {}),
+    "up to 100 repositories": (census.OWNED, {}),
+}
+
+
+@pytest.mark.parametrize("what", READ)
+def test_points_are_those_that_operating_says(what: str) -> None:
+    query, variables = READ[what]
+    text = (page.PAGE.parent / "operating.md").read_text()
+    [said] = re.findall(rf"^\| {what}.* \| (\d+) \|$", text, re.MULTILINE)
+    assert cost.of(parse(query), variables).points == int(said)
 
 
 def test_a_page_without_a_place_is_a_mistake() -> None:
