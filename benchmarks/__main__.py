@@ -1,9 +1,10 @@
-"""`make bench [ONLY=name]`: run the benchmarks, print their figures, write them down."""
+"""`make bench [ONLY=name]`: run the benchmarks, print their figures, write them down, and onto docs/performance.md."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import page
+
 NAMES = ("cherry-pick", "cold-start", "events", "sandbox-scale", "spinmint", "store", "sweep")
 LATEST = Path(__file__).parent / "results/latest.json"
-ROWS = {"calls": "event", "ways": "way", "goals": "goal"}  # which figures are rows, and of what
+ROWS = {"calls": "event", "ways": "way", "sweeps": "sweep", "goals": "goal"}  # which figures are rows, and of what
 console = Console(width=110)
 
 
@@ -26,15 +29,21 @@ def main(only: list[str]) -> int:
     results: dict[str, Any] = json.loads(LATEST.read_text()) if LATEST.exists() else {}
     for name in only or NAMES:
         module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
-        results[name] = {**module.run(), "python": platform.python_version(), "machine": platform.machine()}
+        results[name] = {**module.run(), **_here()}
         _show(name, results[name])
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(results, indent=2) + "\n")
-    console.print(f"written to {LATEST.relative_to(Path.cwd())}")
+    new = {name: results[name] for name in only or NAMES}
+    page.PAGE.write_text(page.written(page.PAGE.read_text(), new, NAMES))
+    console.print(f"written to {LATEST.relative_to(Path.cwd())} and {page.PAGE.relative_to(Path.cwd())}")
     problems = [problem for name in only or NAMES for problem in results[name].get("problems", ())]
     for problem in problems:
         console.print(problem, style="red", markup=False)
     return 1 if problems else 0
+
+
+def _here() -> dict[str, Any]:
+    return {"python": platform.python_version(), "machine": platform.machine(), "cores": os.cpu_count()}
 
 
 def _show(name: str, figures: dict[str, Any]) -> None:

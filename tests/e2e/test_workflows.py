@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 ANSWERS = ("labels.yml", "labels-with-mysql.yml")
 TEST_SERVERS = ("spinmint.yml", "spinmint-expiry.yml")  # in test_spinmint.py
+CENTRAL = "organisation-schedule.yml"
 DEV, PM, QA, HELP = "2: Dev Review", "1: PM Review", "3: QA Review", "Help Wanted"
 
 
@@ -50,6 +51,7 @@ def test_each_example_is_run_by_a_test() -> None:
         *ANSWERS,
         "migrate.yml",
         "schedule.yml",
+        CENTRAL,
         "pull-request.yml",
         "comments.yml",
         "auto-merge.yml",
@@ -306,6 +308,92 @@ def test_a_sweep_goes_on_with_what_was_held_up(act: Workflow, github: Sandbox) -
     assert swept.code == 0, swept.log
     assert len(bodies(github, github.pull)) == 1
     assert "comment posted" in swept.summary
+
+
+def around(github: Sandbox) -> dict[str, Any]:
+    """What a schedule is told."""
+    event = payloads.opened(github.state, github.repository, github.pull)
+    return {"schedule": "7,22,37,52 * * * *", "repository": event["repository"]}
+
+
+def test_a_sweep_answers_what_nobody_has_heard_of(act: Workflow, everything: Sandbox) -> None:
+    """With every feature on, and no permission but those of the example. What was there before is left alone."""
+    github = everything
+    permitted(github, "schedule.yml")
+    github.state.add_labels(github.repository, github.pull, [QA], "maintainer")
+    run = act("schedule.yml")
+    first = run.run("schedule", around(github))
+    assert first.code == 0, first.log
+    assert github.writes == []
+    github.state.add_labels(github.repository, github.pull, [DEV], "maintainer")
+    new = payloads.opened_pull(github.state, github.repository, "New", ["Do Not Merge"], "newcomer")["number"]
+    swept = run.run("schedule", around(github))
+    assert swept.code == 0, swept.log
+    assert f"| sweep | `{github.repository}` | done, 3 looked at, 2 changed |" in swept.summary
+    [answer] = bodies(github, github.pull)
+    assert answer.startswith("Thanks @newcomer, a developer will look at this")
+    assert bodies(github, new)[0].startswith("Hello @newcomer, thanks")
+    assert "| block_merge | `labels` | set status merge/blocked, pending |" in swept.summary
+    writes = len(github.writes)
+    again = run.run("schedule", around(github))
+    assert again.code == 0, again.log
+    assert len(github.writes) == writes
+
+
+def test_what_a_sweep_would_do_is_only_said(act: Workflow, github: Sandbox) -> None:
+    permitted(github, "schedule.yml")
+    event = {"inputs": {"sweep": "missed resume", "plan": "true"}, "repository": around(github)["repository"]}
+    ran = act("schedule.yml").run("workflow_dispatch", event)
+    assert ran.code == 0, ran.log
+    assert github.writes == []
+
+
+def organised(github: Sandbox) -> None:
+    """The central repository, one that is looked after, one without a configuration, one that is archived."""
+    config = 'label_messages: {pull_requests: [{label: "2: Dev Review", message: Thanks}]}\n'
+    central = f"sweep: {{repositories: [octo-org/*]}}\n{config}"
+    github.state.write_files(github.repository, {".github/mattermod.yml": central})
+    for name in ("looked-after", "bare", "old"):
+        place, file = f"octo-org/{name}", "README.md" if name == "bare" else ".github/mattermod.yml"
+        github.state.add_repository(place, private=True).permissions["maintainer"] = "admin"
+        github.state.write_files(place, {file: config})
+        github.state.add_pull(place, "New", "newcomer", head=f"newcomer/{name}:topic")
+    old, app = github.state.repository("octo-org/old"), github.state.tokens["app"]
+    assert old
+    old.archived, app.repositories, app.login = True, (), "my-app[bot]"
+
+
+def heard(github: Sandbox) -> dict[str, list[str]]:
+    """Who has commented in each repository."""
+    said: dict[str, list[str]] = {}
+    for held in github.state.repositories.values():
+        comments = [comment for pull in held.pulls() for comment in pull.comments]
+        said[held.full_name] = [comment.author.login for comment in comments if comment.author]
+    return {name.removeprefix("octo-org/"): who for name, who in said.items() if name.startswith("octo-org/")}
+
+
+def test_an_organisation_is_swept_in_shards(act: Workflow, github: Sandbox) -> None:
+    """Each repository by its own configuration and in one shard, with the App's token alone."""
+    organised(github)
+    github.state.tokens["github-token"].permissions = {}
+    run = act(CENTRAL)
+    run.secrets = {**run.secrets, "MATTERMOD_APP_TOKEN": github.tokens["app"]}
+    first = run.run("schedule", around(github))
+    assert first.code == 0, first.log
+    for held in github.state.repositories.values():
+        for pull in held.pulls():
+            github.state.add_labels(held.full_name, pull.number, [DEV], "maintainer")
+    swept = run.run("schedule", around(github))
+    assert swept.code == 0, swept.log
+    app = "my-app[bot]"
+    assert heard(github) == {"hello": [app], "looked-after": [app], "bare": [], "old": []}
+    assert swept.log.count("sweep: octo-org/looked-after: done, 1 looked at, 1 changed") == 1
+    assert swept.log.count("sweep: octo-org/bare: has no configuration") == 1
+    assert "octo-org/old" not in swept.log
+    writes = len(github.writes)
+    again = run.run("schedule", around(github))
+    assert again.code == 0, again.log
+    assert len(github.writes) == writes == 2
 
 
 def test_a_mistake_is_red_and_one_line(act: Workflow, github: Sandbox) -> None:
