@@ -9,6 +9,7 @@ from graphql import parse
 
 from benchmarks import page
 from benchmarks.__main__ import NAMES
+from benchmarks.sweep import original
 from mattermod_action.adapters import candidates, census
 from sandbox import cost
 
@@ -72,6 +73,12 @@ def test_what_was_run_takes_the_place_of_its_lines_and_the_others_stay() -> None
 )
 def test_each_form_of_figures_is_told(figures: dict[str, object], told: list[str]) -> None:
     assert [f"{line.goal} {line.measured}" for line in page.lines(figures)] == told
+
+
+def test_the_originals_calls_are_those_of_its_rule() -> None:
+    """Three pages, three calls for each of 150 pull requests, thirteen pages, and one for each of 500 issues."""
+    assert original(150, 500) == 3 + 450 + 13 + 500
+    assert original(0, 0) == 0
 
 
 READ = {

@@ -329,7 +329,7 @@ def test_a_sweep_answers_what_nobody_has_heard_of(act: Workflow, everything: San
     new = payloads.opened_pull(github.state, github.repository, "New", ["Do Not Merge"], "newcomer")["number"]
     swept = run.run("schedule", around(github))
     assert swept.code == 0, swept.log
-    assert f"| sweep | `{github.repository}` | done, 3 looked at, 2 changed |" in swept.summary
+    assert f"sweep: {github.repository}: done, 3 looked at, 2 changed" in swept.log
     [answer] = bodies(github, github.pull)
     assert answer.startswith("Thanks @newcomer, a developer will look at this")
     assert bodies(github, new)[0].startswith("Hello @newcomer, thanks")
