@@ -77,7 +77,7 @@ def effects(each: Activity, more: str = "") -> list[str]:
     return [effect.once[0] if isinstance(effect, Comment) else said(effect, done=True) for effect in plan.effects]  # type: ignore[misc]  # a comment's is a text
 
 
-MARK, BACK = ["add labels old", "notice"], ["outdate", "remove label old"]
+MARK, BACK = ["add labels old", "notice"], ["hide comment", "remove label old"]
 END = ["closed", "close item"]
 
 
@@ -88,6 +88,7 @@ END = ["closed", "close item"]
         pytest.param(activity(pull(), 30), "", MARK, id="old"),
         pytest.param(activity(pull(author="ghost"), 30), "", MARK, id="MM-13 a deleted account"),
         pytest.param(activity(pull(state="closed"), 30), "", [], id="closed meanwhile"),
+        pytest.param(activity(pull(), 30, is_locked=True), "", [], id="locked"),
         pytest.param(activity(pull(author="carol"), 30), "", [], id="with write access"),
         pytest.param(activity(pull(author="carol"), 30), "authors: everybody", MARK, id="everybody's"),
         pytest.param(activity(pull(author_is_bot=True), 30), "", [], id="a bot's"),
@@ -139,7 +140,7 @@ END = ["closed", "close item"]
         pytest.param(
             activity(pull("Old", "Keep"), 40, 5, notices=(notice(5),)), "exempt_labels: [keep]", BACK, id="exempt now"
         ),
-        pytest.param(activity(pull("Old", "Keep"), 40, 5, by_hand=True), "exempt_labels: [keep]", [], id="by hand, exempt"),
+        pytest.param(activity(pull("Old", "K"), 40, 5, by_hand=True), "exempt_labels: [k]", [], id="exempt, and by hand"),
     ],
 )  # fmt: skip
 def test_what_follows(each: Activity, more: str, expected: list[str]) -> None:
