@@ -324,14 +324,14 @@ class RemoveLabel(Ensure):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outdate(Ensure):
+class HideComment(Ensure):
     """Hide a comment of ours, by its node id, as outdated."""
 
     comment: str
 
     @property
     def key(self) -> str:
-        return repr(("Outdate", self.comment))
+        return repr(("HideComment", self.comment))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

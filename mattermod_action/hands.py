@@ -16,7 +16,7 @@ from mattermod_action.effects import (
     KeptComment,
     Merge,
     Once,
-    Outdate,
+    HideComment,
     PostChat,
     React,
     RemoveLabel,
@@ -234,8 +234,8 @@ class Ensurer:
         return effect.subject.carries(effect.label)
 
     @ensure.register
-    def _(self, effect: Outdate) -> bool:
-        self._world.github.outdate(effect.comment)
+    def _(self, effect: HideComment) -> bool:
+        self._world.github.hide_comment(effect.comment)
         return True
 
     @ensure.register

@@ -293,7 +293,7 @@ class GitHub(Protocol):
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
         """Read what people have done about items of one repository, by their numbers; what is gone is left out."""
 
-    def outdate(self, comment: str) -> None:
+    def hide_comment(self, comment: str) -> None:
         """Hide the comment with this node id as outdated; one that is gone is no error."""
 
     def close(self, subject: Subject) -> None:
@@ -471,6 +471,7 @@ class Activity:
     by_hand: bool = False
     has_milestone: bool = False
     is_assigned: bool = False
+    is_locked: bool = False
     notices: tuple[Notice, ...] = ()
 
 

@@ -180,8 +180,8 @@ def test_everything_is_switched_on_and_reacts_to_something() -> None:
     assert all(getattr(config, name) is not None for name in FEATURES)
     lines = [line for actions in GOLDEN.values() for each in actions.values() for line in each or ()]
     silent = set(FEATURES) - {line.partition(":")[0] for line in lines}
-    # The first's label goes along with greeter's; the second tells of failures, the third plans on what follows, the last
-    # on what a sweep finds.
+    # The first's label goes along with greeter's; the second tells of failures, the third plans on what follows, and
+    # the last on what a sweep finds.
     assert silent == {"hacktoberfest", "chat", "auto_merge", "stale"}
 
 

@@ -99,7 +99,7 @@ class Scene:
         deed(self.state, self.github.repository, item.number)
 
     def seen(self, item: Any) -> str:
-        """What GitHub holds: `L` for the label, `n` for each of our comments that shows, `h` for each that is hidden."""
+        """What GitHub holds: `L` the label, of our comments `h` one that is hidden, `n` and `c` others, `x` closed."""
         ours = [each for each in item.comments if each.author and each.author.login == US]
         label = "L" if any(each.name.casefold() == "inactive" for each in item.labels) else ""
         shown = "".join(sorted("h" if each.minimized else "c" if CLOSING in each.body else "n" for each in ours))
@@ -221,7 +221,7 @@ ROWS = {
     "reopened after all":        Row("- .  .  Ln  .  .  .  Lcnx hh .", {105: reopen_at_last}),
     "a label":                   Row("- .  .  .   .  Ln .  .   .   .", {20: label(OTHER)}),
     "a label that goes":         Row("- .  .  Ln  h  .  Lhn .  .   .", {0: label(OTHER), 40: unlabel(OTHER)}),
-    "a label of a bot":          Row("- .  .  Ln  .  .  .  Lcnx .  .", {20: label(OTHER, BOT), 40: unlabel(OTHER, BOT)}),
+    "a label of a bot":          Row("- .  .  Ln  .  .  .  Lcnx .  .", {20: label(OTHER, BOT), 40: label("4", BOT)}),
     "by hand":                   Row("- L  .  Ln  .  .  .  Lcnx .  .", {10: label(STALE)}),
     "by hand, and a comment":    Row("- L  -  .   .  Ln .  .   .   .", {10: label(STALE), 20: comment()}),
     "by hand, and a bot":        Row("- L  .  Ln  .  .  .  Lcnx .  .", {10: label(STALE), 20: comment(BOT)}),

@@ -28,7 +28,7 @@ CUT = "pageInfo { hasPreviousPage }"
 BY = "createdAt actor { __typename login }"
 LABEL = f"{BY} label {{ name }}"
 COMMON = f"""
-  number state createdAt updatedAt
+  state locked createdAt updatedAt
   labels(first: 100) {{ nodes {{ name }} }}
   milestone {{ number }}
   assignees(first: 1) {{ nodes {{ login }} }}
@@ -65,7 +65,7 @@ fragment issue on Issue {{
   }}
 }}
 """
-OUTDATE = """mutation ($node: ID!) {
+HIDE = """mutation ($node: ID!) {
   minimizeComment(input: {subjectId: $node, classifier: OUTDATED}) { clientMutationId }
 }"""
 NOTHING: Any = {"nodes": [], "pageInfo": {"hasPreviousPage": False}}
@@ -101,6 +101,7 @@ class Reader:
             by_hand=bool(marking) and self._is_person(marking["actor"]),
             has_milestone=node["milestone"] is not None,
             is_assigned=bool(node["assignees"]["nodes"]),
+            is_locked=node["locked"],
             notices=tuple(_notice(each) for each in node["comments"]["nodes"] if each and self._is_ours(each)),
         )
 

@@ -196,10 +196,10 @@ class PyGithubGitHub(Requests):
             )
         return read.found(subjects, found)
 
-    def outdate(self, comment: str) -> None:
+    def hide_comment(self, comment: str) -> None:
         """https://docs.github.com/en/graphql/reference/mutations#minimizecomment."""
         try:
-            self._call(partial(self._data, activity.OUTDATE, {"node": comment}), "hide a comment", CONVERSATION)
+            self._call(partial(self._data, activity.HIDE, {"node": comment}), "hide a comment", CONVERSATION)
         except Refused as refusal:
             if "Could not resolve" not in str(refusal):
                 raise

@@ -14,8 +14,9 @@ putting it on is not. Where somebody puts it on by hand it goes at the next acti
   `exempt_milestones` and `exempt_assignees` no drafts, nothing with a milestone, nothing that is assigned to somebody.
 
 It is looked at on a schedule: [schedule.yml](../../workflows-examples/schedule.yml), which for this needs
-`database-url`. What only bots have touched lately is looked at once a day, by the first sweep. One sweep looks at a
-hundred items, and says how many are left. A push takes the label off at once.
+`database-url`. The first sweep begins with what is old already. One sweep looks at a hundred items, and says how many
+are left; what only bots have touched lately is looked at once a day. A push takes the label off at once. Where a
+conversation is locked nothing is done.
 
 ```yaml
 stale:
@@ -35,7 +36,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from mattermod_action.config import Label, Message, Section
-from mattermod_action.effects import AddLabels, CloseItem, Comment, Outdate, RemoveLabel, marker
+from mattermod_action.effects import AddLabels, CloseItem, Comment, HideComment, RemoveLabel, marker
 from mattermod_action.events import GHOST, GrownOld, Issue, PullRequest, PullRequestSeen
 from mattermod_action.facts import at_least
 from mattermod_action.texts import addressed
@@ -138,7 +139,7 @@ def _looked_at(each: Activity, config: Config, facts: Facts) -> Iterator[Effect]
     """What dying on the way leaves is found by the next sweep: the label goes on first, and goes last."""
     item, now = each.subject, facts.now()
     stays = now - each.active_at >= config.age and not _is_exempt(each, config)
-    if item.state != "open":
+    if item.state != "open" or each.is_locked:
         return
     if _is_over(each, config, stays=stays):
         yield from _revived(each, config)
@@ -173,7 +174,7 @@ def _is_over(each: Activity, config: Config, *, stays: bool) -> bool:
 def _revived(each: Activity, config: Config) -> Iterator[Effect]:
     cause = f"#{each.subject.number} is active"
     for notice in _shown(each):
-        yield Outdate(subject=each.subject, comment=notice.node, cause=cause)
+        yield HideComment(subject=each.subject, comment=notice.node, cause=cause)
     if each.subject.carries(config.label):
         yield RemoveLabel(subject=each.subject, label=config.label, cause=cause)
 

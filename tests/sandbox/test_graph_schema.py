@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import GraphQLEnumType, build_schema, parse, validate
 
-from mattermod_action.adapters.activity import ISSUE, OUTDATE, PULL
+from mattermod_action.adapters.activity import ISSUE, HIDE, PULL
 from mattermod_action.adapters.candidates import ENQUEUE, LABELED, MORE, ONE
 from mattermod_action.adapters.github import COMMENTS, COMMITS, THREADS
 from sandbox.graph import SCHEMA
@@ -51,7 +51,7 @@ QUERIES = {
     "one": ONE,
     "more": MORE,
     "enqueue": ENQUEUE,
-    "outdate": OUTDATE,
+    "hide": HIDE,
     "activity": f"""query {{ repository(owner: "o", name: "n") {{
         i1: pullRequest(number: 1) {{ ...pull }} i2: issue(number: 2) {{ ...issue }}
     }} }} {PULL} {ISSUE}""",
