@@ -119,6 +119,12 @@ def look_over(items: Sequence[Subject], config: Config, facts: Facts) -> list[Ev
     return found
 
 
+def looks_over(config: Config) -> bool:
+    """Whether any feature that is on does so."""
+    on = (name for name in FEATURES if getattr(config, name) is not None)
+    return any(hasattr(_feature(name), "look_over") for name in on)
+
+
 def _nothing(_event: Event, _config: Any, _facts: Facts) -> tuple[Event, ...]:
     return ()
 

@@ -51,10 +51,13 @@ class Run:
 
     def rehearse(self, event: Event) -> None:
         """Plan on the event and on what follows from it, and do nothing."""
-        first, then = self._rehearsed(event), [self._rehearsed(each) for each in self._followed(event)]
+        first, then = self.rehearsed(event), [self.rehearsed(each) for each in self._followed(event)]
+        if isinstance(event, Tick) and self._keeps_sweeps:
+            news = self._new_sweep().foresee(event.repository, self.config)
+            then += [run.rehearsed(each) for run, each in news]
         self._report.plan = {**first, **({"then": then} if then else {})}
 
-    def _rehearsed(self, event: Event) -> dict[str, Any]:
+    def rehearsed(self, event: Event) -> dict[str, Any]:
         plan = self.bot.plan(event)
         for effect in plan.effects:
             self._report.row(effect.feature, effect.cause, f"would {said(effect, done=True)}")
@@ -64,15 +67,22 @@ class Run:
         if not isinstance(event, Tick):
             self.bot.handle(event)
             self._follow(event)
-        elif self.world.durable and self.world.store.keeps_sweeps():
+        elif self._keeps_sweeps:
             self._sweep(event)
         else:
             self.tick(event)
 
-    def _sweep(self, tick: Tick) -> None:
+    @property
+    def _keeps_sweeps(self) -> bool:
         """What is stored outlives its runner, so what has happened meanwhile can be told by it."""
+        return self.world.durable and self.world.store.keeps_sweeps()
+
+    def _new_sweep(self) -> Sweep:
         scope = Scope(patterns=self.config.sweep.repositories, shard=self.world.inputs.shard)
-        sweep = Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
+        return Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
+
+    def _sweep(self, tick: Tick) -> None:
+        sweep = self._new_sweep()
         calls = self.world.calls
         for name, act in sweep.go(tick.repository, self.config):
             rest, queries = calls.rest, calls.queries

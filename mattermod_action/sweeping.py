@@ -22,8 +22,8 @@ from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
 from mattermod_action.leases import Lease
 from mattermod_action.ledger import BASELINE
-from mattermod_action.planning import look_over, make_plan
-from mattermod_action.sweeps import Place, Tally
+from mattermod_action.planning import look_over, looks_over, make_plan
+from mattermod_action.sweeps import Place, Progress, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from mattermod_action.events import Event, Seen, Subject
     from mattermod_action.planning import Plan
     from mattermod_action.running import Run
-    from mattermod_action.sweeps import Page, Progress, Stored
+    from mattermod_action.sweeps import Page, Stored
     from mattermod_action.world import World
 
 LEASE = 300.0  # seconds that a page may take, with all that follows from it
 GONE_AT_ONCE = 200  # items that are not open any more, and are looked at by one sweep
 NOTHING = Place()
+MISSED = "missed"  # the part of a sweep that finds what nobody listened to
 # What comes of a repository.
 DONE, LEFT, HELD, FAILED = "done", "left to the next sweep", "another sweep is at it", "failed"
 NO_CONFIG, ARCHIVED = "has no configuration", "is archived"
@@ -95,7 +96,7 @@ class Sweep:
 
     def _held(self, place: Repository, config: Any, lease: Lease) -> str:
         """Return what came of it."""
-        progress = self._world.store.progress(place) if place.id else None
+        progress = self._world.store.progress(place) if place.id and self._world.sweeps(MISSED) else None
         after = progress.place if progress else NOTHING
         one: OfRepository | None = None
         for page in self._world.github.open_items(place, self._world.inputs.config, after):
@@ -105,6 +106,8 @@ class Sweep:
                     return ARCHIVED if page.is_archived else NO_CONFIG
             lease.check()
             one.compare(page)
+            if not one.reads_on:
+                break
             if self._is_over(page) and not page.after.is_end:
                 return LEFT
         if one:
@@ -130,11 +133,26 @@ class Sweep:
         """What is known of a repository stays known when it gets another name or owner."""
         store = self._world.store
         known = store.progress(here)
+        if not self._world.sweeps(MISSED) or (continued and known is None):
+            return known or Progress(NOTHING, None, None, self._world.clock.now(), here.full_name)
         if known and known.repository.casefold() != here.full_name.casefold():
             store.rename(known.repository, here)
         if not continued:
             store.begin_sweep(here)
         return store.progress(here)
+
+    def foresee(self, home: Repository, config: Any) -> Iterator[tuple[Run, Event]]:
+        """Yield what would be planned on; nothing is noted anywhere."""
+        for each in self._listed(home):
+            self.tallies.append(Tally(each.full_name))
+            mine = config if each.full_name.casefold() == home.full_name.casefold() else None
+            one: OfRepository | None = None
+            for page in self._world.github.open_items(each, self._world.inputs.config, NOTHING):
+                one = one or self._begin(page, mine, continued=True)
+                if one is None:
+                    break
+                for event in one.foresee(page):
+                    yield one.run, event
 
     def _is_over(self, page: Page) -> bool:
         self.is_short = self.is_short or page.points_left < page.points_limit * self._scope.reserve
@@ -145,7 +163,7 @@ class OfRepository:
     """What a sweep does in one repository."""
 
     def __init__(self, run: Run, here: Repository, progress: Progress, tally: Tally) -> None:
-        self._run, self._here, self._tally = run, here, tally
+        self.run, self._here, self._tally = run, here, tally
         self._world, self._config, self._store = run.world, run.config, run.world.store
         self._due: list[Event] = []
         self._began = progress.started_at or progress.read_at
@@ -153,6 +171,12 @@ class OfRepository:
         self._is_first = progress.completed_at is None
         self._labels: set[str] = set()
         self._limit: Limited | None = None
+        self._missed = self._world.sweeps(MISSED)
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether more than the first page is of use."""
+        return self._missed or looks_over(self._config)
 
     def compare(self, page: Page) -> None:
         """Raises Limited when GitHub has stopped us: then the page is not done."""
@@ -161,34 +185,45 @@ class OfRepository:
         self._tally.points_left = page.points_left
         for items in (page.pulls, page.issues):
             self._tally.looked_at += len(items)
-            if self._world.sweeps("missed"):
+            if self._missed:
                 self._compare(items)
             self._due += look_over(items, self._config, self._world.facts)
         if self._limit:
             raise self._limit
-        if not page.after.is_end:  # of that the end is noted, once it is reached
+        if self._missed and not page.after.is_end:  # of that the end is noted, once it is reached
             self._store.note_sweep(self._here, page.after)
 
     def _compare(self, items: Sequence[Subject]) -> None:
         stored = self._store.stored(items)
-        new = [item for item in items if not _is_known(stored, item)]
-        changed = [item for item in items if _is_known(stored, item) and _is_newer(item, stored[item.number])]
-        if self._is_first and not self._config.backfill:
-            self._write_down(new)
-            seen = []
-        else:
-            seen = [_opened(item) for item in new]
-        seen += [_changed(item, stored[item.number]) for item in changed]
+        seen = self._news(items, stored)
+        if self._only_writes_down:
+            self._write_down([item for item in items if not _is_known(stored, item)])
         failed = {event.subject.number for event in seen if not self._is_done(event)}
         self._tally.changed += len(seen)
         self._tally.failed += len(failed)
-        self._store.remember_all([item for item in (*new, *changed) if item.number not in failed])
+        other = [item for item in items if not _is_known(stored, item) or _is_newer(item, stored[item.number])]
+        self._store.remember_all([item for item in other if item.number not in failed])
         self._store.mark_swept(items, self._began)
+
+    @property
+    def _only_writes_down(self) -> bool:
+        return self._is_first and not self._config.backfill
+
+    def _news(self, items: Sequence[Subject], stored: dict[int, Stored]) -> list[Seen]:
+        new = [] if self._only_writes_down else [_opened(item) for item in items if not _is_known(stored, item)]
+        known = [item for item in items if _is_known(stored, item)]
+        changed = [item for item in known if _is_newer(item, stored[item.number])]
+        return new + [_changed(item, stored[item.number]) for item in changed]
+
+    def foresee(self, page: Page) -> Iterator[Event]:
+        for items in (page.pulls, page.issues):
+            yield from self._news(items, self._store.stored(items)) if self._missed else ()
+            yield from look_over(items, self._config, self._world.facts)
 
     def _is_done(self, event: Seen) -> bool:
         """Handle it, and say whether all of it went well: what did not is found again by the next sweep."""
         plans: list[Plan] = []
-        self._try(lambda: plans.append(self._run.bot.handle(event)), event.subject.number)
+        self._try(lambda: plans.append(self.run.bot.handle(event)), event.subject.number)
         for failure in plans[0].failures if plans else ():
             self._limit = failure if isinstance(failure, Limited) else self._limit
         return bool(plans) and plans[0].is_done
@@ -196,7 +231,7 @@ class OfRepository:
     def _try(self, act: Callable[[], None], number: int) -> None:
         """One item's failure stops no other; but once GitHub has stopped us, nothing more is asked of it."""
         if self._limit is None:
-            self._run.alone(lambda: self._unless_limited(act), f"{self._here.full_name}#{number}")
+            self.run.alone(lambda: self._unless_limited(act), f"{self._here.full_name}#{number}")
 
     def _unless_limited(self, act: Callable[[], None]) -> None:
         try:
@@ -218,13 +253,14 @@ class OfRepository:
         """What is not open any more is looked at by itself; then what a schedule does besides. Raises Limited."""
         if complete:
             self._world.open_labels[self._here.id] = frozenset(self._labels)
-        missed = self._store.unswept(self._here, self._began, GONE_AT_ONCE) if self._world.sweeps("missed") else []
+        missed = self._store.unswept(self._here, self._began, GONE_AT_ONCE) if self._missed else []
         for number in missed:
             self._try(lambda number=number: self._gone(number), number)  # type: ignore[misc]  # called at once
         if self._limit:
             raise self._limit
-        self._store.end_sweep(self._here)
-        self._run.tick(Tick(self._here), self._due)
+        if self._missed:
+            self._store.end_sweep(self._here)
+        self.run.tick(Tick(self._here), self._due)
 
     def _gone(self, number: int) -> None:
         item = self._world.github.item(self._here, number)

@@ -41,7 +41,7 @@ def configured(github: Sandbox) -> None:
 def sweep(bot: Bot, minutes: int = 0, **variables: str) -> Run:
     clock = {"MATTERMOD_CLOCK_SKIPS": "true", "MATTERMOD_CLOCK_OFFSET": str(60 * minutes)}
     done = bot.run("schedule", {}, **clock, **variables)
-    assert "Traceback" not in done.log
+    assert "Traceback" not in done.log, done.log
     assert done.code == 0, done.log
     return done
 
@@ -139,3 +139,36 @@ def test_150_pulls_and_500_issues_take_five_requests(bot: Bot, github: Sandbox) 
     sweep(bot, 15)
     asked = [f"{each.method} {each.path}" for each in github.requests[before:]]
     assert len(asked) <= 9, asked
+
+
+def test_parts_of_a_sweep_do_not_use_up_the_first(bot: Bot, github: Sandbox) -> None:
+    """One that is not for what was missed notes nothing of what it has seen."""
+    old = opened(github, DEV)
+    sweep(bot, **{"INPUT_SWEEP": "resume"})
+    sweep(bot, 15)
+    assert bodies(github, old) == []
+    label(github, old, QA)
+    sweep(bot, 30, **{"INPUT_SWEEP": "auto-merge"})
+    sweep(bot, 45)
+    assert bodies(github, old) == ["Test"]
+
+
+@pytest.mark.parametrize("backfill", [False, True])
+def test_a_dry_run_shows_what_a_sweep_would_do(
+    bot: Bot, github: Sandbox, database: Database, *, backfill: bool
+) -> None:
+    old = opened(github, DEV)
+    config = f"backfill: {str(backfill).lower()}\n{CONFIG}"
+    github.state.write_files(github.repository, {".github/mattermod.yml": config})
+    writes = len(github.writes)
+    run = sweep(bot, **{"INPUT_DRY-RUN": "true"})
+    assert ("would comment" in run.summary) is backfill, run.summary
+    assert (len(github.writes), query(database, "SELECT COUNT(*) FROM mm_sweeps")) == (writes, [(0,)])
+    assert query(database, "SELECT COUNT(*) FROM PullRequests") == [(0,)]
+    sweep(bot)
+    assert ("Look" in bodies(github, old)) is backfill
+    label(github, old, QA)
+    run = sweep(bot, 15, **{"INPUT_DRY-RUN": "true"})
+    assert "would comment" in run.summary, run.log
+    sweep(bot, 30)
+    assert "Test" in bodies(github, old)
