@@ -311,7 +311,7 @@ class Scope:
 
     def repositories(self, world: World, home: Repository) -> list[Repository]:
         found = list(self._listed(world)) if self.patterns else [home]
-        mine = [each for each in found if self._is_mine(each.full_name)]
+        mine = [each for each in found if self.is_mine(each.full_name)]
         swept = world.store.last_swept([each.id for each in mine])
         world.last_swept |= {each.full_name.casefold(): swept.get(each.id) for each in mine}
         return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
@@ -328,7 +328,7 @@ class Scope:
         """Which of those that are named without a wildcard are not among those that were found."""
         names = {each.full_name.casefold() for each in found}
         plain = [pattern for pattern in self.patterns if not set(pattern) & set("!*?[")]
-        return [name for name in plain if self._takes(name) and self._is_mine(name) and name.casefold() not in names]
+        return [name for name in plain if self._takes(name) and self.is_mine(name) and name.casefold() not in names]
 
     def _takes(self, full_name: str) -> bool:
         """The last pattern that fits decides."""
@@ -338,6 +338,6 @@ class Scope:
                 takes = not pattern.startswith("!")
         return takes
 
-    def _is_mine(self, full_name: str) -> bool:
+    def is_mine(self, full_name: str) -> bool:
         nth, of = self.shard
         return crc32(full_name.casefold().encode()) % of == nth - 1

@@ -1,6 +1,4 @@
-"""What tests of sweeps share: a central repository that has others swept, labels that came while nobody listened, and
-what the messages about them then are.
-"""
+"""What tests of sweeps share: repositories, labels that came while nobody listened, and what has to be said of them."""
 
 from __future__ import annotations
 
@@ -79,7 +77,7 @@ class Organisation:
 
     def sweep(self, *, code: int = 0, **variables: str) -> Run:
         """Sweep a quarter of an hour after the last time."""
-        done = self.bot.run("schedule", {}, **SKIPS, **self.later(), **variables)
+        done = self.bot.run("schedule", {}, **{**SKIPS, **self.later(), **variables})
         self.runs.append(done)
         assert "Traceback" not in done.log, done.log
         assert done.code == code, done.log
@@ -112,7 +110,8 @@ def organisation(github: Sandbox, database: Database, home: Path) -> Organisatio
     """The first repository is swept as well, and has no item of its own."""
     state = github.state
     state.write_files(github.repository, {FILE: CENTRAL + CONFIG})
-    state.tokens["github-token"].repositories = ()  # as of an App that is installed everywhere
+    token = state.tokens["github-token"]
+    token.repositories, token.limit = (), 1_000_000  # as of an App that is installed everywhere
     for number in list(state.repository(github.repository).items):  # type: ignore[union-attr]  # it is there
         state.change_item(github.repository, number, {"state": "closed"})
     return Organisation(Bot(github.url, github.token, home, servers.url(database)), github, database)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mattermod_action.adapters.mysql import connect
 from sandbox import payloads
+from tests.cut import Cut, Proxy, http_request
 from tests.scene import bodies, run, statuses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
     from tests.harness import Bot, Run
@@ -28,7 +32,7 @@ welcome: {message: "Hello @USERNAME"}
 block_merge: {labels: ["Do Not Merge"]}
 label_cleanup: {labels: ["2: Dev Review"]}
 """
-SIZES = (0, 1, 49, 50, 51, 99, 100, 101)
+SIZES = (0, 1, 49, 50, 51, 99, 100, 101, 1_000)
 pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 
 
@@ -55,6 +59,16 @@ def query(database: Database, sql: str) -> list[Any]:
 def opened(github: Sandbox, *labels: str, author: str = "newcomer") -> int:
     event = payloads.opened_pull(github.state, github.repository, "New", labels, author)
     return int(event["number"])
+
+
+def pulls(github: Sandbox, count: int) -> list[int]:
+    """So many are open, and no other item."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    github.state.tokens["github-token"].limit = 1_000_000
+    for number in list(repository.items):
+        github.state.change_item(github.repository, number, {"state": "closed"})
+    return [github.state.add_pull(github.repository, f"{nth}", "reviewer").number for nth in range(count)]
 
 
 def label(github: Sandbox, number: int, name: str) -> None:
@@ -108,24 +122,62 @@ def test_what_an_event_has_answered_a_sweep_does_not(bot: Bot, github: Sandbox) 
     assert bodies(github, event["number"]) == ["Look", "Hello @newcomer"]
 
 
-@pytest.mark.parametrize("count", SIZES)
-def test_mm06_all_of_them_are_visited(bot: Bot, github: Sandbox, database: Database, count: int) -> None:
-    """N of N, and each answered once; a second sweep writes nothing."""
-    repository = github.state.repository(github.repository)
-    assert repository
-    for number in list(repository.items):
-        payloads.closed(github.state, github.repository, number, "maintainer") if number in (
-            each.number for each in repository.pulls()
-        ) else github.state.change_item(github.repository, number, {"state": "closed"})
-    numbers = [github.state.add_pull(github.repository, f"{nth}", "reviewer").number for nth in range(count)]
+@pytest.mark.parametrize("count", [*SIZES, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_mm06_f11_all_of_them_are_visited(bot: Bot, github: Sandbox, database: Database, count: int) -> None:
+    """N of N, and each answered once, of 1,000 and more those at the ends of pages; a second sweep writes nothing."""
+    numbers = pulls(github, count)
     sweep(bot)
     assert query(database, "SELECT COUNT(*) FROM PullRequests") == [(count,)]
-    for number in numbers:
+    labeled = [number for nth, number in enumerate(numbers) if count < 1_000 or nth % 100 in (0, 99)]
+    for number in labeled:
         github.state.add_labels(github.repository, number, [DEV], "maintainer")
     sweep(bot, 15)
-    assert [bodies(github, number) for number in numbers] == [["Look"]] * count
+    assert {number for number in numbers if bodies(github, number)} == set(labeled)
+    assert all(bodies(github, number) == ["Look"] for number in labeled)
     writes = len(github.writes)
     sweep(bot, 30)
+    assert len(github.writes) == writes
+
+
+def between_pages(bot: Bot, github: Sandbox, act: Callable[[], None]) -> None:
+    """Sweep; before the second page is asked for, `act` changes the list."""
+
+    def change() -> bytes:
+        act()
+        return b""
+
+    host, _, port = github.url.removeprefix("http://").partition(":")
+    with contextlib.closing(Proxy((host, int(port)), http_request, Cut(3, act=change))) as proxy:
+        sweep(dataclasses.replace(bot, api_url=f"http://127.0.0.1:{proxy.port}"), 15)
+
+
+@pytest.mark.parametrize("nth", [99, 100, *(pytest.param(each, marks=pytest.mark.soak) for each in (0, 50, 149))])
+@pytest.mark.parametrize("change", ["close", "delete", "relabel"])
+def test_f11_the_list_changes_between_two_pages(bot: Bot, github: Sandbox, change: str, nth: int) -> None:
+    """F11: at either end of a page or in it: none is missed, none comes twice, and what was opened is answered."""
+    numbers, place = pulls(github, 150), github.repository
+    sweep(bot)
+    labeled = [numbers[at] for at in (0, 50, 98, 99, 100, 101, 149)]
+    for number in labeled:
+        github.state.add_labels(place, number, [DEV], "maintainer")
+    new: list[int] = []
+
+    def act() -> None:
+        new.append(opened(github, DEV, author="reviewer"))
+        if change == "relabel":
+            github.state.add_labels(place, numbers[nth], [QA], "maintainer")
+        elif change == "close":
+            github.state.change_item(place, numbers[nth], {"state": "closed"})
+        else:
+            github.state.delete(place, numbers[nth])
+
+    between_pages(bot, github, act)
+    sweep(bot, 30)
+    left = [number for number in (*labeled, *new) if change != "delete" or number != numbers[nth]]
+    changed = {numbers[nth]: ["Look", "Test"]} if change == "relabel" else {}
+    assert {number: bodies(github, number) for number in left} == {number: ["Look"] for number in left} | changed
+    writes = len(github.writes)
+    sweep(bot, 45)
     assert len(github.writes) == writes
 
 
