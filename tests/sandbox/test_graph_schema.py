@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import GraphQLEnumType, build_schema, parse, validate
 
-from mattermod_action.adapters.activity import ISSUE, HIDE, PULL
+from mattermod_action.adapters.activity import HIDE, ISSUE, PULL
 from mattermod_action.adapters.candidates import ENQUEUE, LABELED, MORE, ONE
 from mattermod_action.adapters.github import COMMENTS, COMMITS, THREADS
 from sandbox.graph import SCHEMA
