@@ -140,7 +140,7 @@ END = ["closed", "close item"]
         pytest.param(
             activity(pull("Old", "Keep"), 40, 5, notices=(notice(5),)), "exempt_labels: [keep]", BACK, id="exempt now"
         ),
-        pytest.param(activity(pull("Old", "K"), 40, 5, by_hand=True), "exempt_labels: [k]", [], id="exempt, and by hand"),
+        pytest.param(activity(pull("Old", "K"), 40, 5, by_hand=True), "exempt_labels: [k]", [], id="exempt by hand"),
     ],
 )  # fmt: skip
 def test_what_follows(each: Activity, more: str, expected: list[str]) -> None:
