@@ -438,7 +438,7 @@ def test_a_sweep_merges_in_order(bot: Bot, github: Sandbox) -> None:
 
 
 def _labeled_before(pull: Pull, seconds: int) -> None:
-    for each in pull.labelings:
+    for each in pull.timeline:
         each.created_at -= timedelta(seconds=seconds)
 
 

@@ -32,6 +32,7 @@ welcome: {message: "Hello @USERNAME"}
 block_merge: {labels: ["Do Not Merge"]}
 label_cleanup: {labels: ["2: Dev Review"]}
 """
+DRY: Any = {"INPUT_DRY-RUN": "true"}
 SIZES = (0, 1, 49, 50, 51, 99, 100, 101, 1_000)
 pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 
@@ -196,11 +197,11 @@ def test_150_pulls_and_500_issues_take_five_requests(bot: Bot, github: Sandbox) 
 def test_parts_of_a_sweep_do_not_use_up_the_first(bot: Bot, github: Sandbox) -> None:
     """One that is not for what was missed notes nothing of what it has seen."""
     old = opened(github, DEV)
-    sweep(bot, **{"INPUT_SWEEP": "resume"})
+    sweep(bot, INPUT_SWEEP="resume")
     sweep(bot, 15)
     assert bodies(github, old) == []
     label(github, old, QA)
-    sweep(bot, 30, **{"INPUT_SWEEP": "auto-merge"})
+    sweep(bot, 30, INPUT_SWEEP="auto-merge")
     sweep(bot, 45)
     assert bodies(github, old) == ["Test"]
 
@@ -213,14 +214,14 @@ def test_a_dry_run_shows_what_a_sweep_would_do(
     config = f"backfill: {str(backfill).lower()}\n{CONFIG}"
     github.state.write_files(github.repository, {".github/mattermod.yml": config})
     writes = len(github.writes)
-    run = sweep(bot, **{"INPUT_DRY-RUN": "true"})
+    run = sweep(bot, 0, **DRY)
     assert ("would comment" in run.summary) is backfill, run.summary
     assert (len(github.writes), query(database, "SELECT COUNT(*) FROM mm_sweeps")) == (writes, [(0,)])
     assert query(database, "SELECT COUNT(*) FROM PullRequests") == [(0,)]
     sweep(bot)
     assert ("Look" in bodies(github, old)) is backfill
     label(github, old, QA)
-    run = sweep(bot, 15, **{"INPUT_DRY-RUN": "true"})
+    run = sweep(bot, 15, **DRY)
     assert "would comment" in run.summary, run.log
     sweep(bot, 30)
     assert "Test" in bodies(github, old)

@@ -15,6 +15,7 @@ import pytest
 from mattermod_action.adapters.github import PyGithubGitHub
 from mattermod_action.adapters.mysql import connect
 from mattermod_action.events import Issue, Repository
+from mattermod_action.figures import Calls
 from mattermod_action.world import RealClock
 from sandbox import payloads
 from sandbox.faults import Fault
@@ -438,5 +439,5 @@ def test_mm63_what_goes_while_it_is_asked_for_hides_nothing(scene: Scene) -> Non
         Issue(repository=repository, number=number, author="x", labels=(), state="open", url="", updated_at=now)
         for number in numbers
     ]
-    github = PyGithubGitHub(scene.github.url, scene.github.token, (US,), RealClock())
+    github = PyGithubGitHub(scene.github.url, scene.github.token, (US,), RealClock(), Calls())
     assert [*github.activities(asked, "inactive")] == [numbers[0], numbers[2], numbers[3]]
