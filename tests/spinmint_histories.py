@@ -59,6 +59,7 @@ LEAST, MOST = 10, 25  # steps
 ENDING = "TerminateInstances"
 CHANGING = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
 GRACE = HOUR  # after the time of a server is over, in which it must have ended whatever is dead
+LEASE_MINUTES = 3  # more than the lease of whoever has died
 SWEEPS = 14  # after which everything has come to rest
 SETTLED = ("ready", "waiting_build", "destroyed", "failed", "refused")
 
@@ -223,6 +224,7 @@ class History:
         kind = "pull_request_target" if name == "pull_request" else name
         if "kills" in MODES[self.mode] and self.dice.random() < 0.7:
             code = self._killed(kind, event or {}, given)
+            minutes = minutes or (LEASE_MINUTES if is_slow else 0)  # or else the next run waits by its own clock alone
         elif self.dice.random() < 0.1:
             code = self._overtaken(kind, event or {}, given)
         else:
