@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
+import random
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mattermod_action.adapters.mysql import connect
 from sandbox import payloads
-from tests.cut import Cut, Proxy, http_request
+from tests import servers
+from tests.cut import Cut, Proxy, http_request, mysql_packet
 from tests.scene import bodies, run, statuses
 
 if TYPE_CHECKING:
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
+    from sandbox.state import State
     from tests.harness import Bot, Run
 
 DEV, QA, HELP, BLOCK = "2: Dev Review", "3: QA Review", "Help Wanted", "Do Not Merge"
@@ -180,6 +186,106 @@ def test_f11_the_list_changes_between_two_pages(bot: Bot, github: Sandbox, chang
     writes = len(github.writes)
     sweep(bot, 45)
     assert len(github.writes) == writes
+
+
+def reopened(state: State, place: str, number: int) -> dict[str, Any]:
+    state.change_item(place, number, {"state": "open"})
+    return payloads.about(state, place, number, "reopened", "maintainer")
+
+
+HAPPENS: dict[str, Callable[..., dict[str, Any]]] = {
+    "labeled": lambda name, state, *at: payloads.labeled(state, at[0], at[1], name, "maintainer"),
+    "unlabeled": lambda name, state, *at: payloads.unlabeled(state, at[0], at[1], name, "maintainer"),
+    "synchronize": lambda _name, *at: payloads.synchronize(*at),
+    "closed": lambda _name, *at: payloads.closed(*at),
+    "reopened": lambda _name, *at: reopened(*at),
+}
+
+
+@pytest.mark.parametrize("seed", [pytest.param(each, marks=pytest.mark.soak if each > 2 else ()) for each in range(60)])
+def test_f04_whatever_of_it_was_heard_in_whatever_order(bot: Bot, github: Sandbox, seed: int) -> None:
+    """F04: any of the events, in any order, and then a sweep: what stands there follows from what is there.
+
+    What is heard of first is the opening: from any other event one cannot tell how old the item's labels are.
+    """
+    chance = random.Random(seed)  # noqa: S311  # replayable, not secret
+    sweep(bot)
+    events = [payloads.opened_pull(github.state, github.repository, "New", [], "reviewer")]
+    at = (github.state, github.repository, int(events[0]["number"]))
+    happens = (*chance.choices(list(HAPPENS), k=6), "reopened")
+    events += [HAPPENS[what](chance.choice([DEV, QA, BLOCK]), *at) for what in happens]
+    heard = chance.sample(events[1:], chance.randint(0, len(events) - 1))
+    for event in (*events[:1], *heard) if heard else ():
+        run(bot, event)
+    sweep(bot, 15)
+    said, carried = bodies(github, at[2]), {each.name for each in github.state.pull(*at[1:]).labels}
+    assert len(said) == len(set(said))
+    assert {text for name, text in ((DEV, "Look"), (QA, "Test")) if name in carried} <= set(said)
+    blocked = statuses(github, at[2]).get("merge/blocked", ("success",))[0]
+    assert blocked == ("pending" if BLOCK in carried else "success")
+    writes = len(github.writes)
+    sweep(bot, 30)
+    assert len(github.writes) == writes
+
+
+def test_mm64_a_newer_row_is_not_overwritten(bot: Bot, github: Sandbox, database: Database) -> None:
+    """MM-64: an event comes between the page and what is written of it."""
+    number = opened(github)
+    sweep(bot)
+    label(github, number, DEV)
+    cut = Cut(1, times=1_000)
+
+    def act() -> bytes:
+        if cut.names[-1].startswith("INSERT INTO PullRequests") and cut.times:
+            cut.times = 0
+            time.sleep(1.1)  # GitHub's times are whole seconds
+            run(bot, payloads.labeled(github.state, github.repository, number, QA, "maintainer"))
+        return b""
+
+    cut.act = act
+    with contextlib.closing(Proxy((database.host, database.port), mysql_packet, cut)) as proxy:
+        wired = dataclasses.replace(bot, database_url=servers.url(dataclasses.replace(database, port=proxy.port)))
+        sweep(wired, 15)
+    assert cut.times == 0
+    labels = query(database, f"SELECT Labels FROM PullRequests WHERE Number = {number:d}")
+    assert json.loads(labels[0][0]) == [DEV, QA]
+    assert sorted(bodies(github, number)) == ["Look", "Test"]
+
+
+@pytest.mark.soak
+def test_memory_does_not_grow_with_the_number_of_items(bot: Bot, github: Sandbox, mysql_server: servers.Server) -> None:
+    """Of 10,000 items it takes a few megabytes more than of two pages, at first sight and when labels were missed."""
+    stores = [servers.url(mysql_server.migrated()) for _ in range(2)]
+    few, many = (
+        peak_of(dataclasses.replace(bot, database_url=store), github, count)
+        for store, count in zip(stores, (200, 10_000), strict=True)
+    )
+    print(f"{few} and {many} KB")  # noqa: T201  # what -s shows
+    assert many - few < 8_000
+
+
+def peak_of(bot: Bot, github: Sandbox, count: int) -> int:
+    """Some more are labelled between two sweeps, as many of each number of them."""
+    numbers = pulls(github, count)
+    for number in numbers:
+        github.state.add_labels(github.repository, number, [DEV], "maintainer")
+    first = peak(bot, count)
+    for number in numbers[:: count // 20]:
+        github.state.add_labels(github.repository, number, [QA], "maintainer")
+    return max(first, peak(bot, count + 1))
+
+
+def peak(bot: Bot, hours: int) -> int:
+    """Sweep, and return the most memory that it took, in KB. What it had before it began is not its own."""
+    process = bot.start("schedule", {}, MATTERMOD_CLOCK_OFFSET=str(3_600 * hours))
+    most = 0
+    while process.poll() is None:
+        with contextlib.suppress(OSError, IndexError):  # it has ended just now
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            most = int(status.split("VmHWM:")[1].split()[0])
+        time.sleep(0.01)
+    assert bot.finish(process).code == 0
+    return most
 
 
 def test_150_pulls_and_500_issues_take_five_requests(bot: Bot, github: Sandbox) -> None:
