@@ -25,6 +25,7 @@ from tests.cut import Cut, Proxy, http_request
 from tests.harness import Bot
 from tests.sandbox.openapi import checked
 from tests.scene import texts
+from tests.test_faults import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,6 +196,7 @@ class Row:
         return words
 
 
+STATEMENTS = 24  # more than the sweep has that marks one pull request
 REPEATED = (31, 40, 92, 105)  # days on which there is a second sweep
 DAYS = (0, 10, 29, 31, 40, 62, 72, 92, 105, 120)
 ROWS = {
@@ -358,7 +360,7 @@ LIVES: dict[str, tuple[tuple[int, ...], Deed | None, str]] = {
 KILLED = [pytest.param(life, marks=[pytest.mark.soak] if life == "closed" else []) for life in LIVES]
 
 
-@pytest.mark.parametrize("phase", ["before", "during", pytest.param("after", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("phase", ["before", "during"])
 @pytest.mark.parametrize("write", [1, 2])
 @pytest.mark.parametrize("life", KILLED)
 def test_mm62_killed_and_swept_again(scene: Scene, life: str, write: int, phase: str) -> None:
@@ -382,6 +384,23 @@ def test_mm62_killed_and_swept_again(scene: Scene, life: str, write: int, phase:
     scene.on(days[-1] + 0.04)
     scene.sweep()
     assert len(scene.github.writes) == writes
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("phase", ["before", "during"])
+@pytest.mark.parametrize("at", range(1, STATEMENTS + 1))
+def test_mm62_killed_at_a_statement(scene: Scene, database: Database, at: int, phase: str) -> None:
+    """The same for each statement of the sweep that marks it."""
+    pull = scene.pull()
+    scene.sweep()
+    scene.on(31)
+    cut = Cut(at, phase)
+    with Trial(scene.bot, scene.github, database).wired("mysql", cut) as wired:
+        assert wired.kill("schedule", {}, cut, **scene.clock).code == (-signal.SIGKILL if len(cut.names) >= at else 0)
+    for turn in range(1, 3):
+        scene.on(31 + turn / 50)
+        scene.sweep()
+    assert scene.seen(pull) == "Ln"
 
 
 def _die(scene: Scene, write: int, phase: str) -> None:
