@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mattermod_action.servers import KEY_TAG
@@ -59,7 +60,6 @@ LEAST, MOST = 10, 25  # steps
 ENDING = "TerminateInstances"
 CHANGING = ("RunInstances", "TerminateInstances", "CreateTags", "ChangeResourceRecordSets")
 GRACE = HOUR  # after the time of a server is over, in which it must have ended whatever is dead
-LEASE_MINUTES = 3  # more than the lease of whoever has died
 SWEEPS = 14  # after which everything has come to rest
 SETTLED = ("ready", "waiting_build", "destroyed", "failed", "refused")
 
@@ -224,7 +224,6 @@ class History:
         kind = "pull_request_target" if name == "pull_request" else name
         if "kills" in MODES[self.mode] and self.dice.random() < 0.7:
             code = self._killed(kind, event or {}, given)
-            minutes = minutes or (LEASE_MINUTES if is_slow else 0)  # or else the next run waits by its own clock alone
         elif self.dice.random() < 0.1:
             code = self._overtaken(kind, event or {}, given)
         else:
@@ -232,7 +231,12 @@ class History:
             assert_clean(run)
             code = str(run.code)
         self._say(f"{what}: {code}, {self._shown()}")
-        self._pass(60 * minutes)
+        self._pass(max(60 * minutes, self._waited()))
+
+    def _waited(self) -> float:
+        """How far its clock is ahead stands in the leases that it gave back; what is held by a run that died ends."""
+        [(latest,)] = self.scene.query("SELECT MAX(lease_until) FROM mm_leases")
+        return latest.replace(tzinfo=UTC).timestamp() - self.scene.now() if latest else 0.0
 
     def _killed(self, kind: str, event: Any, given: dict[str, str]) -> str:
         """At a random request to GitHub, AWS or the database, or at one of the first that change something in AWS."""
