@@ -202,7 +202,9 @@ HAPPENS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("seed", [pytest.param(each, marks=pytest.mark.soak if each > 2 else ()) for each in range(60)])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(each, marks=() if each in (7, 18, 30) else pytest.mark.soak) for each in range(60)]
+)
 def test_f04_whatever_of_it_was_heard_in_whatever_order(bot: Bot, github: Sandbox, seed: int) -> None:
     """F04: any of the events, in any order, and then a sweep: what stands there follows from what is there.
 

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.faults import Fault
 from tests import servers
-from tests.cut import PHASES, Cut, Proxy, http_request, mysql_packet
+from tests.cut import PHASES, Cut, Proxy, http_request, mysql_error, mysql_packet
 from tests.sweeps import DEV, QA, SKIPS, Organisation, organisation
 
 if TYPE_CHECKING:
@@ -86,8 +86,28 @@ def test_f08_after_a_limit_nothing_more_is_asked(org: Organisation) -> None:
     assert org.github.requests[-1] is asked[-1]
 
 
+def test_f12_an_item_that_fails_before_its_claim_is_found_again(org: Organisation) -> None:
+    """F12: nothing tells that a message is due but what is stored of the item, so that must not be the newest."""
+    org.add("service", 3, 0)
+    org.sweep()
+    for item in org.wanted:
+        org.label(*item)
+    cut, left = Cut(1, times=1_000), ["now"]
+
+    def act() -> bytes:
+        claims = cut.names[-1].startswith("INSERT INTO mm_ledger") and left
+        return mysql_error(1053, "08S01", f"Server shutdown {left.pop()}") if claims else b""
+
+    cut.act = act
+    run = killed(org, Cut(), cut, {**SKIPS, **org.later()})
+    assert run.code == 3, run.log
+    assert sorted(len(org.bodies(*item)) for item in org.wanted) == [0, 1, 1]
+    org.sweep()
+    org.assert_answered()
+
+
 def test_f09_an_item_that_fails_is_found_again(org: Organisation) -> None:
-    """No limit, but a failure: it is said, it holds up no other item, and the next sweep finds what was not done."""
+    """No limit, but a failure: it is said, it holds up no other item, and the next sweep goes on with it."""
     place = org.add("service", 3, 0)
     org.sweep()
     first, *_ = org.wanted
