@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import inputs, parsing
 from mattermod_action.errors import Mistake, Stopped
-from mattermod_action.events import Ignored
+from mattermod_action.events import Ignored, Tick
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +126,8 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     report.calls = world.calls
     say(f"{type(event).__name__} in {event.repository.full_name}")
     report.seen = _seen(given, event)
-    loaded = load(world.config_text(event.repository.full_name), given.config)
+    text = world.config_text(event.repository.full_name, by_query=isinstance(event, Tick))
+    loaded = load(text, given.config)
     for warning in loaded.warnings:
         annotate("warning", warning)
     world = _with_legacy(world, loaded, report)

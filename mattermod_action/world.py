@@ -160,21 +160,23 @@ class World:
             return self._workspace_file(path)
         return self._github_file(repository, path)
 
-    def config_text(self, repository: str) -> str:
+    def config_text(self, repository: str, *, by_query: bool = False) -> str:
         """The configuration file's text: from the default branch through the API, or from the workspace."""
         if self.inputs.config_from == "workspace":
             return self._workspace_file(self.inputs.config)
-        return self._github_file(repository, self.inputs.config)
+        return self._github_file(repository, self.inputs.config, by_query=by_query)
 
-    def _github_file(self, repository: str, path: str) -> str:
+    def _github_file(self, repository: str, path: str, *, by_query: bool = False) -> str:
         """It may be asked for more than once, which counts as one."""
-        from mattermod_action.adapters.contents import read
+        from mattermod_action.adapters import contents
 
         began, answer = time.monotonic(), ERRORS
+        call = ("POST", "/graphql") if by_query else ("GET", f"/repos/{repository}/contents/{path}")
+        read = contents.ask if by_query else contents.read
         try:
             text, answer = read(self.inputs.api_url, self._token, repository, path, self.clock), OK
         finally:
-            self.calls.note("GET", f"/repos/{repository}/contents/{path}", answer, time.monotonic() - began)
+            self.calls.note(*call, answer, time.monotonic() - began)
         return text
 
     def close(self) -> None:

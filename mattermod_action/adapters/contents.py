@@ -8,6 +8,7 @@ https://docs.github.com/en/rest/repos/contents#get-repository-content
 from __future__ import annotations
 
 import http.client
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -16,20 +17,36 @@ from mattermod_action.adapters.plain_http import connect
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mattermod_action.ports import Clock
 
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
 LARGEST = 262_144  # bytes; no configuration is larger
 REDIRECTS = 3  # a renamed repository answers 301 to its new address
+QUERY = """
+query ($owner: String!, $name: String!, $file: String!) {
+  repository(owner: $owner, name: $name) { object(expression: $file) { ... on Blob { text } } }
+}
+"""
 RAW = "application/vnd.github.raw+json"
 
 
 def read(api_url: str, token: str, repository: str, path: str, clock: Clock) -> str:
     """Return the text of `path` on the default branch. Raises Mistake and Down."""
     url = f"{api_url}/repos/{repository}/contents/{quote(path)}"
+    return _patiently(lambda: _get(url, token, REDIRECTS), repository, path, clock)
+
+
+def ask(api_url: str, token: str, repository: str, path: str, clock: Clock) -> str:
+    """The same by a query, which draws on another allowance than events do: for whoever comes every few minutes."""
+    return _patiently(lambda: _answer(api_url, token, repository, path), repository, path, clock)
+
+
+def _patiently(attempt: Callable[[], tuple[int, bytes]], repository: str, path: str, clock: Clock) -> str:
     for pause in PAUSES:
         try:
-            status, body = _get(url, token, REDIRECTS)
+            status, body = attempt()
         except (OSError, http.client.HTTPException) as error:
             reason = f"GitHub cannot be reached ({type(error).__name__})"
         else:
@@ -59,6 +76,42 @@ def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
         return answer.status, answer.read(LARGEST + 1)
     finally:
         connection.close()
+
+
+def _answer(api_url: str, token: str, repository: str, path: str) -> tuple[int, bytes]:
+    """Ask for a blob, and say what came of it as the other way would.
+
+    https://docs.github.com/en/graphql/reference/objects#blob; on GitHub Enterprise Server the address ends otherwise:
+    https://docs.github.com/en/enterprise-server@latest/graphql/guides/forming-calls-with-graphql#the-graphql-endpoint
+    """
+    owner, _, name = repository.partition("/")
+    variables = {"owner": owner, "name": name, "file": f"HEAD:{path}"}
+    parts = urlsplit(f"{api_url.removesuffix('/v3')}/graphql")
+    connection = connect(parts.scheme, parts.netloc)
+    try:
+        query = json.dumps({"query": QUERY, "variables": variables})
+        connection.request("POST", parts.path, query, {**_headers(token), "Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return _as_a_file(answer.status, answer.read(4 * LARGEST))
+    finally:
+        connection.close()
+
+
+def _as_a_file(status: int, body: bytes) -> tuple[int, bytes]:
+    if status != http.client.OK:
+        return status, body
+    try:
+        data = json.loads(body)
+        kinds = {each.get("type") for each in data.get("errors") or ()}
+        blob = ((data.get("data") or {}).get("repository") or {}).get("object") or {}
+    except (ValueError, AttributeError) as error:
+        raise http.client.HTTPException from error
+    if "RATE_LIMITED" in kinds:
+        return http.client.TOO_MANY_REQUESTS, b"rate limit"
+    if "FORBIDDEN" in kinds:
+        return http.client.FORBIDDEN, b""
+    text = blob.get("text")
+    return (http.client.OK, text.encode()) if isinstance(text, str) else (http.client.NOT_FOUND, b"")
 
 
 def _headers(token: str) -> dict[str, str]:
