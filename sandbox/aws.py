@@ -300,6 +300,7 @@ def serve(now: Callable[[], float] = time.monotonic, delays: Delays | None = Non
     """Run them on loopback for as long as the `with` lasts."""
     aws = Aws(now, delays)
     server = make_server(HOST, port, _Application(aws), threaded=True, request_handler=_Handler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that hangs up is no news
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

@@ -257,11 +257,11 @@ def test_a_green_check_of_github_is_enough(servers: Scene) -> None:
     repository = state.repository(servers.github.repository)
     assert repository
     repository.checks.append(check)
-    servers.pass_time(60)
+    servers.pass_time(600)
     servers.sweep()
     assert servers.states(pull) == ["waiting_build"]
     check.status, check.conclusion = "completed", "success"
-    servers.pass_time(60)
+    servers.pass_time(600)
     servers.sweep()
     assert servers.states(pull) == ["ready"]
     assert servers.builds.requests == []

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import http.client
 import json
+from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -39,8 +41,13 @@ def read(api_url: str, token: str, repository: str, path: str, clock: Clock) -> 
 
 
 def ask(api_url: str, token: str, repository: str, path: str, clock: Clock) -> str:
-    """The same by a query, which draws on another allowance than events do: for whoever comes every few minutes."""
-    return _patiently(lambda: _answer(api_url, token, repository, path), repository, path, clock)
+    """The same by a query, which draws on another allowance than events do: for whoever comes every few minutes.
+
+    Where that allowance is used up, or the query fails, the other way is left.
+    """
+    url = f"{api_url}/repos/{repository}/contents/{quote(path)}"
+    ways = chain([partial(_answer, api_url, token, repository, path)], repeat(partial(_get, url, token, REDIRECTS)))
+    return _patiently(lambda: next(ways)(), repository, path, clock)
 
 
 def _patiently(attempt: Callable[[], tuple[int, bytes]], repository: str, path: str, clock: Clock) -> str:
