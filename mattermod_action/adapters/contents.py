@@ -47,7 +47,11 @@ def ask(api_url: str, token: str, repository: str, path: str, clock: Clock) -> s
     """
     url = f"{api_url}/repos/{repository}/contents/{quote(path)}"
     ways = chain([partial(_answer, api_url, token, repository, path)], repeat(partial(_get, url, token, REDIRECTS)))
-    return _patiently(lambda: next(ways)(), repository, path, clock)
+
+    def attempt() -> tuple[int, bytes]:
+        return next(ways)()
+
+    return _patiently(attempt, repository, path, clock)
 
 
 def _patiently(attempt: Callable[[], tuple[int, bytes]], repository: str, path: str, clock: Clock) -> str:
