@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
 # Plugins of pydantic are looked for in every installed distribution, which costs more than all of our own code.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from mattermod_action.effects import COMMENT_LIMIT
 from mattermod_action.errors import Mistake
@@ -89,9 +89,13 @@ class Commands(Section):
 
 
 class Scope(Section):
-    """Which repositories a schedule sweeps, this one if there are none: patterns of OWNER/NAME, `!` takes out again."""
+    """Which repositories a schedule sweeps, this one if there are none: patterns of OWNER/NAME, `!` takes out again.
+
+    `reserve` is how many of the hour's points of GraphQL it leaves to others, 0 for a tenth.
+    """
 
     repositories: tuple[str, ...] = ()
+    reserve: Annotated[int, Field(ge=0)] = 0
 
 
 class Config(Section):

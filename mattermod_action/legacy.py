@@ -37,6 +37,7 @@ PLACES = {
     "TranslationsBot": ("translations", "bot"),
     "TranslationsMattermostMessage": ("translations", "message"),
     "MattermostWebhookFooter": ("chat", "footer"),
+    "GitHubTokenReserve": ("sweep", "reserve"),
     "SetupSpinmintTag": ("spinmint", "label"),
     "SetupSpinmintMessage": ("spinmint", "message"),
     "SetupSpinmintDoneMessage": ("spinmint", "done"),
@@ -120,7 +121,7 @@ BY_WORKFLOW = {
 WORKFLOW_KEYS = frozenset({*BY_WORKFLOW, *(key for keys in BY_WORKFLOW.values() for key in keys)})
 NOT_USED_YET = frozenset(
     """
-    GitHubTokenReserve GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
+    GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
     AutoAssignerTeamID TranslationsDoNotMergeLabel
     TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy
     Integrations DockerRegistryURL DockerUsername

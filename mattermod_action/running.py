@@ -78,7 +78,8 @@ class Run:
         return self.world.durable and self.world.store.keeps_sweeps()
 
     def _new_sweep(self) -> Sweep:
-        scope = Scope(patterns=self.config.sweep.repositories, shard=self.world.inputs.shard)
+        asked = self.config.sweep
+        scope = Scope(patterns=asked.repositories, shard=self.world.inputs.shard, reserve=asked.reserve)
         return Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
 
     def _sweep(self, tick: Tick) -> None:

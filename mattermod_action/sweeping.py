@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 LEASE = 300.0  # seconds that a page may take, with all that follows from it
+TENTH = 0.1
 GONE_AT_ONCE = 200  # items that are not open any more, and are looked at by one sweep
 NOTHING = Place()
 MISSED = "missed"  # the part of a sweep that finds what nobody listened to
@@ -155,7 +156,7 @@ class Sweep:
                     yield one.run, event
 
     def _is_over(self, page: Page) -> bool:
-        self.is_short = self.is_short or page.points_left < page.points_limit * self._scope.reserve
+        self.is_short = self.is_short or page.points_left < (self._scope.reserve or page.points_limit * TENTH)
         return self.is_short or self._world.clock.now() > self._until
 
 
@@ -301,13 +302,14 @@ def _changed(item: Subject, row: Stored) -> Seen:
 class Scope:
     """Which repositories are swept: by patterns of OWNER/NAME (`!` takes out again); of these one shard of several.
 
-    Nothing new is begun after it `lasts` so long, nor when less than `reserve` of the hour's points are left.
+    Nothing new is begun after it `lasts` so long, nor when fewer of the hour's points are left than `reserve`, or than a
+    tenth.
     """
 
     patterns: tuple[str, ...] = ()
     shard: tuple[int, int] = (1, 1)
     lasts: timedelta = timedelta(minutes=10)
-    reserve: float = 0.1
+    reserve: int = 0
 
     def repositories(self, world: World, home: Repository) -> list[Repository]:
         found = list(self._listed(world)) if self.patterns else [home]

@@ -145,7 +145,7 @@ def test_mm63_a_deleted_item_is_asked_after_once(org: Organisation, gone: int) -
     assert query(org.database, f"SELECT State FROM Issues WHERE Number = {number:d}") == [("closed",)]
 
 
-@pytest.mark.parametrize("limits", [{"lasts": timedelta(seconds=30)}, {"reserve": 1.1}], ids=["time", "points"])
+@pytest.mark.parametrize("limits", [{"lasts": timedelta(seconds=30)}, {"reserve": 10**9}], ids=["time", "points"])
 def test_mm52_what_stops_is_gone_on_with_and_nobody_starves(org: Organisation, limits: dict[str, Any]) -> None:
     """MM-52: one page each time, and whoever was not swept for longest comes first."""
     org.add("service-0", 250, 0)

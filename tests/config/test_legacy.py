@@ -83,6 +83,7 @@ EQUAL: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "MattermostWebhookFooter": ({"MattermostWebhookFooter": "See"}, "chat: {footer: See}"),
     "BlockListBots": ({"BlockListBots": ["b"]}, "commands: {blocked_bots: [b]}"),
+    "GitHubTokenReserve": ({"GitHubTokenReserve": 50}, "sweep: {reserve: 50}"),
     "DaysUntilStale": ({"DaysUntilStale": 30}, "stale: {days: 30}"),
     "StaleLabel": ({"DaysUntilStale": 30, "StaleLabel": "l"}, "stale: {days: 30, label: l}"),
     "StaleComment": ({"DaysUntilStale": 30, "StaleComment": "Old"}, "stale: {days: 30, comment: Old}"),
