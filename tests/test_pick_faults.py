@@ -219,7 +219,7 @@ def test_f02_cancelled_in_the_middle_of_a_statement(picks: Picks, at: int) -> No
     ("how", "count"),
     [
         pytest.param(how, count, marks=() if count == usual else SOAK)
-        for how, usual in (("command", 8), ("label", 2), ("label with a conflict", 4))
+        for how, usual in (("command", 8), ("label", 2), ("label with a conflict", None))
         for count in (2, 4, 8)
     ],
 )
@@ -233,6 +233,7 @@ def test_f03_the_same_event_in_several_processes(picks: Picks, count: int, how: 
     asked.assert_settled()
 
 
+@pytest.mark.one_store
 def test_f03_the_same_request_to_try_again_in_several_processes(picks: Picks) -> None:
     """It has the conflict looked at once more, and told once more; on a re-run, too, it is not another request."""
     asked = picks.asked()

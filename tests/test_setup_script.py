@@ -47,7 +47,10 @@ VALUES = dict.fromkeys(GIVEN, "") | {
     "SPINMINT_SHA": SHA,
     "SPINMINT_REPOSITORY": "octo-org/hello",
 }
-each_shell = pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+each_shell = pytest.mark.parametrize(
+    "shell",
+    [pytest.param(words, marks=pytest.mark.soak if "--posix" in words else (), id=" ".join(words)) for words in SHELLS],
+)
 
 
 @dataclass
