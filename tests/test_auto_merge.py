@@ -531,8 +531,16 @@ LOST: list[tuple[Any, Any, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "when", "code"), LOST, ids=[f"{kind} {when}" for kind, when, _ in LOST])
-@pytest.mark.parametrize("queue", [False, True], ids=["merge", "queue"])
+# What hangs takes ten seconds of real time, whichever of the two it is.
+MAY_BE_LOST = [
+    pytest.param(queue, *lost, id=f"{'queue' if queue else 'merge'}-{lost[0]} {lost[1]}", marks=marks)
+    for queue in (False, True)
+    for lost in LOST
+    for marks in [pytest.mark.soak if queue and lost[0] == "timeout" else ()]
+]
+
+
+@pytest.mark.parametrize(("queue", "kind", "when", "code"), MAY_BE_LOST)
 def test_f07_an_answer_that_was_lost_is_looked_for(
     bot: Bot, github: Sandbox, kind: Any, when: Any, code: int, *, queue: bool
 ) -> None:

@@ -215,6 +215,7 @@ def test_f02_cancelled_in_the_middle_of_a_statement(picks: Picks, at: int) -> No
     asked.assert_settled()
 
 
+@pytest.mark.one_store
 @pytest.mark.parametrize(
     ("how", "count"),
     [
