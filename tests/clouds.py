@@ -1,7 +1,8 @@
-"""What tests of AWS share: a clock for both sides, and somebody else who looks."""
+"""What tests of AWS share: a clock for both sides, a way there, and somebody else who looks."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,7 +14,11 @@ from botocore.config import Config
 from sandbox import aws
 
 if TYPE_CHECKING:
-    from sandbox.aws import Cloud
+    from collections.abc import Iterator
+
+    import pytest
+
+    from sandbox.aws import Cloud, Delays
 
 
 @dataclass
@@ -33,6 +38,16 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.time += seconds
+
+
+@contextmanager
+def leading_here(clock: Clock, monkeypatch: pytest.MonkeyPatch, delays: Delays | None = None) -> Iterator[Cloud]:
+    """Run AWS, to which what a step has in its environment leads."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with aws.serve(clock, delays) as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
 
 
 @cache  # it keeps AWS's description of EC2, which takes long to read

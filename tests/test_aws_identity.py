@@ -23,7 +23,7 @@ from mattermod_action.errors import Down, MattermodError, Mistake
 from sandbox import aws
 from sandbox.aws import AwsFault, Cloud
 from sandbox.faults import Fault
-from tests.clouds import Clock, client
+from tests.clouds import Clock, client, leading_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +43,7 @@ def clock() -> Clock:
 @pytest.fixture
 def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """As in a step that names a role, of a job with `id-token: write`."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with aws.serve(clock) as running:
+    with leading_here(clock, monkeypatch) as running:
         for name, value in running.oidc_environment.items():
             monkeypatch.setenv(name, value)
         for name in (*KEYS, "AWS_WEB_IDENTITY_TOKEN_FILE"):

@@ -14,7 +14,7 @@ from mattermod_action.errors import Limited, MattermodError, Mistake, Refused, U
 from sandbox import aws
 from sandbox.aws import AwsFault, Cloud, Delays
 from sandbox.faults import Fault
-from tests.clouds import Clock, client
+from tests.clouds import Clock, client, leading_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with aws.serve(clock, Delays(secret_gone=3)) as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
+    with leading_here(clock, monkeypatch, Delays(secret_gone=3)) as running:
         yield running
 
 

@@ -18,7 +18,7 @@ from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Launch, Record
 from sandbox import aws
 from sandbox.aws import AwsFault, Cloud, Delays
 from sandbox.faults import Fault
-from tests.clouds import Clock, client
+from tests.clouds import Clock, client, leading_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,10 +39,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cloud(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with aws.serve(clock, replace(DELAYS)) as running:
-        for name, value in running.environment.items():
-            monkeypatch.setenv(name, value)
+    with leading_here(clock, monkeypatch, replace(DELAYS)) as running:
         yield running
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pymysql
 
-from mattermod_action.adapters.sql import RUN_MIGRATE, Dialect, SqlStore
+from mattermod_action.adapters.sql import RUN_MIGRATE, SqlStore
+from mattermod_action.adapters.statements import Dialect
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters.statements import Statements
 from mattermod_action.picks import ENDED_BADLY, GOING, QUEUED, Row, Standing, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mattermod_action.adapters.sql import Dialect
     from mattermod_action.events import Repository, Subject
 
 READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_number, attempts, reason, comment_id"
@@ -19,19 +18,8 @@ REASON = 2_083  # characters that the column has
 _GOING, _BADLY = (", ".join(f"'{state}'" for state in states) for states in (GOING, ENDED_BADLY))
 
 
-class PickRows:
+class PickRows(Statements):
     """The `Picks` part of the `Store` port. Who changes rows holds the lease of their pull request."""
-
-    dialect: Dialect
-
-    @abstractmethod
-    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]: ...
-
-    @abstractmethod
-    def _now(self, name: str) -> str: ...
-
-    @abstractmethod
-    def _shift(self, **seconds: float) -> dict[str, Any]: ...
 
     def ask_picks(self, subject: Subject, targets: Sequence[str], by: str) -> int:
         repository = subject.repository

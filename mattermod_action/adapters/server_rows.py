@@ -5,17 +5,16 @@ The original's table `Spinmint` is kept beside them: it lists the instances that
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from datetime import datetime
+from calendar import timegm
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters.statements import Statements, moment
 from mattermod_action.events import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
-    from mattermod_action.adapters.sql import Dialect
     from mattermod_action.effects import LaunchServer
     from mattermod_action.events import Subject
     from mattermod_action.leases import Lease
@@ -34,19 +33,8 @@ EVERY = 1_000_000  # rows: of those that were left out, a sweep would end the se
 UNTOLD_FOR = 86_400.0  # seconds after which nobody tries any more to tell of one that is over
 
 
-class ServerRows:
+class ServerRows(Statements):
     """The `ServerRows` part of the `Store` port. Who changes a row holds the lease of its pull request."""
-
-    dialect: Dialect
-
-    @abstractmethod
-    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]: ...
-
-    @abstractmethod
-    def _now(self, name: str) -> str: ...
-
-    @abstractmethod
-    def _shift(self, **seconds: float) -> dict[str, Any]: ...
 
     def ask_server(self, key: str, effect: LaunchServer, lease: Lease) -> bool:
         """The lease is looked at in the same statement: whoever lost it adds nothing to what another has counted."""
@@ -124,9 +112,8 @@ class ServerRows:
             VALUES (:instance, :owner, :name, :number, :created)
             {self.dialect.ignore.format(key="InstanceId")}
             """  # noqa: S608  # a constant of the dialect
-        created = int((row.read_at - datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001  # naive UTC, as everywhere
         place = {"owner": row.repository.owner, "name": row.repository.name, "number": row.number}
-        self.execute(sql, {"instance": row.instance_id, "created": created, **place})
+        self.execute(sql, {"instance": row.instance_id, "created": timegm(row.read_at.timetuple()), **place})
 
     def unlist_instance(self, instance_id: str) -> None:
         self.execute("DELETE FROM Spinmint WHERE InstanceId = :instance", {"instance": instance_id})
@@ -147,11 +134,6 @@ def _text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _moment(value: Any) -> Any:
-    """SQLite has times as text."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
 def _states() -> ModuleType:
     """Not imported before it is used: most runs have a store, and no test server."""
     from mattermod_action import servers
@@ -164,7 +146,7 @@ def _row(row: Sequence[Any]) -> Row:
     made: Row = servers.Row(
         key=row[0], repository=repository, number=int(row[4]), state=row[5], live=bool(row[6]), generation=int(row[7]),
         sha=row[8], requested_by=row[9], order=servers.order(row[10]), token=row[11], build_url=row[12],
-        instance_id=row[13], address=row[14], expires_at=_moment(row[15]), attempts=int(row[16]), reason=row[17],
-        created_at=_moment(row[18]), since=_moment(row[19]), told=row[20] is not None, read_at=_moment(row[21]),
+        instance_id=row[13], address=row[14], expires_at=moment(row[15]), attempts=int(row[16]), reason=row[17],
+        created_at=moment(row[18]), since=moment(row[19]), told=row[20] is not None, read_at=moment(row[21]),
     )  # fmt: skip
     return made

@@ -7,12 +7,11 @@ A row count says whether a claim is ours, so each UPDATE must change a column (P
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.pick_rows import PickRows
 from mattermod_action.adapters.server_rows import ServerRows
+from mattermod_action.adapters.statements import moment
 from mattermod_action.adapters.sweep_rows import SweepRows
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
@@ -20,10 +19,10 @@ from mattermod_action.ports import SCHEMA, Entry, Known, Origin, Taken, Unfinish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from mattermod_action.effects import Once
     from mattermod_action.events import Repository, Subject
-    from mattermod_action.ports import Clock
 
 LEASE = (
     30.0  # seconds; longer than one request may take (adapters/github_requests.py), so a live holder does not lose it
@@ -33,31 +32,10 @@ RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest
 IDENTITY = ("RepoOwner", "RepoName", "Number")
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """`now` is the database's clock, moved by the parameter `shift_NAME`; `ignore` and `upsert` end an INSERT.
-
-    `new` is the value of a column that an upsert would have inserted.
-    """
-
-    now: str
-    ignore: str
-    upsert: str
-    new: str
-
-
 class SqlStore(PickRows, ServerRows, SweepRows):
     """The `Store` port of ports.py; a subclass connects and runs statements."""
 
     durable: bool
-    dialect: Dialect
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-
-    @abstractmethod
-    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
-        """Run one statement with named parameters (`:name`); return row count and rows. Raises Mistake, Down."""
 
     @abstractmethod
     def close(self) -> None: ...
@@ -77,7 +55,7 @@ class SqlStore(PickRows, ServerRows, SweepRows):
         version, dirty, seen_at = rows[0][:3]
         self._check_schema(version, dirty=bool(dirty))
         entries = {row[3]: _entry(row[4:]) for row in rows if row[3] is not None}
-        return Known(version, bool(dirty), _moment(seen_at), entries)
+        return Known(version, bool(dirty), moment(seen_at), entries)
 
     def entry(self, key: str) -> Entry | None:
         sql = f"""
@@ -181,8 +159,8 @@ class SqlStore(PickRows, ServerRows, SweepRows):
     def recall(self, key: str) -> tuple[str, bytes, datetime] | None:
         _, rows = self.execute("SELECT etag, names, read_at FROM mm_lists WHERE k = :k", {"k": key})
         etag, names, read_at = rows[0] if rows else ("", b"", None)
-        moment = _moment(read_at)
-        return (etag, bytes(names), moment) if moment else None
+        read = moment(read_at)
+        return (etag, bytes(names), read) if read else None
 
     def keep(self, key: str, etag: str, names: bytes, read_at: datetime) -> None:
         sql = f"""
@@ -272,14 +250,6 @@ class SqlStore(PickRows, ServerRows, SweepRows):
             """  # noqa: S608  # every part is a constant of this file
         return self.execute(sql, values)[0]
 
-    def _now(self, name: str) -> str:
-        return self.dialect.now.format(shift=f":shift_{name}")
-
-    def _shift(self, **seconds: float) -> dict[str, Any]:
-        """Parameters for `_now`: seconds from the database's clock, the simulated offset included."""
-        offset = self._clock.offset.total_seconds()
-        return {f"shift_{name}": offset + value for name, value in seconds.items()}
-
 
 ORIGIN = "k, repository_id, number, feature, kind, cause, result"
 # The columns of a ledger row that a caller gives, with what they are when it does not.
@@ -339,15 +309,11 @@ def _ledger_row(effect: Once) -> dict[str, Any]:
 def _entry(row: Sequence[Any]) -> Entry:
     state, owner, fence, held, seen_at, sent_at, result = row
     is_held = bool(held) and state in ("intent", "sent")
-    return Entry(state, owner, int(fence), is_held, _moment(seen_at), _moment(sent_at), result)
+    return Entry(state, owner, int(fence), is_held, moment(seen_at), moment(sent_at), result)
 
 
 def _origin(row: Sequence[Any]) -> Origin:
     return Origin(row[0], int(row[1]), int(row[2]), *row[3:])
-
-
-def _moment(value: datetime | str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _json(labels: tuple[str, ...]) -> str:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mattermod_action.adapters.schema import create_book, steps_of_all
-from mattermod_action.adapters.sql import Dialect, SqlStore
+from mattermod_action.adapters.sql import SqlStore
+from mattermod_action.adapters.statements import Dialect
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.ports import SCHEMA
 

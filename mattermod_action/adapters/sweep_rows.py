@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters.statements import Statements, moment
 from mattermod_action.events import PullRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from datetime import datetime
 
-    from mattermod_action.adapters.sql import Dialect
     from mattermod_action.events import Repository, Subject
     from mattermod_action.sweeps import Place, Progress, Stored
 
@@ -21,19 +20,8 @@ PULLS, ISSUES = "PullRequests", "Issues"
 FIRST = 8  # the schema that has them
 
 
-class SweepRows:
+class SweepRows(Statements):
     """The `Sweeps` part of the `Store` port. Who sweeps a repository holds its lease."""
-
-    dialect: Dialect
-
-    @abstractmethod
-    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]: ...
-
-    @abstractmethod
-    def _now(self, name: str) -> str: ...
-
-    @abstractmethod
-    def _shift(self, **seconds: float) -> dict[str, Any]: ...
 
     def keeps_sweeps(self) -> bool:
         """The schema before this one had no table for them."""
@@ -50,7 +38,7 @@ class SweepRows:
         found = {}
         for number, seen_at, labels, commit, state in self.execute(sql, values)[1]:
             names = tuple(json.loads(labels)) if labels else ()
-            found[int(number)] = Stored(_moment(seen_at), names, commit or "", state == "open")
+            found[int(number)] = Stored(moment(seen_at), names, commit or "", state == "open")
         return found
 
     def mark_swept(self, subjects: Sequence[Subject], started_at: datetime) -> None:
@@ -102,7 +90,7 @@ class SweepRows:
             return None
         place, started_at, completed_at, now, name = rows[0]
         at = Place(**json.loads(place)) if place else Place()
-        return Progress(at, _moment(started_at), _moment(completed_at), _moment(now) or datetime.min, name)  # noqa: DTZ901  # naive UTC, as everywhere
+        return Progress(at, moment(started_at), moment(completed_at), moment(now), name)
 
     def begin_sweep(self, repository: Repository) -> None:
         sql = f"""
@@ -127,7 +115,7 @@ class SweepRows:
         listed = ", ".join(f"{number:d}" for number in repositories)
         sql = f"SELECT repository_id, completed_at FROM mm_sweeps WHERE repository_id IN ({listed})"  # noqa: S608  # numbers
         rows = self.execute(sql, {})[1]
-        return {int(number): moment for number, at in rows if (moment := _moment(at))}
+        return {int(number): swept for number, at in rows if (swept := moment(at))}
 
 
 def _of(subjects: Sequence[Subject]) -> tuple[str, str, dict[str, Any]]:
@@ -137,7 +125,3 @@ def _of(subjects: Sequence[Subject]) -> tuple[str, str, dict[str, Any]]:
     where = f"RepoOwner = :owner AND RepoName = :name AND Number IN ({listed})"
     table = PULLS if isinstance(first, PullRequest) else ISSUES
     return table, where, {"owner": first.repository.owner, "name": first.repository.name}
-
-
-def _moment(value: datetime | str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -1,0 +1,56 @@
+"""What the statements of every table need: a dialect, the database's clock, and a way to run them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mattermod_action.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`now` is the database's clock, moved by the parameter `shift_NAME`; `ignore` and `upsert` end an INSERT.
+
+    `new` is the value of a column that an upsert would have inserted.
+    """
+
+    now: str
+    ignore: str
+    upsert: str
+    new: str
+
+
+class Statements:
+    """What runs them; a subclass connects."""
+
+    dialect: Dialect
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @abstractmethod
+    def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
+        """Run one statement with named parameters (`:name`); return row count and rows. Raises Mistake, Down."""
+
+    def _now(self, name: str) -> str:
+        return self.dialect.now.format(shift=f":shift_{name}")
+
+    def _shift(self, **seconds: float) -> dict[str, Any]:
+        """Parameters for `_now`: seconds from the database's clock, the simulated offset included."""
+        offset = self._clock.offset.total_seconds()
+        return {f"shift_{name}": offset + value for name, value in seconds.items()}
+
+
+@overload
+def moment(value: datetime | str) -> datetime: ...
+@overload
+def moment(value: datetime | str | None) -> datetime | None: ...
+def moment(value: datetime | str | None) -> datetime | None:
+    """A time as it was read: SQLite has it as text."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
