@@ -76,9 +76,8 @@ class LiveFacts:
     def servers(self, subject: Subject) -> Sequence[ServerRow]:
         return self._world.store.servers_of(subject)
 
-    def due_servers(self, repository: Repository) -> Sequence[tuple[ServerRow, PullRequest | None]]:
-        due = self._world.store.due_servers(repository, SERVED_AT_ONCE)
-        return [(row, self.pull(row.repository, row.number)) for row in due]
+    def due_servers(self, repository: Repository) -> Sequence[ServerRow]:
+        return self._world.store.due_servers(repository, SERVED_AT_ONCE)
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
         return self._world.store.unanswered(repository, feature, ASKED_AT_ONCE, ASKED_FOR)
@@ -169,7 +168,7 @@ class NoFacts:
     def servers(self, subject: Subject) -> Sequence[ServerRow]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the store, to know what was asked for")
 
-    def due_servers(self, repository: Repository) -> Sequence[tuple[ServerRow, PullRequest | None]]:  # noqa: ARG002  # the port's signature
+    def due_servers(self, repository: Repository) -> Sequence[ServerRow]:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the store, to know what was asked for")
 
     def conclusion(self, url: str) -> str:  # noqa: ARG002  # the port's signature

@@ -119,7 +119,7 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
 def _handle(given: Inputs, event: Event, database: Database | None, report: Report) -> None:
     from mattermod_action.config import load
     from mattermod_action.report import annotate, say
-    from mattermod_action.running import Run
+    from mattermod_action.running import Run, wanted
     from mattermod_action.world import World
 
     world = World(given, database)
@@ -131,7 +131,8 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     for warning in loaded.warnings:
         annotate("warning", warning)
     world = _with_legacy(world, loaded, report)
-    run = Run(_for_this_run(loaded.config, given), world, report)
+    _check_test_servers(loaded.config, given)
+    run = Run(wanted(loaded.config, world, in_sweep=isinstance(event, Tick)), world, report)
     try:
         if given.dry_run:
             run.rehearse(event)
@@ -142,18 +143,15 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
         world.close()
 
 
-def _for_this_run(config: Any, given: Inputs) -> Any:
-    """Of several workflows on the same event the one with AWS's region sees to test servers. Raises Mistake."""
+def _check_test_servers(config: Any, given: Inputs) -> None:
+    """What is wrong with the credentials is said now, and not when a build is over. Raises Mistake."""
     from mattermod_action.adapters.jenkins_servers import parse
     from mattermod_action.report import say
 
-    if config.spinmint is None:
-        return config
-    if given.aws_region:
-        parse(given.jenkins_credentials)  # what is wrong with them is said now, and not when a build is over
-        return config
-    say("spinmint: left to a workflow that gives the input `aws-region`")
-    return config.model_copy(update={"spinmint": None})
+    if config.spinmint and given.aws_region:
+        parse(given.jenkins_credentials)
+    elif config.spinmint:
+        say("spinmint: left to a workflow that gives the input `aws-region`")
 
 
 def _seen(given: Inputs, event: Event) -> tuple[str, ...]:

@@ -502,8 +502,8 @@ class Facts(Protocol):
     def servers(self, subject: Subject) -> Sequence[ServerRow]:
         """The test servers of a pull request, as they are now, the oldest first."""
 
-    def due_servers(self, repository: Repository) -> Sequence[tuple[ServerRow, PullRequest | None]]:
-        """Test servers that are there, or not told of, each with its pull request, None when that is gone."""
+    def due_servers(self, repository: Repository) -> Sequence[ServerRow]:
+        """Test servers that are there, or not told of."""
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:
         """Workflows that were started, and of which nobody has told how they ended."""

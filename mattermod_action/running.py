@@ -36,6 +36,14 @@ SERVERS_TOLD = 200  # rows of test servers that are read for a table
 IN_ORDER_FOR = FOLLOWED_FOR / 2  # then it begins with another one each minute
 
 
+def wanted(config: Config, world: World, *, in_sweep: bool = True) -> Config:
+    """Leave out what other runs see to: parts of a sweep that were not asked for, and test servers without a region."""
+    off = {part.replace("-", "_") for part in PARTS if in_sweep and not world.sweeps(part)} & {*FEATURES}
+    if not world.inputs.aws_region:
+        off.add("spinmint")
+    return config.model_copy(update=dict.fromkeys(off))
+
+
 class Run:
     """What is done about one event, in one world."""
 
@@ -80,7 +88,7 @@ class Run:
     def _new_sweep(self) -> Sweep:
         asked = self.config.sweep
         scope = Scope(patterns=asked.repositories, shard=self.world.inputs.shard, reserve=asked.reserve)
-        return Sweep(self.world, scope, lambda config: Run(self._wanted(config), self.world, self._report))
+        return Sweep(self.world, scope, lambda config: Run(wanted(config, self.world), self.world, self._report))
 
     def _sweep(self, tick: Tick) -> None:
         sweep = self._new_sweep()
@@ -95,14 +103,6 @@ class Run:
         if sweep.limit:
             self._report.problem(sweep.limit, parked=True)
         self._report.swept(sweep.tallies, self.world.clock.now())
-
-    def _wanted(self, config: Config) -> Config:
-        """Of features that have a part of sweeps those are on that were asked for."""
-        parts = {part.replace("-", "_") for part in PARTS} & {*FEATURES}
-        off = {part: None for part in parts if not self.world.sweeps(part)}
-        if not self.world.inputs.aws_region:  # another workflow sees to test servers
-            off["spinmint"] = None
-        return config.model_copy(update=off)
 
     def tick(self, tick: Tick, due: Sequence[Event] = ()) -> None:
         """Go on with what was left half-way, and with what is looked at again and again; `due` was found just now."""

@@ -126,6 +126,17 @@ def test_a_pull_request_without_the_label_costs_nothing(bot: Bot, github: Sandbo
     assert github.writes == []
 
 
+@ONE_STORE
+@pytest.mark.parametrize("variables", [{}, {"INPUT_DRY-RUN": "true"}])
+def test_a_sweep_that_is_not_asked_to_merge_does_not(bot: Bot, github: Sandbox, variables: dict[str, str]) -> None:
+    """Nor says a dry run that it would. Without a database, where nothing but the labels tells what is to be done."""
+    pull = ready(github)
+    for part, told in [("resume", ""), ("auto-merge", "merge")]:
+        done = sweep(bot, INPUT_SWEEP=part, **variables)
+        assert ("would merge" in done.log) == bool(told and variables), done.log
+        assert bool(pull.merged_at) == bool(told and not variables)
+
+
 def test_a_sweep_with_nothing_to_merge_reads_once(bot: Bot, github: Sandbox) -> None:
     opened(github)
     sweep(bot)

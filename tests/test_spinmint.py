@@ -307,6 +307,21 @@ def test_the_status_of_the_build_wakes_it(servers: Scene) -> None:
     assert (run.code, servers.states(other)) == (0, ["ready"])
 
 
+def test_the_status_of_another_commit_reads_no_pull_request(servers: Scene) -> None:
+    """Statuses come often, and most of them are about no server."""
+    pull, (state, where) = servers.pull(), (servers.github.state, servers.github.repository)
+    servers.deliver(servers.labeled(pull), **NO_WAIT)
+    other = servers.pull()
+    other.head_sha = "c" * 40
+    servers.built(other)
+    repository = state.repository(where)
+    assert repository
+    newest, before = repository.statuses[other.head_sha][-1], len(servers.github.requests)
+    servers.deliver(payloads.status(state, where, other.head_sha, newest.id, "ci"))
+    asked = [each.path for each in servers.github.requests[before:]]
+    assert [path for path in asked if "/pulls/" in path] == [], (pull.number, other.number, asked)
+
+
 def test_no_build_in_time_ends_it(servers: Scene) -> None:
     pull = servers.pull()
     servers.deliver(servers.labeled(pull))

@@ -243,16 +243,22 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:  # no
     match event:
         case Tick(repository):
             yield ReapDue(repository)
-            for row, pull in facts.due_servers(repository):
+            for row in facts.due_servers(repository):
+                pull = facts.pull(row.repository, row.number)
                 yield ServerDue(pull or gone(row.repository, row.number, row.order.url, facts.now()), row)
         case Awaited(Tick(repository)):
-            for row, pull in facts.due_servers(repository):
-                if pull and row.live and row.state not in (WAITING_BUILD, READY):
-                    yield ServerDue(pull, row, patient=True)
+            for row in facts.due_servers(repository):
+                if row.live and row.state not in (WAITING_BUILD, READY):
+                    yield from _patiently(row, facts)
         case ChecksChanged(repository, sha):
-            for row, pull in facts.due_servers(repository):
-                if pull and row.sha == sha and row.state == WAITING_BUILD:
-                    yield ServerDue(pull, row, patient=True)
+            for row in facts.due_servers(repository):
+                if row.sha == sha and row.state == WAITING_BUILD:
+                    yield from _patiently(row, facts)
+
+
+def _patiently(row: Row, facts: Facts) -> Iterator[Event]:
+    if pull := facts.pull(row.repository, row.number):
+        yield ServerDue(pull, row, patient=True)
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
