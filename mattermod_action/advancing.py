@@ -249,7 +249,7 @@ class Steps:
         self._store.list_instance(row)
         server = self._seen()
         if server is None or server.state not in ALIVE:
-            return self._launch_anew(DIED)
+            return self._died(server)
         if server.state == "running" and server.public_ipv4:
             return self.move(DNS, address=str(Addresses(server.public_ipv4, server.private_ipv4, server.ipv6)))
         if server.state == "running" and self._is_late(row.since, seconds=ADDRESS_SECONDS):
@@ -260,6 +260,11 @@ class Steps:
         """EC2 may not know one that it has launched just now."""
         just_now = self.row.state != READY and not self._is_late(self.row.since, seconds=UNSEEN_SECONDS)
         return self._servers.server(self.row.instance_id, launched_just_now=just_now)
+
+    def _died(self, server: Server | None) -> float | None:
+        if server and server.reason:
+            self._log.append(f"#{self.row.number}: {self.row.instance_id}: AWS says: {server.reason}")
+        return self._launch_anew(DIED)
 
     def _unless_late(self, pause: float) -> float | None:
         minutes = self.row.order.boot_minutes
@@ -280,7 +285,7 @@ class Steps:
     def _dns(self) -> float | None:
         row, server = self.row, self._seen()
         if server is None or server.state not in ALIVE:
-            return self._launch_anew(DIED)
+            return self._died(server)
         if not self._is_named():
             return self._unless_late(SYNC_PAUSE)
         if not self._world.web.answers(row.link + row.order.ready_path, row.order.ready_status):

@@ -29,9 +29,7 @@ CHOICES = {
 }
 FORMATS = ("text", "json")
 # Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
-NOT_USED_YET = (
-    "org-token",
-)  # fmt: skip
+NOT_USED_YET = ("org-token",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

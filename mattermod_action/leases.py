@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from mattermod_action.errors import Down
 
@@ -37,6 +38,13 @@ class Lease:
 
     def give_back(self) -> None:
         self.leases.end_lease(self.name, self.owner, self.fence)
+
+
+def take(leases: Leases, name: str, *, ttl: float = TTL) -> Lease | None:
+    """Take `name` as somebody new; None when it is held."""
+    owner = uuid4().hex
+    taken = leases.take_lease(name, owner, ttl)
+    return None if taken.fence is None else Lease(leases, name, owner, taken.fence, ttl)
 
 
 def acquire(

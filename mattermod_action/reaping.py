@@ -8,7 +8,6 @@ be archived, or have a schedule that fires no more.
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from mattermod_action.effects import AdvanceServer, DestroyServer
 from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
 from mattermod_action.keeping import Keeper, lease_of
-from mattermod_action.leases import Lease
+from mattermod_action.leases import Lease, take
 from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
 from mattermod_action.spinmints import SERVER_TAG
 
@@ -51,7 +50,7 @@ class Reaper:
 
     def go(self) -> None:
         """Another run that is at it is left to it."""
-        lease = self._taken(f"reaper {self._effect.tag}")
+        lease = take(self._store, f"reaper {self._effect.tag}", ttl=LEASE)
         if lease is None:
             return
         self._lease = lease
@@ -61,11 +60,6 @@ class Reaper:
             lease.give_back()
         if self._problem:
             raise self._problem
-
-    def _taken(self, name: str) -> Lease | None:
-        owner = uuid.uuid4().hex
-        taken = self._store.take_lease(name, owner, LEASE)
-        return None if taken.fence is None else Lease(self._store, name, owner, taken.fence, LEASE)
 
     def _compare(self) -> None:
         """Rows are read last: each server and each name has had one from before it was there."""
@@ -127,7 +121,7 @@ class Reaper:
         named = {(record.name, record.kind, record.address, record.more) for record in records}
         wanted, name = (("A", server.public_ipv4), ("AAAA", server.ipv6)), self._name(server.instance_id)
         wrong = [(kind, address) for kind, address in wanted if address and (name, kind, address, ()) not in named]
-        if wrong and (lease := self._taken(lease_of(row.repository, row.number))):
+        if wrong and (lease := take(self._store, lease_of(row.repository, row.number), ttl=LEASE)):
             try:
                 self._give_back(row, wrong)
             finally:

@@ -43,7 +43,7 @@ from mattermod_action.events import is_full_name
 from mattermod_action.spinmints import USER_DATA_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 VARIABLES = (
     "SPINMINT_NUMBER", "SPINMINT_SHA", "SPINMINT_BRANCH", "SPINMINT_REPOSITORY", "SPINMINT_AUTHOR",
@@ -118,14 +118,13 @@ def user_data(script: str, name: str, values: Mapping[str, str], minutes: int) -
     """
     _must_be_right(values, minutes)
     build = values["SPINMINT_BUILD_NUMBER"] or values["SPINMINT_NUMBER"]
-    text = _filled(script, name, VARIABLES)
+    text = _filled(script, name)
     return _fitting(script, text, name, {**values, "SPINMINT_BUILD": build}, minutes)
 
 
-def check(script: str, name: str, known: Collection[str] = VARIABLES) -> None:
+def check(script: str, name: str) -> None:
     """Raise the Mistake, if any, that `user_data` would raise for this script whatever the values are."""
-    text = _filled(script, name, known)
-    _fitting(script, text, name, dict.fromkeys(VARIABLES, ""), 1)
+    _fitting(script, _filled(script, name), name, dict.fromkeys(VARIABLES, ""), 1)
 
 
 def _must_be_right(values: Mapping[str, str], minutes: int) -> None:
@@ -138,7 +137,7 @@ def _must_be_right(values: Mapping[str, str], minutes: int) -> None:
         raise ValueError(f"not checked before it came to a setup script: {wrong or 'minutes'}")
 
 
-def _filled(script: str, name: str, known: Collection[str]) -> str:
+def _filled(script: str, name: str) -> str:
     """The script with the original's words as references; a Mistake for the first line that cannot stay."""
     lines = script.split("\n")
     for number, line in enumerate(lines, 1):
@@ -152,7 +151,7 @@ def _filled(script: str, name: str, known: Collection[str]) -> str:
     if len(script) > USER_DATA_LIMIT:
         return script  # it does not fit, whatever else is wrong with it
     is_shell = any(PurePosixPath(word).name in SHELLS for word in lines[0].removeprefix("#!").split())
-    return "\n".join(_line(line, f"{name}:{number}", known, is_shell=is_shell) for number, line in enumerate(lines, 1))
+    return "\n".join(_line(line, f"{name}:{number}", is_shell=is_shell) for number, line in enumerate(lines, 1))
 
 
 def _is_text(text: str) -> bool:
@@ -160,17 +159,17 @@ def _is_text(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _line(line: str, where: str, known: Collection[str], *, is_shell: bool) -> str:
+def _line(line: str, where: str, *, is_shell: bool) -> str:
     for found in _VARIABLE.finditer(line):
-        if found[0] not in known:
-            raise Mistake(f"{where}: {found[0]} is no variable of a setup script{_hint(found[0], known)}")
+        if found[0] not in VARIABLES:
+            raise Mistake(f"{where}: {found[0]} is no variable of a setup script{_hint(found[0])}")
     return _WORD.sub(lambda found: _reference(found, where, is_shell=is_shell), line)
 
 
-def _hint(word: str, known: Collection[str]) -> str:
+def _hint(word: str) -> str:
     from mattermod_action.source import suggestion
 
-    return suggestion(word, known) or f": these are {', '.join(known)}"
+    return suggestion(word, VARIABLES) or f": these are {', '.join(VARIABLES)}"
 
 
 def _reference(found: re.Match[str], where: str, *, is_shell: bool) -> str:

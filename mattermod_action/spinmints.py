@@ -116,10 +116,9 @@ class Servers(Protocol):
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
         """
 
-    def terminate(self, instance_id: str, *, launched_just_now: bool = False) -> None:
-        """Have it ended, which takes a while; one that is gone is no error.
+    def terminate(self, instance_id: str) -> None:
+        """Have it ended, which takes a while; one that is gone, or not seen yet, is no error.
 
-        With `launched_just_now` one that EC2 does not know is not taken to be gone: Down, as in `server`.
         https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
         """
 

@@ -8,7 +8,6 @@ continued.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -20,7 +19,7 @@ from mattermod_action.effects import Once
 from mattermod_action.errors import Limited, Mistake
 from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
-from mattermod_action.leases import Lease
+from mattermod_action.leases import take
 from mattermod_action.ledger import BASELINE
 from mattermod_action.planning import look_over, looks_over, make_plan
 from mattermod_action.sweeps import Place, Progress, Tally
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mattermod_action.events import Event, Seen, Subject
+    from mattermod_action.leases import Lease
     from mattermod_action.planning import Plan
     from mattermod_action.running import Run
     from mattermod_action.sweeps import Page, Stored
@@ -76,16 +76,11 @@ class Sweep:
 
     def _sweep(self, place: Repository, config: Any) -> None:
         """One at a time; another sweep that is at it is left to it."""
-        name, owner = f"sweep {place.full_name.casefold()}", uuid.uuid4().hex
-        taken, tally, began = (
-            self._world.store.take_lease(name, owner, LEASE),
-            self.tallies[-1],
-            self._world.clock.now(),
-        )
-        if taken.fence is None:
+        tally, began = self.tallies[-1], self._world.clock.now()
+        lease = take(self._world.store, f"sweep {place.full_name.casefold()}", ttl=LEASE)
+        if lease is None:
             tally.outcome = HELD
             return
-        lease = Lease(self._world.store, name, owner, taken.fence, LEASE)
         try:
             tally.outcome = self._held(place, config, lease)
         except Limited as limit:  # its place is kept, and so is what it has not done
@@ -183,7 +178,6 @@ class OfRepository:
         """Raises Limited when GitHub has stopped us: then the page is not done."""
         self._labels |= {label.casefold() for pull in page.pulls for label in pull.labels}
         self._tally.points += page.points
-        self._tally.points_left = page.points_left
         for items in (page.pulls, page.issues):
             self._tally.looked_at += len(items)
             if self._missed:

@@ -51,7 +51,6 @@ class Stored:
     seen_at: datetime | None
     labels: tuple[str, ...]
     sha: str
-    is_open: bool
 
 
 @dataclass(slots=True)
@@ -66,7 +65,6 @@ class Tally:
     changed: int = 0
     failed: int = 0
     points: int = 0
-    points_left: int = 0
     seconds: float = 0.0
     outcome: str = ""
     rest: int = 0

@@ -9,15 +9,15 @@ https://docs.github.com/en/graphql/reference/objects#pullrequestcommit
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.adapters.candidates import WRITTEN, login
+from mattermod_action.adapters.candidates import WRITTEN, login, time
 from mattermod_action.events import PullRequest
 from mattermod_action.ports import Activity, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from mattermod_action.events import Subject
 
@@ -97,7 +97,7 @@ class Reader:
         return Activity(
             subject=_as_it_is(subject, node),
             active_at=max(self._moments(node)),
-            marked_at=_time(marking["createdAt"]) if marking else None,
+            marked_at=time(marking["createdAt"]) if marking else None,
             by_hand=bool(marking) and self._is_person(marking["actor"]),
             has_milestone=node["milestone"] is not None,
             is_assigned=bool(node["assignees"]["nodes"]),
@@ -107,12 +107,12 @@ class Reader:
 
     def _moments(self, node: Json) -> Iterator[datetime]:
         """When it was opened, and the newest of each kind of what people did."""
-        yield _time(node["createdAt"])
+        yield time(node["createdAt"])
         yield from _newest(node["comments"], lambda each: self._is_person(each["author"]) and not self._is_ours(each))
         yield from _newest(node.get("reviews") or NOTHING, lambda each: self._is_person(each["author"]))
         yield from _newest(node["timelineItems"], self._counts)
         for each in (node.get("commits") or NOTHING)["nodes"]:
-            at = _time(each["commit"]["committedDate"])
+            at = time(each["commit"]["committedDate"])
             if at <= self.now and not _is_of_bot(each["commit"]["author"] or {}):
                 yield at
 
@@ -150,14 +150,14 @@ def _newest(page: Json, counts: Callable[[Json], bool]) -> Iterator[datetime]:
     if not found and page["pageInfo"]["hasPreviousPage"]:
         found = nodes[:1]
     for each in found[-1:]:
-        yield _time(each["createdAt"])
+        yield time(each["createdAt"])
 
 
 def _notice(comment: Json) -> Notice:
     body = comment["body"]
     start = body.rfind(MARKER)
     marker = body[start : body.find("-->", start) + 3]
-    return Notice(comment["id"], marker, _time(comment["createdAt"]), not comment["isMinimized"])
+    return Notice(comment["id"], marker, time(comment["createdAt"]), not comment["isMinimized"])
 
 
 def _is_of_bot(author: Json) -> bool:
@@ -170,10 +170,6 @@ def _as_it_is(subject: Subject, node: Json) -> Subject:
         subject,
         labels=tuple(each["name"] for each in node["labels"]["nodes"]),
         state="open" if node["state"] == "OPEN" else "closed",
-        updated_at=_time(node["updatedAt"]),
+        updated_at=time(node["updatedAt"]),
     )
     return replace(found, draft=node["isDraft"]) if isinstance(found, PullRequest) else found
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)

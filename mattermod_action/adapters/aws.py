@@ -87,12 +87,13 @@ class AwsServers:
             return ""
         return str(answer.get("Output") or "")[-CONSOLE_SHOWN:]
 
-    def terminate(self, instance_id: str, *, launched_just_now: bool = False) -> None:
+    def terminate(self, instance_id: str) -> None:
         def end() -> str:
             ended = self._ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"]
             return str(ended[0]["InstanceId"])
 
-        self._seen(lambda: self._account.write("ec2:TerminateInstances", end), launched_just_now=launched_just_now)
+        with suppress(Missing):
+            self._account.write("ec2:TerminateInstances", end)
 
     def set_tag(self, instance_id: str, name: str, value: str) -> None:
         def change() -> None:

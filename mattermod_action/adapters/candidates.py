@@ -173,8 +173,8 @@ def pull(repository: Repository, node: Json) -> PullRequest:
         labels=tuple(each["name"] for each in node["labels"]["nodes"]),
         state="open" if node["state"] == "OPEN" else "closed",
         url=node["url"],
-        updated_at=_time(node["updatedAt"]),
-        created_at=_time(node["createdAt"]),
+        updated_at=time(node["updatedAt"]),
+        created_at=time(node["createdAt"]),
         head=(node["headRepository"] or {}).get("nameWithOwner") or "",
         ref=node["headRefName"],
         sha=node["headRefOid"],
@@ -202,7 +202,7 @@ def labeling(node: Json, label: str) -> Json:
         return {}
     actor = events[-1]["actor"]
     who = {"labeller": login(actor) if actor else "", "labeller_is_bot": _is_bot(actor)}
-    return {**who, "labeled_at": _time(events[-1]["createdAt"])}
+    return {**who, "labeled_at": time(events[-1]["createdAt"])}
 
 
 def _reviewer(node: Json | None) -> str:
@@ -218,5 +218,5 @@ def _is_bot(actor: Json | None) -> bool:
     return bool(actor) and actor is not None and actor["__typename"] == "Bot"
 
 
-def _time(text: str) -> datetime:
+def time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)

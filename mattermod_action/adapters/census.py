@@ -7,10 +7,9 @@ https://docs.github.com/en/graphql/guides/using-pagination-in-the-graphql-api
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.adapters.candidates import PULL, login, pull, repository
+from mattermod_action.adapters.candidates import PULL, login, pull, repository, time
 from mattermod_action.events import Issue, Repository
 from mattermod_action.sweeps import Page, Place
 
@@ -112,10 +111,6 @@ def _issue(where: Repository, node: Json) -> Issue:
         labels=tuple(each["name"] for each in node["labels"]["nodes"]),
         state="open",
         url=node["url"],
-        updated_at=_time(node["updatedAt"]),
-        created_at=_time(node["createdAt"]),
+        updated_at=time(node["updatedAt"]),
+        created_at=time(node["createdAt"]),
     )
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)

@@ -5,9 +5,9 @@ https://docs.github.com/en/graphql/reference/objects#statuscheckrollup
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters.candidates import time
 from mattermod_action.servers import Mark
 
 if TYPE_CHECKING:
@@ -56,11 +56,7 @@ def newest(ask: Ask, repository: Repository, sha: str, context: str) -> Mark | N
 def _mark(node: Json) -> Mark:
     if node["__typename"] == "StatusContext":
         state = "pending" if node["state"] in PENDING else "success" if node["state"] == "SUCCESS" else "failure"
-        return Mark(state, node["targetUrl"] or "", _time(node["createdAt"]))
+        return Mark(state, node["targetUrl"] or "", time(node["createdAt"]))
     over = node["status"] == "COMPLETED"
     state = ("success" if node["conclusion"] in SUCCESS else "failure") if over else "pending"
-    return Mark(state, node["detailsUrl"] or "", _time(node["startedAt"]))
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None) if text else None
+    return Mark(state, node["detailsUrl"] or "", time(node["startedAt"]) if node["startedAt"] else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.adapters.statements import Statements
+from mattermod_action.adapters.statements import Statements, text
 from mattermod_action.picks import ENDED_BADLY, GOING, QUEUED, Row, Standing, key
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class PickRows(Statements):
             """  # noqa: S608  # every part is a constant of this file
         where = {"id": repository.id} if repository.id else {"name": repository.full_name}
         rows = self.execute(sql, {**where, **self._shift(since=-seconds)})[1]
-        return [Standing(_text(target), *map(int, numbers)) for target, *numbers in rows]
+        return [Standing(text(target), *map(int, numbers)) for target, *numbers in rows]
 
     def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
         """Nothing is changed by who was overtaken: whoever took the lease since has a greater fence."""
@@ -101,13 +101,9 @@ def _of(subject: Subject, target: str) -> tuple[tuple[str, Any], ...]:
     return ("k", key(subject.repository.id, subject.number, target)), ("target", target.encode())
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
 def _row(row: Sequence[Any]) -> Row:
     return Row(
-        key=row[0], target=_text(row[1]), state=row[2], requested_by=row[3], source_sha=row[4], head_ref=row[5],
+        key=row[0], target=text(row[1]), state=row[2], requested_by=row[3], source_sha=row[4], head_ref=row[5],
         head_sha=row[6], pull_number=None if row[7] is None else int(row[7]), attempts=int(row[8]), reason=row[9],
         told=row[10] is not None,
     )  # fmt: skip

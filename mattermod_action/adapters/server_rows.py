@@ -8,7 +8,7 @@ from __future__ import annotations
 from calendar import timegm
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.adapters.statements import Statements, moment
+from mattermod_action.adapters.statements import Statements, moment, text
 from mattermod_action.events import Repository
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class ServerRows(Statements):
         since = "updated_at" if state == row.state else self._now("now")
         sql = f"""
             UPDATE mm_servers SET {assigned}state = :state, live = :live, comment_id = NULL, updated_at = {since},
-                fence = :fence, due_at = {self._now("now")}
+                fence = :fence
             WHERE k = :k AND state = :was AND EXISTS (SELECT 1 FROM mm_leases
                 WHERE name = :lease AND owner = :lease_owner AND fence = :fence)
             """  # noqa: S608  # names are constants of this file
@@ -130,10 +130,6 @@ def _names(repository: Repository) -> dict[str, bytes]:
     return {"owner": repository.owner.encode(), "name": repository.name.encode()}
 
 
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
-
-
 def _states() -> ModuleType:
     """Not imported before it is used: most runs have a store, and no test server."""
     from mattermod_action import servers
@@ -142,7 +138,7 @@ def _states() -> ModuleType:
 
 
 def _row(row: Sequence[Any]) -> Row:
-    servers, repository = _states(), Repository(int(row[3]), _text(row[1]), _text(row[2]))
+    servers, repository = _states(), Repository(int(row[3]), text(row[1]), text(row[2]))
     made: Row = servers.Row(
         key=row[0], repository=repository, number=int(row[4]), state=row[5], live=bool(row[6]), generation=int(row[7]),
         sha=row[8], requested_by=row[9], order=servers.order(row[10]), token=row[11], build_url=row[12],

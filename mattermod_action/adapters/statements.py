@@ -47,6 +47,11 @@ class Statements:
         return {f"shift_{name}": offset + value for name, value in seconds.items()}
 
 
+def text(value: bytes | str) -> str:
+    """A name as it was read: MySQL has those that are compared byte by byte as bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
 @overload
 def moment(value: datetime | str) -> datetime: ...
 @overload

@@ -34,11 +34,11 @@ class SweepRows(Statements):
 
         table, where, values = _of(subjects)
         sha = "Sha" if table == PULLS else "''"
-        sql = f"SELECT Number, UpdatedAt, Labels, {sha}, State FROM {table} WHERE {where}"  # noqa: S608  # constants of this file
+        sql = f"SELECT Number, UpdatedAt, Labels, {sha} FROM {table} WHERE {where}"  # noqa: S608  # constants of this file
         found = {}
-        for number, seen_at, labels, commit, state in self.execute(sql, values)[1]:
+        for number, seen_at, labels, commit in self.execute(sql, values)[1]:
             names = tuple(json.loads(labels)) if labels else ()
-            found[int(number)] = Stored(moment(seen_at), names, commit or "", state == "open")
+            found[int(number)] = Stored(moment(seen_at), names, commit or "")
         return found
 
     def mark_swept(self, subjects: Sequence[Subject], started_at: datetime) -> None:
