@@ -69,14 +69,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the picks onto one branch stand: `asked` counts all, `opened` those that have a pull request.
+    """How the picks onto one branch stand.
 
-    `missing` are those that have ended badly, a draft with conflicts among them.
+    `asked` counts all, `opened` those that have a pull request, `merged` those whose pull request was merged, as far as
+    a run or a sweep has heard of that. `missing` are those that have ended badly, a draft with conflicts among them.
     """
 
     target: str
     asked: int
     opened: int
+    merged: int
     under_way: int
     missing: int
 

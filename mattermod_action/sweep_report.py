@@ -34,7 +34,7 @@ TOTAL = (
 )
 PICKS = (
     "\n**Cherry-picks of {repository}**\n\n"
-    "| branch | asked | opened | under way | missing |\n| --- | --: | --: | --: | --: |\n"
+    "| branch | asked | opened | merged | under way | missing |\n| --- | --: | --: | --: | --: | --: |\n"
 )
 SERVERS = "\n**Test servers of {repository}**\n\n| pull request | state | age | ends |\n| --- | --- | --: | --- |\n"
 
@@ -57,7 +57,7 @@ def summary(tallies: Sequence[Tally], calls: Calls, now: datetime) -> str:
 
 def picks(repository: str, standings: Iterable[Standing]) -> str:
     lines = [
-        f"| {cell(each.target)} | {each.asked} | {each.opened} | {each.under_way} | {each.missing} |\n"
+        f"| {cell(each.target)} | {each.asked} | {each.opened} | {each.merged} | {each.under_way} | {each.missing} |\n"
         for each in standings
     ]
     return _table(PICKS.format(repository=cell(repository)), lines) if lines else ""

@@ -337,6 +337,7 @@ def test_f08_a_long_limit_parks_the_pick(picks: Picks, endpoint: str, fault: Fau
     asked.assert_settled()
 
 
+@pytest.mark.one_store
 @pytest.mark.parametrize("fault", [Fault("secondary-limit", retry_after="30"), Fault("too-many")], ids=["30", "none"])
 def test_f08_a_short_limit(picks: Picks, fault: Fault) -> None:
     """Waited out where that is sure to be enough, else parked as a long one is."""

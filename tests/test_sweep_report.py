@@ -79,12 +79,12 @@ def test_a_summary_of_ten_thousand_repositories_is_no_longer_than_it_may_be() ->
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_s21_no_name_breaks_a_table(name: str) -> None:
-    standing = Standing(name, asked=4, opened=2, under_way=1, missing=1)
+    standing = Standing(name, asked=4, opened=2, merged=1, under_way=1, missing=1)
     shown = [sweep_report.summary([tally(name)], Calls(), NOW), sweep_report.picks(name, [standing])]
     for text in shown:
         [line] = [line for line in text.splitlines() if line.startswith("| `")]
         columns = line.split(" | ")
-        assert len(columns) in (10, 5)
+        assert len(columns) in (10, 6)
         assert columns[0].startswith("| `")
         assert columns[0].endswith("`")
         assert not set(columns[0][3:-1]) & {"`", "|"}
@@ -175,10 +175,11 @@ def test_picks_have_a_table_by_branch(bot: Bot, github: Sandbox, database: Datab
             changes = {"pull_number": 200} if number == 90 else {}
             assert store.move_pick(row, "finished" if changes else "conflict", 1, changes)
             store.tell_pick(row, 1, 3600.0)
+    store.remember(replace(pull, number=200, state="closed", merged=True))
     store.close()
     summary = sweep(bot).summary
     assert "**Cherry-picks of `octo-org/hello`**" in summary
-    assert "| `release-1\u2502x` | 2 | 1 | 0 | 1 |\n| `release-2` | 1 | 0 | 0 | 1 |\n" in summary
+    assert "| `release-1\u2502x` | 2 | 1 | 1 | 0 | 1 |\n| `release-2` | 1 | 0 | 0 | 0 | 1 |\n" in summary
 
 
 def test_a_test_server_has_its_age_and_its_end() -> None:

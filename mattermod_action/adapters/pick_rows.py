@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_number, attempts, reason, comment_id"
 CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason"})
+MERGED = """EXISTS (SELECT 1 FROM PullRequests
+    WHERE RepoOwner = :RepoOwner AND RepoName = :RepoName AND Number = mm_picks.pull_number AND Merged = 1)"""
 REASON = 2_083  # characters that the column has
 _GOING, _BADLY = (", ".join(f"'{state}'" for state in states) for states in (GOING, ENDED_BADLY))
 
@@ -61,6 +63,7 @@ class PickRows(Statements):
         place = "repository_id = :id" if repository.id else "repository = :name"
         counts = (
             "pull_number IS NOT NULL",
+            MERGED,
             f"state IN ({_GOING})",
             f"state IN ({_BADLY})",
         )
@@ -70,7 +73,8 @@ class PickRows(Statements):
             GROUP BY target ORDER BY target
             """  # noqa: S608  # every part is a constant of this file
         where = {"id": repository.id} if repository.id else {"name": repository.full_name}
-        rows = self.execute(sql, {**where, **self._shift(since=-seconds)})[1]
+        pulls = {"RepoOwner": repository.owner, "RepoName": repository.name}
+        rows = self.execute(sql, {**where, **pulls, **self._shift(since=-seconds)})[1]
         return [Standing(text(target), *map(int, numbers)) for target, *numbers in rows]
 
     def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
