@@ -91,7 +91,7 @@ class Commands(Section):
 class Scope(Section):
     """Which repositories a schedule sweeps, this one if there are none: patterns of OWNER/NAME, `!` takes out again.
 
-    `reserve` is how many of the hour's points of GraphQL it leaves to others, 0 for a tenth.
+    `reserve` is how many of the hour's points of GraphQL it leaves to events, 0 for a tenth.
     """
 
     repositories: tuple[str, ...] = ()

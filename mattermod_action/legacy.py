@@ -65,6 +65,7 @@ PLACES = {
     "ExemptStaleLabels": ("stale", "exempt_labels"),
 }
 # What each entry of `Repositories` has of its own. The file does not say which of them it is used for.
+REPOSITORIES = "Repositories"  # one mapping each, of which test servers take something
 OF_REPOSITORIES = ("BuildStatusContext", "InstanceSetupScript", "InstanceSetupUpgradeScript")
 # Where the original has one value and we have a list.
 ONE = ("AWSSecurityGroup",)
@@ -87,7 +88,7 @@ ROOMS = {"MattermostWebhookURL": "", "TranslationsMattermostWebhookURL": "transl
 NOT_NEEDED = frozenset(
     """
     ListenAddress MattermodURL GithubWebhookSecret GitHubWebhookSecret TickRateMinutes MetricsServerPort
-    LogSettings RepoFolder ScriptsFolder DriverName
+    LogSettings RepoFolder ScriptsFolder DriverName GitConfigMergeRenameLimit
     """.split()
 )
 # Each with the input that takes it; the value is never shown.
@@ -121,13 +122,13 @@ BY_WORKFLOW = {
 WORKFLOW_KEYS = frozenset({*BY_WORKFLOW, *(key for keys in BY_WORKFLOW.values() for key in keys)})
 NOT_USED_YET = frozenset(
     """
-    GithubEmail GitConfigMergeRenameLimit Org Repositories CloudRepositories
+    GithubEmail Org CloudRepositories
     AutoAssignerTeamID TranslationsDoNotMergeLabel
     TranslationsMergedMessage TranslationsMergeFailureMessage TranslationsMergePolicy
     Integrations DockerRegistryURL DockerUsername
     """.split()
 )
-KNOWN = frozenset({*RULES, *PLACES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET, *WORKFLOW_KEYS})
+KNOWN = frozenset({*RULES, *PLACES, *NOT_NEEDED, *SECRETS, *OUR_LOGINS, *NOT_USED_YET, *WORKFLOW_KEYS, REPOSITORIES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _sections(given: dict[str, Any], origin: dict[Path, Path]) -> dict[str, Any]
 
 def _of_repositories(given: dict[str, Any]) -> dict[str, Any]:
     """What all of them that have it have alike."""
-    entries = given.get("Repositories")
+    entries = given.get(REPOSITORIES)
     entries = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
     values = {key: {_text(each, key) for each in entries if each.get(key)} for key in OF_REPOSITORIES}
     return {key: next(iter(found)) for key, found in values.items() if len(found) == 1}
@@ -233,7 +234,8 @@ def _warnings(data: dict[str, Any]) -> tuple[str, ...]:
     given = [key for key in data if _is_set(data[key])]
     secrets = [_secret_warning(key) for key in given if key in SECRETS]
     unneeded = [key for key in given if key in NOT_NEEDED - SECRETS.keys()]
-    unused = [key for key in given if key in NOT_USED_YET]
+    idle = NOT_USED_YET if _of_repositories(data) else NOT_USED_YET | {REPOSITORIES}
+    unused = [key for key in given if key in idle]
     lines = [("not needed here", unneeded), ("not used by this version", unused)]
     groups = [(label, [key for key in (label, *more) if key in given]) for label, more in BY_WORKFLOW.items()]
     workflows = [_workflow_warning(keys, _text(data, label)) for label, keys in groups if keys]

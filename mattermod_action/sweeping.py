@@ -296,8 +296,8 @@ def _changed(item: Subject, row: Stored) -> Seen:
 class Scope:
     """Which repositories are swept: by patterns of OWNER/NAME (`!` takes out again); of these one shard of several.
 
-    Nothing new is begun after it `lasts` so long, nor when fewer of the hour's points are left than `reserve`, or than
-    a tenth of them.
+    Nothing new is begun after it `lasts` so long, nor when fewer of the hour's points are left than `reserve`, or, if
+    that is 0, than a tenth of them.
     """
 
     patterns: tuple[str, ...] = ()

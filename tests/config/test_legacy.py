@@ -15,6 +15,7 @@ from mattermod_action.legacy import (
     NOT_USED_YET,
     OUR_LOGINS,
     PLACES,
+    REPOSITORIES,
     RULES,
     SECRETS,
     WORKFLOW_KEYS,
@@ -121,7 +122,11 @@ def test_what_all_repositories_have_alike_is_ours() -> None:
     rest = {key: value for key, value in SPINMINT.items() if key not in scripts}
     alike = {**rest, "Repositories": [{"Name": "a", **scripts}, {"Name": "b"}, "no mapping"]}
     _, native = server()
-    assert load(json.dumps(alike), "c.json").config == load(BASE + native, "c.yml").config
+    loaded = load(json.dumps(alike), "c.json")
+    assert loaded.config == load(BASE + native, "c.yml").config
+    assert not [warning for warning in loaded.warnings if "Repositories" in warning]
+    idle = load(json.dumps({"Repositories": [{"Name": "a"}]}), "c.json")
+    assert idle.warnings == ("not used by this version: Repositories",)
 
 
 @pytest.mark.parametrize("key", [key for key in SPINMINT if key != "SetupSpinmintTag"])
@@ -181,6 +186,7 @@ def test_each_key_of_the_original_has_one_fate() -> None:
         set(NOT_USED_YET),
         set(NOT_NEEDED) | set(SECRETS),
         set(WORKFLOW_KEYS),
+        {REPOSITORIES},
     ]
     assert sum(map(len, fates)) == len(KNOWN)
 
