@@ -89,6 +89,23 @@ def test_what_is_not_swept_and_why(org: Organisation) -> None:
     org.assert_wanted()
 
 
+@pytest.mark.parametrize(("times", "outcome"), [(3, "done, 1 looked at, 1 changed"), (4, "failed")])
+def test_mm07_a_list_that_fails_is_tried_again_but_not_for_ever(org: Organisation, times: int, outcome: str) -> None:
+    """MM-07: then comes the next repository, the run is red, and the next sweep finds what was in the list."""
+    first, second = org.add("service-1", 1, 0), org.add("service-2", 1, 0)
+    org.sweep()
+    for item in org.wanted:
+        org.label(*item)
+    before = len(org.github.requests)
+    # After the configuration, the names of the owner's repositories, and the page of this one.
+    org.github.state.faults.add(Fault("status", "POST", "/graphql", occurrence=4, status=502, times=times))
+    done = org.sweep(code=3 if outcome == "failed" else 0)
+    assert [outcomes(done)[place] for place in (first, second)] == [outcome, "done, 1 looked at, 1 changed"]
+    assert [each.path for each in org.github.requests[before:]].count("/graphql") <= 4 + 4
+    org.sweep()
+    org.assert_answered()
+
+
 def test_an_archived_repository_of_its_own_is_left_alone(org: Organisation) -> None:
     """The list has none that is archived; this repository is swept without a list."""
     org.github.state.write_files(org.github.repository, {FILE: CONFIG})
