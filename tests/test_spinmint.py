@@ -71,7 +71,7 @@ def variables(servers: Scene) -> dict[str, str]:
     return {name: b64decode(value).decode() for name, value in found}
 
 
-def test_the_life_of_a_server_a_step_a_run(servers: Scene) -> None:
+def test_mm84_the_life_of_a_server_a_step_a_run(servers: Scene) -> None:
     """Label, build, launch, boot, name, push, extend, expiry: each is seen by a run of its own."""
     servers.cloud.aws.delays = Delays(visible=0, pending=40, shutting_down=20, insync=60)
     pull, seen = servers.pull(), list[str]()
@@ -287,8 +287,8 @@ def test_a_build_that_failed_is_shown_and_red_where_that_is_asked_for(servers: S
     assert (f"| build | {link} |" in body, "| why | the build has failed |" in body) == (True, True)
 
 
-def test_the_status_of_the_build_wakes_it(servers: Scene) -> None:
-    """A sweep need not be waited for; and Jenkins may call for one."""
+def test_mm98_the_status_of_the_build_wakes_it(servers: Scene) -> None:
+    """MM-98: what it says is read, and not believed. A sweep need not be waited for; and Jenkins may call for one."""
     pull, (state, where) = servers.pull(), (servers.github.state, servers.github.repository)
     servers.deliver(servers.labeled(pull), **NO_WAIT)
     servers.built(pull)

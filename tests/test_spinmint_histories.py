@@ -60,7 +60,7 @@ def swept_at(servers: Scene, moment: float) -> None:
 
 
 @pytest.mark.parametrize(("hours", "days"), LIFE)
-def test_a_server_ends_with_its_time(servers: Scene, hours: int, days: int) -> None:
+def test_mm90_a_server_ends_with_its_time(servers: Scene, hours: int, days: int) -> None:
     """72 h means 72 h: a second before, a sweep changes nothing, and a second after, one has ended all there is."""
     servers.configure(hours=hours, warn_hours=0)
     for _ in range(TRIALS):
