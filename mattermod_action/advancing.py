@@ -159,6 +159,8 @@ class Steps:
             build = self._world.builds.build(mark.url)
         except Mistake as mistake:
             self._give_up(NO_BUILD, mistake)
+        if build.why:
+            self._note(f"Jenkins: the build is {build.state}: {build.why}")
         state = "gone" if _is_another(build, mark) else build.state
         if state == "success":
             return self._prepare(build.number or 0, build.url)
@@ -263,8 +265,13 @@ class Steps:
 
     def _died(self, server: Server | None) -> float | None:
         if server and server.reason:
-            self._log.append(f"#{self.row.number}: {self.row.instance_id}: AWS says: {server.reason}")
+            self._note(f"{self.row.instance_id}: AWS says: {server.reason}")
         return self._launch_anew(DIED)
+
+    def _note(self, line: str) -> None:
+        """Say it in the run's log, once in a run, however often it is found."""
+        if (line := f"#{self.row.number}: {line}") not in self._log:
+            self._log.append(line)
 
     def _unless_late(self, pause: float) -> float | None:
         minutes = self.row.order.boot_minutes
@@ -301,10 +308,9 @@ class Steps:
         return all(map(self._servers.is_in_sync, known.changes.split()))
 
     def _name(self, known: Addresses) -> Iterator[str]:
-        for kind, address in (("A", known.public), ("AAAA", known.ipv6)):
-            if address:
-                self._lease.check()
-                yield self._servers.set_record(self.row.order.zone, f"{self.row.host}.", address, kind, TTL)
+        for kind, address in known.by_kind().items():
+            self._lease.check()
+            yield self._servers.set_record(self.row.order.zone, f"{self.row.host}.", address, kind, TTL)
 
     def _ready(self) -> float | None:
         """It may have ended by itself; and one that was extended by a run that died does not know of it."""

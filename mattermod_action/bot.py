@@ -187,9 +187,8 @@ class Bot:
             self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
             self._tell(effect, Outcome("known", markers[effect.marker]))
         told = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
-        over = [
-            effect for effect in posted if not isinstance(effect, KeptComment)
-        ]  # that may have to say something else
+        # A kept comment may have to say something else.
+        over = [effect for effect in posted if not isinstance(effect, KeptComment)]
         return [effect for effect in due if effect not in (*over, *told)]
 
     def _asked_at(self, event: Event, effect: Once) -> datetime | None:

@@ -42,7 +42,8 @@ Told = Literal[
     "number", "sha", "head_ref", "base_ref", "repository", "head_repository", "author", "url", "key"
 ]  # fmt: skip
 ABANDONED = "abandoned"  # the result of what nobody knows to have been carried out, and nobody tries again
-MARKER = "<!-- mattermod:v1:{feature}:{key:.16} -->"
+MARKED = "<!-- mattermod:v1:"
+MARKER = MARKED + "{feature}:{key:.16} -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +438,12 @@ Effect = Once | Ensure
 
 def marker(feature: str, key: str) -> str:
     return MARKER.format(feature=feature, key=key)
+
+
+def marker_in(body: str) -> str:
+    """The marker in a comment of ours, the last one, since nothing of ours comes after it; "" where there is none."""
+    start = body.rfind(MARKED)
+    return body[start : body.find("-->", start) + 3] if start >= 0 else ""
 
 
 def rule_note(label: str, nth: int) -> str:

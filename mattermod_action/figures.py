@@ -16,7 +16,7 @@ OK, ERRORS, NO_ANSWER = "2xx", "errors", "none"  # answers that have no status o
 SWEEP = "sweep"  # the one task of a schedule
 # Of a path only these are shown: what stands between them are names and numbers, and anybody may have chosen them.
 SHOWN = frozenset({
-    "actions", "branches", "check-runs", "collaborators", "comments", "commits", "compare", "contents", "dispatches",
+    "actions", "branches", "collaborators", "comments", "commits", "compare", "contents", "dispatches",
     "files", "graphql", "issues", "labels", "merge", "milestones", "permission", "pulls", "reactions", "repos",
     "requested_reviewers", "runs", "status", "statuses", "update-branch", "workflows",
 })  # fmt: skip

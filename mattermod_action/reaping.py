@@ -18,7 +18,17 @@ from mattermod_action.errors import MattermodError, Overtaken
 from mattermod_action.events import gone
 from mattermod_action.keeping import Keeper, lease_of
 from mattermod_action.leases import Lease, take
-from mattermod_action.servers import DESTROYING, EXPIRED, HOST, KEY_TAG, LAUNCHING, READY, RELAUNCH, RUNNING
+from mattermod_action.servers import (
+    DESTROYING,
+    EXPIRED,
+    HOST,
+    KEY_TAG,
+    LAUNCHING,
+    READY,
+    RELAUNCH,
+    RUNNING,
+    Addresses,
+)
 from mattermod_action.spinmints import SERVER_TAG
 
 if TYPE_CHECKING:
@@ -118,9 +128,9 @@ class Reaper:
 
     def _mend(self, row: Row, server: Server, records: Sequence[Record]) -> None:
         """Somebody has changed it by hand, or the server has another address since."""
-        named = {(record.name, record.kind, record.address, record.more) for record in records}
-        wanted, name = (("A", server.public_ipv4), ("AAAA", server.ipv6)), self._name(server.instance_id)
-        wrong = [(kind, address) for kind, address in wanted if address and (name, kind, address, ()) not in named]
+        listed = {(record.name, record.kind, record.address, record.more) for record in records}
+        name, wanted = self._name(server.instance_id), Addresses(server.public_ipv4, ipv6=server.ipv6).by_kind()
+        wrong = [(kind, address) for kind, address in wanted.items() if (name, kind, address, ()) not in listed]
         if wrong and (lease := take(self._store, lease_of(row.repository, row.number), ttl=LEASE)):
             try:
                 self._give_back(row, wrong)

@@ -117,6 +117,10 @@ class Addresses(NamedTuple):
     def __str__(self) -> str:
         return ",".join(self)
 
+    def by_kind(self) -> dict[str, str]:
+        """Those that its name leads to, by the kind of the record."""
+        return {kind: address for kind, address in (("A", self.public), ("AAAA", self.ipv6)) if address}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

@@ -214,10 +214,10 @@ class Web(Protocol):
 class ServerRows(Protocol):
     """Rows of test servers. Each call may raise Mistake or Down."""
 
-    def ask_server(self, key: str, effect: LaunchServer, lease: Lease) -> bool:
+    def ask_server(self, key: str, effect: LaunchServer, lease: Lease) -> None:
         """Insert a row in the state `requested`, if the lease, under which others were counted, is still ours.
 
-        False when it is not, or there is a row of this key, or a live one of this pull request.
+        Nothing is inserted when it is not, or there is a row of this key, or a live one of this pull request.
         """
 
     def server(self, key: str) -> Row | None:
@@ -238,8 +238,8 @@ class ServerRows(Protocol):
     def move_server(self, row: Row, state: str, lease: Lease, changes: Mapping[str, Any]) -> bool:
         """Change a row, which is untold then; False when it is not as it was read, or the lease is another's."""
 
-    def tell_server(self, row: Row, comment: int) -> bool:
-        """Note that this comment tells a row as it is."""
+    def tell_server(self, row: Row, comment: int) -> None:
+        """Note that this comment tells a row as it is, unless it has changed since it was read."""
 
     def list_instance(self, row: Row) -> None:
         """Put an instance that exists into the original's table."""

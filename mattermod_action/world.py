@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Mistake
-from mattermod_action.figures import ERRORS, OK, Calls
+from mattermod_action.figures import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,7 @@ class World:
     webhooks: tuple[tuple[str, str], ...] = ()  # addresses that only an original's file knows, by room
     jenkins: Any = None  # servers of Jenkins that only an original's file knows
     open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
-    updated: set[tuple[int, str]] = field(
-        default_factory=set
-    )  # bases with which this run has brought a branch up to date
+    updated: set[tuple[int, str]] = field(default_factory=set)  # bases that this run has merged into a branch
 
     calls: Calls = field(default_factory=Calls)
     last_swept: dict[str, datetime | None] = field(default_factory=dict)  # by names in lower case, before this sweep
@@ -167,17 +165,10 @@ class World:
         return self._github_file(repository, self.inputs.config, by_query=by_query)
 
     def _github_file(self, repository: str, path: str, *, by_query: bool = False) -> str:
-        """It may be asked for more than once, which counts as one."""
-        from mattermod_action.adapters import contents
+        from mattermod_action.adapters.contents import Contents
 
-        began, answer = time.monotonic(), ERRORS
-        call = ("POST", "/graphql") if by_query else ("GET", f"/repos/{repository}/contents/{path}")
-        read = contents.ask if by_query else contents.read
-        try:
-            text, answer = read(self.inputs.api_url, self._token, repository, path, self.clock), OK
-        finally:
-            self.calls.note(*call, answer, time.monotonic() - began)
-        return text
+        files = Contents(self.inputs.api_url, self._token, self.clock, self.calls)
+        return (files.ask if by_query else files.read)(repository, path)
 
     def close(self) -> None:
         if "store" in self.__dict__:

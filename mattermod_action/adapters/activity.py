@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.adapters.candidates import WRITTEN, login, time
+from mattermod_action.adapters.candidates import WRITTEN, is_ours, login, time
+from mattermod_action.effects import marker_in
 from mattermod_action.events import PullRequest
 from mattermod_action.ports import Activity, Notice
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-MARKER = "<!-- mattermod:v1:"
 CUT = "pageInfo { hasPreviousPage }"
 BY = "createdAt actor { __typename login }"
 LABEL = f"{BY} label {{ name }}"
@@ -134,8 +134,7 @@ class Reader:
         return actor is None or (actor["__typename"] != "Bot" and login(actor).casefold() not in self.bots)
 
     def _is_ours(self, comment: Json) -> bool:
-        mine = comment["viewerDidAuthor"] or login(comment["author"]).casefold() in self.bots
-        return bool(mine) and MARKER in comment["body"]
+        return is_ours(comment, self.bots) and bool(marker_in(comment["body"]))
 
 
 def _asked(subject: Subject) -> str:
@@ -154,10 +153,7 @@ def _newest(page: Json, counts: Callable[[Json], bool]) -> Iterator[datetime]:
 
 
 def _notice(comment: Json) -> Notice:
-    body = comment["body"]
-    start = body.rfind(MARKER)
-    marker = body[start : body.find("-->", start) + 3]
-    return Notice(comment["id"], marker, time(comment["createdAt"]), not comment["isMinimized"])
+    return Notice(comment["id"], marker_in(comment["body"]), time(comment["createdAt"]), not comment["isMinimized"])
 
 
 def _is_of_bot(author: Json) -> bool:

@@ -12,7 +12,7 @@ from mattermod_action.events import GHOST, PullRequest, Repository
 from mattermod_action.merging import FAILURE, PENDING, SUCCESS, Candidate, Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     Json = dict[str, Any]
     Ask = Callable[[str, Json], Json]  # a query and its variables to its `data`
@@ -212,6 +212,11 @@ def _reviewer(node: Json | None) -> str:
 def login(actor: Json | None) -> str:
     """GraphQL shows a bot as `dependabot`, REST and everybody else as `dependabot[bot]`."""
     return f"{actor['login']}{'[bot]' if _is_bot(actor) else ''}" if actor else GHOST
+
+
+def is_ours(comment: Mapping[str, Any], bots: Collection[str]) -> bool:
+    """Whether we have written it, or one of `bots`, which are in lower case, when it was us."""
+    return bool(comment["viewerDidAuthor"]) or login(comment["author"]).casefold() in bots
 
 
 def _is_bot(actor: Json | None) -> bool:

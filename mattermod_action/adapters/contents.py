@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from mattermod_action import __version__
 from mattermod_action.adapters.plain_http import connect
 from mattermod_action.errors import Down, Mistake
+from mattermod_action.figures import GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from mattermod_action.figures import Calls
     from mattermod_action.ports import Clock
 
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
@@ -34,43 +37,66 @@ query ($owner: String!, $name: String!, $file: String!) {
 RAW = "application/vnd.github.raw+json"
 
 
-def read(api_url: str, token: str, repository: str, path: str, clock: Clock) -> str:
-    """Return the text of `path` on the default branch. Raises Mistake and Down."""
-    url = f"{api_url}/repos/{repository}/contents/{quote(path)}"
-    return _patiently(lambda: _get(url, token, REDIRECTS), repository, path, clock)
+class Way(NamedTuple):
+    """A request that reads the file, and how it counts."""
 
+    verb: str
+    path: str
+    request: Callable[[], tuple[int, bytes]]
 
-def ask(api_url: str, token: str, repository: str, path: str, clock: Clock) -> str:
-    """The same by a query, which draws on another allowance than events do: for whoever comes every few minutes.
-
-    Where that allowance is used up, or the query fails, the other way is left.
-    """
-    url = f"{api_url}/repos/{repository}/contents/{quote(path)}"
-    ways = chain([partial(_answer, api_url, token, repository, path)], repeat(partial(_get, url, token, REDIRECTS)))
-
-    def attempt() -> tuple[int, bytes]:
-        return next(ways)()
-
-    return _patiently(attempt, repository, path, clock)
-
-
-def _patiently(attempt: Callable[[], tuple[int, bytes]], repository: str, path: str, clock: Clock) -> str:
-    for pause in PAUSES:
+    def go(self, calls: Calls) -> tuple[int, bytes]:
+        began, answer = time.monotonic(), NO_ANSWER
         try:
-            status, body = attempt()
-        except (OSError, http.client.HTTPException) as error:
-            reason = f"GitHub cannot be reached ({type(error).__name__})"
-        else:
-            if status == http.client.OK:
-                return _text(body, path)
-            if b"rate limit" in body:  # in the 403 or 429 of both kinds of limit
-                reason = "GitHub asks for a pause (rate limit)"
+            status, body = self.request()
+            answer = OK if status == http.client.OK else str(status)
+        finally:
+            calls.note(self.verb, self.path, answer, time.monotonic() - began)
+        return status, body
+
+
+class Contents:
+    """The files of one GitHub, read with one token; each request is noted in `calls`."""
+
+    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
+        self._api_url, self._token, self._clock, self._calls = api_url, token, clock, calls
+
+    def read(self, repository: str, path: str) -> str:
+        """Return the text of `path` on the default branch. Raises Mistake and Down."""
+        return self._patiently(repeat(self._by_rest(repository, path)), repository, path)
+
+    def ask(self, repository: str, path: str) -> str:
+        """The same by a query, which draws on another allowance than events do: for whoever comes every few minutes.
+
+        Where that allowance is used up, or the query fails, the other way is left.
+        """
+        query = Way("POST", GRAPHQL, partial(_answer, self._api_url, self._token, repository, path))
+        return self._patiently(chain([query], repeat(self._by_rest(repository, path))), repository, path)
+
+    def _by_rest(self, repository: str, path: str) -> Way:
+        address = f"/repos/{repository}/contents/{quote(path)}"
+        return Way("GET", address, partial(_get, f"{self._api_url}{address}", self._token, REDIRECTS))
+
+    def _patiently(self, ways: Iterable[Way], repository: str, path: str) -> str:
+        for pause, way in zip(PAUSES, ways, strict=False):
+            try:
+                status, body = way.go(self._calls)
+            except (OSError, http.client.HTTPException) as error:
+                reason = f"GitHub cannot be reached ({type(error).__name__})"
             else:
-                _raise_for(status, path, repository)
-                reason = f"GitHub answered {status}"
-        if pause is not None:
-            clock.sleep(pause)
-    raise Down(f"{reason}, so {path} could not be read; nothing was done, run again")
+                if status == http.client.OK:
+                    return _text(body, path)
+                reason = _reason(status, body, path, repository)
+            if pause is not None:
+                self._clock.sleep(pause)
+        raise Down(f"{reason}, so {path} could not be read; nothing was done, run again")
+
+
+def _reason(status: int, body: bytes, path: str, repository: str) -> str:
+    """Why it is tried again. Raises Mistake where that is of no use."""
+    if b"rate limit" in body:  # in the 403 or 429 of both kinds of limit
+        return "GitHub asks for a pause (rate limit)"
+    _raise_for(status, path, repository)
+    return f"GitHub answered {status}"
 
 
 def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:

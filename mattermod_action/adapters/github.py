@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
+from mattermod_action.adapters.candidates import is_ours
 from mattermod_action.adapters.github_requests import LIST, Requests
+from mattermod_action.effects import marker_in
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.parsing import issue, pull_request
@@ -428,7 +430,7 @@ class PyGithubGitHub(Requests):
 
     def _ours(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """The markers of our comments, of which the first counts."""
-        mine = [(_marker(node["body"]), str(node["url"])) for node in nodes if node and self._is_ours(node)]
+        mine = [(marker_in(node["body"]), str(node["url"])) for node in nodes if node and is_ours(node, self._bots)]
         return {marker: url for marker, url in reversed(mine) if marker}
 
     def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
@@ -447,12 +449,6 @@ class PyGithubGitHub(Requests):
         where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
         return dict(self._data(query, {**where, "cursor": cursor})["repository"])
 
-    def _is_ours(self, node: Mapping[str, Any]) -> bool:
-        """GraphQL shows a bot as `github-actions`, REST and everybody else as `github-actions[bot]`."""
-        author = node["author"] or {}
-        login = str(author.get("login") or "") + ("[bot]" if author.get("__typename") == "Bot" else "")
-        return bool(node["viewerDidAuthor"]) or login.casefold() in self._bots
-
 
 def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:
     """Bots are no users, but have the addresses that GitHub gives to whoever hides theirs."""
@@ -470,11 +466,6 @@ def _url_of_new(comment: Mapping[str, Any]) -> str:
     if not isinstance(comment.get("id"), int):
         raise Unsure("GitHub's answer to the new comment is not a comment")
     return str(comment.get("html_url") or "")
-
-
-def _marker(body: str) -> str:
-    start = body.rfind("<!-- mattermod:v1:")
-    return body[start : body.find("-->", start) + 3] if start >= 0 else ""
 
 
 def _path(repository: Repository) -> str:

@@ -36,7 +36,7 @@ UNTOLD_FOR = 86_400.0  # seconds after which nobody tries any more to tell of on
 class ServerRows(Statements):
     """The `ServerRows` part of the `Store` port. Who changes a row holds the lease of its pull request."""
 
-    def ask_server(self, key: str, effect: LaunchServer, lease: Lease) -> bool:
+    def ask_server(self, key: str, effect: LaunchServer, lease: Lease) -> None:
         """The lease is looked at in the same statement: whoever lost it adds nothing to what another has counted."""
         subject = effect.subject
         values = {
@@ -54,7 +54,7 @@ class ServerRows(Statements):
             FROM mm_leases WHERE name = :lease AND owner = :lease_owner AND fence = :fence
             {self.dialect.ignore.format(key="k")}
             """  # noqa: S608  # every part is a constant of this file
-        return self.execute(sql, {**values, **self._shift(now=0)})[0] == 1
+        self.execute(sql, {**values, **self._shift(now=0)})
 
     def server(self, key: str) -> Row | None:
         return next(iter(self._servers("k = :k", {"k": key})), None)
@@ -97,13 +97,13 @@ class ServerRows(Statements):
         given = {"k": row.key, "state": state, "was": row.state, "live": live, **held, **values}
         return self.execute(sql, {**given, **self._shift(now=0)})[0] == 1
 
-    def tell_server(self, row: Row, comment: int) -> bool:
+    def tell_server(self, row: Row, comment: int) -> None:
         sql = """
             UPDATE mm_servers SET comment_id = :comment WHERE k = :k AND state = :state AND reason = :reason
             AND COALESCE(expires_at, created_at) = :ends
             """
         known = {"k": row.key, "state": row.state, "reason": row.reason, "ends": row.expires_at or row.created_at}
-        return self.execute(sql, {**known, "comment": comment})[0] == 1
+        self.execute(sql, {**known, "comment": comment})
 
     def list_instance(self, row: Row) -> None:
         """In the original's table, with its five columns; `CreatedAt` is in seconds since 1970."""

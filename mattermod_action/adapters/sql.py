@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from mattermod_action.effects import Once
     from mattermod_action.events import Repository, Subject
 
-LEASE = (
-    30.0  # seconds; longer than one request may take (adapters/github_requests.py), so a live holder does not lose it
-)
+# Seconds; longer than one request may take (adapters/github_requests.py), so a live holder does not lose it.
+LEASE = 30.0
 RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest version of the action that you use"
 
 IDENTITY = ("RepoOwner", "RepoName", "Number")
@@ -84,24 +83,13 @@ class SqlStore(PickRows, ServerRows, SweepRows):
             )
 
     def remember(self, subject: Subject) -> None:
-        row = _row(subject)
-        columns = [name for name in row if name not in (*IDENTITY, "UpdatedAt")]
-        # MySQL assigns from left to right, so the column that decides comes last; where it is NULL, it is not newer.
-        assigned = ", ".join(
-            f"{name} = CASE WHEN UpdatedAt > :UpdatedAt THEN {name} ELSE :{name} END"
-            for name in [*columns, "UpdatedAt"]
-        )
-        sql = f"""
-            INSERT INTO {_table(subject)} ({", ".join(row)}) VALUES ({", ".join(f":{name}" for name in row)})
-            {self.dialect.upsert.format(key=", ".join(IDENTITY))} {assigned}
-            """  # noqa: S608  # names are constants of this file
-        self.execute(sql, row)
+        self.remember_all([subject])
 
     def remember_all(self, subjects: Sequence[Subject]) -> None:
-        """The same for many, whose values are too many to be passed twice."""
         if not subjects:
             return
         rows, table = [_row(subject) for subject in subjects], _table(subjects[0])
+        # MySQL assigns from left to right, so the column that decides comes last; where it is NULL, it is not newer.
         columns = [*(name for name in rows[0] if name not in (*IDENTITY, "UpdatedAt")), "UpdatedAt"]
         newer = self.dialect.new.format(name="UpdatedAt")
         assigned = ", ".join(
