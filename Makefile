@@ -34,6 +34,7 @@ test: setup  ## the whole suite; installs MariaDB (as root) unless TEST_DATABASE
 
 soak: setup  ## the slow proofs: many seeds
 	scripts/ensure-mariadb
+	scripts/fetch-npm
 	$(BIN)/python -m pytest -n 2 -m soak
 
 cluster-test: setup  ## the store on three nodes of Galera, which die and are cut off; installs it (as root)

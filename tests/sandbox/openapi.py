@@ -185,7 +185,7 @@ def registry() -> Registry[Any]:
 def description() -> dict[str, Any]:
     """Load it; OpenAPI 3.0 says `nullable` where JSON Schema has a type of that name."""
     if not FILE.exists():
-        raise RuntimeError("GitHub's description is not there: run `make test`, which fetches it")
+        raise RuntimeError("GitHub's description is not there: run `scripts/fetch-npm`")
     loaded: dict[str, Any] = json.loads(FILE.read_text())
     label = loaded["components"]["schemas"]["pull-request-simple"]["properties"]["labels"]["items"]
     label["properties"]["description"]["nullable"] = True  # as `label`, which these are, has it
