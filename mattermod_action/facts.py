@@ -48,7 +48,6 @@ class LiveFacts:
         self.files = cache(self._files)
         self.authors = cache(self._authors)
         self.candidates = cache(self._candidates)
-        self.last_swept = cache(self._last_swept)
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -124,8 +123,8 @@ class LiveFacts:
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
         return self._world.github.activities(subjects, label)
 
-    def _last_swept(self, repository: Repository) -> datetime | None:
-        return self._world.store.last_swept([repository.id]).get(repository.id)
+    def last_swept(self, repository: Repository) -> datetime | None:
+        return self._world.last_swept.get(repository.full_name.casefold())
 
     def _authors(self, pull: PullRequest) -> Sequence[Authorship]:
         return self._world.github.authors(pull)

@@ -102,6 +102,12 @@ shutdown -h "+$left" && was=$ends
 done
 ) </dev/null >/dev/null 2>&1 &
 """
+# User data is run at the first boot alone, and a boot forgets what `shutdown` was told: so the switch is for each boot.
+# https://cloudinit.readthedocs.io/en/latest/reference/modules.html#scripts-per-boot
+AGAIN = """\
+boots=/var/lib/cloud/scripts/per-boot
+[ ! -d "$boots" ] || (umask 077; head -n LINES "$0" >"$boots/mattermod" && chmod 700 "$boots/mattermod")
+"""
 # The script, for root alone, so that its first line counts; umask stays what the image has.
 START = """\
 made=$(mktemp -d) || exit
@@ -209,9 +215,10 @@ def _composed(text: str, values: Mapping[str, str], minutes: int) -> bytes:
     That line ends the server, whatever becomes of the rest: it is launched so that this terminates it.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html
     """
-    first = f"#!/bin/sh\nshutdown -h +{minutes}\n"
+    switch = f"#!/bin/sh\nshutdown -h +{minutes}\n{EXTEND}"
+    again = AGAIN.replace("LINES", str(switch.count("\n")))
     assigned = [f"{name}=$({_decoded(values[name])})\nexport {name}\n" for name in VARIABLES]
-    return "".join([first, EXTEND, *assigned, START.replace("SCRIPT", _decoded(text))]).encode("ascii")
+    return "".join([switch, again, *assigned, START.replace("SCRIPT", _decoded(text))]).encode("ascii")
 
 
 def _decoded(text: str) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHELLS = [words for words in (["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(words[0])]
-TOOLS = ("base64", "bash", "cat", "chmod", "mktemp", "sh", "touch", "wc")
+TOOLS = ("base64", "bash", "cat", "chmod", "head", "mktemp", "sh", "touch", "wc")
 NOW = 1_800_000_000
 RECORD = 'printf "%s\\n" "$*" >>"{folder}/{name}"\n'
 STUBS = {
@@ -255,6 +255,7 @@ def test_s17_the_first_line_ends_the_server() -> None:
     assert lines[:2] == [b"#!/bin/sh", b"shutdown -h +90"]
 
 
+BOOTS = b"/var/lib/cloud/scripts/per-boot"
 LATER, EARLIER = NOW + 7_200, NOW + 601
 ROUNDS: dict[str, tuple[list[str | None], list[str]]] = {
     "later": ([str(LATER)], ["-c", "-h +120"]),
@@ -283,6 +284,20 @@ def test_s17_the_end_moves_with_the_tag(shell: list[str], case: str, tmp_path: P
     ran = server.run(shell, user_data(SCRIPT, "setup.sh", VALUES, 90))
     assert ran.calls["shutdown"] == ["-h +90", *moved]
     assert set(ran.calls["sleep"]) == {"180"}
+
+
+@each_shell
+def test_s17_a_server_that_boots_again_has_its_switch(shell: list[str], tmp_path: Path) -> None:
+    """S-17: user data runs at the first boot alone; cloud-init runs what is in this folder at each."""
+    (tmp_path / "boots").mkdir()
+    data = user_data(SCRIPT, "setup.sh", VALUES, 90)
+    assert data.count(BOOTS) == 1
+    must_be_harmless(Server(tmp_path / "x").run(shell, data.replace(BOOTS, f"{tmp_path}/boots".encode())), VALUES)
+    [script] = (tmp_path / "boots").iterdir()
+    assert script.stat().st_mode & 0o777 == 0o700
+    ran = Server(tmp_path / "again", (str(LATER),)).run(shell, script.read_bytes())
+    assert ran.calls["shutdown"] == ["-h +90", "-c", "-h +120"]
+    assert (ran.output, ran.files, ran.others) == ("", {}, [])
 
 
 @each_shell

@@ -33,7 +33,7 @@ query ($owner: String!, $name: String!, $file: String!, $begins: Boolean!,
     }}
     issues(after: $issues, {ORDER}) @include(if: $withIssues) {{
       nodes {{
-        number url state createdAt updatedAt author {{ __typename login }} labels(first: 100) {{ nodes {{ name }} }}
+        number url createdAt updatedAt author {{ __typename login }} labels(first: 100) {{ nodes {{ name }} }}
       }}
       pageInfo {{ hasNextPage endCursor }}
     }}

@@ -14,10 +14,11 @@ STUB = '#!/bin/sh\\necho "$*" >>/shutdown\\n'
 RUN = f"""
 files() {{ find / -xdev -type f ! -path '/proc/*' ! -path '/sys/*'; }}
 printf '{STUB}' >/usr/sbin/shutdown && chmod 755 /usr/sbin/shutdown
-: >/printed >/user-data
+boots=/var/lib/cloud/scripts/per-boot
+mkdir -p $boots && : >/printed >/user-data
 before=$(files)
 while read -r data; do
-    rm -rf /work /shutdown /tmp/* && mkdir /work && cd /work
+    rm -rf /work /shutdown /tmp/* $boots/* && mkdir /work && cd /work
     echo "$data" | base64 -d >/user-data
     sh /user-data >/printed </dev/null
     changed=$({{ echo "$before"; echo "$before"; files; }} | sort | uniq -u)
@@ -43,7 +44,7 @@ def test_s16_mm93_nothing_of_anybody_is_run_on_a_server() -> None:
         branch, shutdown, files = line.split("|")
         assert b64decode(branch).decode() == text.rstrip("\n")
         assert shutdown == "-h +90"
-        assert [name.rpartition("/")[2] for name in files.split()] == ["shutdown", "script"]
+        assert [name.rpartition("/")[2] for name in files.split()] == ["shutdown", "script", "mattermod"]
 
 
 def container(scripts: list[bytes]) -> list[str]:
