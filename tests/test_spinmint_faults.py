@@ -119,10 +119,11 @@ def test_f01_kill_9_at_every_request(servers: Scene, course: str, wire: str, pha
     assert at > LEAST[course, wire], cut.names
 
 
-def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> None:
+def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> str:
     servers.pass_time(seconds)
     run = servers.sweep(**variables)
     assert run.code == 0, run.log
+    return run.log
 
 
 @pytest.mark.parametrize("times", [soak(1), 0])
@@ -483,7 +484,7 @@ def test_f16_jenkins_is_started_anew(servers: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", [soak("vanished"), soak("no job"), soak("number reset"), "another build of that number"]
+    "how", [soak("vanished"), "no job", soak("number reset"), "another build of that number"]
 )
 def test_f16_a_build_that_is_gone(servers: Scene, how: str) -> None:
     asked = waiting(servers, Script(runs=600, vanishes=how == "vanished"))
@@ -501,7 +502,8 @@ def test_f16_a_build_that_is_gone(servers: Scene, how: str) -> None:
         where = servers.github.state.repository(servers.github.repository)
         assert where
         where.statuses[asked.pull.head_sha].pop()  # nobody says anything of it
-    swept(servers)
+    log = swept(servers)
+    assert how != "no job" or f"#{asked.pull.number}: Jenkins: the build is gone: there is no such job" in log
     asked.states = ("failed",)
     asked.assert_settled()
     assert "Jenkins does not know the build any more" in asked.told()[0]
