@@ -119,6 +119,28 @@ def test_f01_kill_9_at_every_request(servers: Scene, course: str, wire: str, pha
     assert at > LEAST[course, wire], cut.names
 
 
+@pytest.mark.parametrize(("phase", "step"), [("before", 12), soak("before", 1), soak("during", 1)])
+def test_mm82_mm97_the_database_goes_away_at_every_statement(servers: Scene, phase: str, step: int) -> None:
+    """MM-82, MM-97, I2: and stays away for the rest of the run, which says so, and launches nothing without a row."""
+    for at in itertools.count(1, step):
+        cut = Cut(at, phase, breaks=True, times=1_000_000)
+        with wired(servers, "sql", cut) as (bot, variables):
+            asked = labeled(servers)
+            run = servers.deliver(asked.event, bot, **variables)
+        if len(cut.names) < at:
+            break
+        assert run.code == 3, run.log
+        asked.assert_at_most_once()
+        rows = servers.query(f"SELECT instance_id FROM mm_servers WHERE number = {asked.pull.number:d} AND live = 1")
+        assert len(rows) >= len(servers.alive())
+        servers.pass_time(LEASES)
+        asked.go_on("delivered again")
+        asked.assert_settled("delivered again")
+        asked.end()
+    assert run.code == 0, run.log
+    assert at > LEAST["labeled", "sql"]
+
+
 def swept(servers: Scene, seconds: float = LEASES, **variables: str) -> str:
     servers.pass_time(seconds)
     run = servers.sweep(**variables)
@@ -483,9 +505,7 @@ def test_f16_jenkins_is_started_anew(servers: Scene) -> None:
     assert RESULTS["ABORTED"][1] in asked.told()[0]
 
 
-@pytest.mark.parametrize(
-    "how", [soak("vanished"), "no job", soak("number reset"), "another build of that number"]
-)
+@pytest.mark.parametrize("how", [soak("vanished"), "no job", soak("number reset"), "another build of that number"])
 def test_f16_a_build_that_is_gone(servers: Scene, how: str) -> None:
     asked = waiting(servers, Script(runs=600, vanishes=how == "vanished"))
     [(name, job)] = servers.builds.jobs.items()
