@@ -30,7 +30,7 @@ def stores() -> Iterator[list[Trial]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_within_its_budget(stores: list[Trial], case: Case) -> None:
-    """MM-16: and delivered again it writes nothing and costs no more."""
+    """MM-16, R-04: and delivered again it writes nothing and costs no more."""
     assert [problem for trial in stores for problem in count(case, trial).problems] == []
 
 

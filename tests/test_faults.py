@@ -146,7 +146,7 @@ WHEN: list[tuple[When, int]] = [("before", 0), ("after", 0), ("after", 1)]
 @pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: f"{fault.kind}{fault.status or ''}")
 @pytest.mark.parametrize(("when", "reads"), WHEN, ids=["before", "after", "after-and-lagging"])
 def test_f07_f09_f10_a_broken_answer_to_the_comment(trial: Trial, fault: Fault, when: When, reads: int) -> None:
-    """F07 and F09, together with F10: whatever the answer is, one comment stands at the end of the same run."""
+    """R-03, F07 and F09, together with F10: whatever the answer is, one comment stands at the end of the same run."""
     event = labeled(trial.github)
     trial.github.state.faults.add(replace(fault, method=POST[0], path=POST[1], when=when, reads=reads))
     run = trial.bot.run("pull_request_target", event, **NOW)
@@ -211,7 +211,7 @@ def test_f08_a_short_limit_is_waited_out(trial: Trial, fault: Fault) -> None:
     ids=["secondary", "primary"],
 )
 def test_f08_a_long_limit_parks_the_work(trial: Trial, fault: Fault) -> None:
-    """Kept in MySQL the run is green; the embedded store goes with its runner, so there it is 3."""
+    """R-02: kept in MySQL the run is green; the embedded store goes with its runner, so there it is 3."""
     event = labeled(trial.github)
     trial.github.state.faults.add(replace(fault, method=POST[0], path=POST[1], times=0))
     run = trial.bot.run("pull_request_target", event, **NOW)

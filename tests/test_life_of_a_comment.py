@@ -121,6 +121,15 @@ def test_mm05_quick_labels_in_any_order_of_runs(bot: Bot, github: Sandbox) -> No
     ]
 
 
+def test_r06_of_three_quick_labels_the_middle_event_is_lost(bot: Bot, github: Sandbox) -> None:
+    """R-06: a new pending run of a concurrency group cancels the one that was pending."""
+    first, _, third = (label(github, name) for name in (DEV, QA, "3: Done"))
+    for event in (first, third):
+        run = bot.run("pull_request_target", event)
+        assert run.code == 0, run.log
+    assert len(texts(github)) == 2
+
+
 def test_backfill_answers_old_labels(bot: Bot, github: Sandbox) -> None:
     rules = "    - {label: A, message: a}\n    - {label: B, message: b}\n"
     config = f"backfill: true\nlabel_messages:\n  pull_requests:\n{rules}"
