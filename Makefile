@@ -30,7 +30,7 @@ demo: setup  ## three real events on your own machine, and what came of them; KE
 test: setup  ## the whole suite; installs MariaDB (as root) unless TEST_DATABASE_URL names a server
 	scripts/ensure-mariadb
 	scripts/fetch-npm
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 soak: setup  ## the slow proofs: many seeds
 	scripts/ensure-mariadb

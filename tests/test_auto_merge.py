@@ -170,7 +170,7 @@ def test_mm47_f18_what_changes_during_a_wait_is_seen(
     """
     pull = opened(github)
     event = labeled(github, pull)
-    github.state.faults.add(Fault("secondary-limit", "*", wait, retry_after="2"))
+    github.state.faults.add(Fault("secondary-limit", "*", wait, retry_after="1"))
     _change_while_waiting(github, pull, change, bot, bot.start("pull_request_target", event))
 
 
@@ -178,7 +178,7 @@ def test_mm47_f18_what_changes_during_a_wait_is_seen(
 def test_mm47_f18_what_changes_during_a_wait_of_a_sweep_is_seen(bot: Bot, github: Sandbox, change: str) -> None:
     """MM-47, F18: the same by a schedule, with the label gone right before the merge; GitHub then lets it through."""
     pull = ready(github)
-    github.state.faults.add(Fault("secondary-limit", "PUT", "*/merge", retry_after="2"))
+    github.state.faults.add(Fault("secondary-limit", "PUT", "*/merge", retry_after="1"))
     _change_while_waiting(github, pull, WHILE_WAITING[change], bot, bot.start("schedule", {}))
 
 

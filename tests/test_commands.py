@@ -107,7 +107,7 @@ BODIES = st.lists(st.one_of(LINES, st.text(max_size=30)), min_size=1, max_size=8
 
 
 @pytest.mark.parametrize("wrap", WRAPS)
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 @given(body=BODIES)
 def test_nothing_that_is_quoted_is_a_command(wrap: str, body: str) -> None:
     one_line_ends = re.sub(r"\r\n?", "\n", body)
