@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sandbox import Sandbox
 
-CHUNK, CHUNKS, FEW, PROCESSES = 100, 50, 3, 24
+CHUNK, CHUNKS, FEW, PROCESSES = 100, 50, 2, 12
 LINE = re.compile(r"\.github/c\.\w+:(?P<line>\d+): [^\s].*")
 
 
