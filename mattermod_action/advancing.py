@@ -187,7 +187,7 @@ class Steps:
 
     def _give_up(self, reason: str, mistake: Mistake) -> NoReturn:
         """Nothing but another configuration would help."""
-        self._log.append(f"#{self.row.number}: {mistake}")
+        self._note(str(mistake))
         self.move(FAILED, reason=reason)
         raise mistake
 
@@ -218,7 +218,7 @@ class Steps:
         try:
             return self.move(BOOTING, instance_id=self._servers.launch(_launch(self.row)))
         except (Mistake, Refused) as error:
-            self._log.append(f"#{self.row.number}: {error}")
+            self._note(str(error))
             self.move(FAILED if is_first else DESTROYING, reason=NOT_LAUNCHED)
             if isinstance(error, Mistake):
                 raise
@@ -278,15 +278,13 @@ class Steps:
         if not self._is_late(self.row.since, minutes=minutes):
             return pause
         console = self._servers.console(self.row.instance_id)
-        self._log += [
-            f"#{self.row.number}: what {self.row.instance_id} wrote to its console last:",
-            *console.splitlines(),
-        ]
+        self._note(f"what {self.row.instance_id} wrote to its console last:")
+        self._log += console.splitlines()
         return self._launch_anew(NOT_READY.format(minutes=minutes))
 
     def _launch_anew(self, reason: str) -> float | None:
         """Once; and what did not come up is ended first."""
-        self._log.append(f"#{self.row.number}: {self.row.instance_id}: {reason}")
+        self._note(f"{self.row.instance_id}: {reason}")
         return self.end(RELAUNCH if self.row.attempts < LAUNCHES else reason)
 
     def _dns(self) -> float | None:

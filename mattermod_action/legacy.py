@@ -64,8 +64,8 @@ PLACES = {
     "StaleComment": ("stale", "comment"),
     "ExemptStaleLabels": ("stale", "exempt_labels"),
 }
-# What each entry of `Repositories` has of its own. The file does not say which of them it is used for.
-REPOSITORIES = "Repositories"  # one mapping each, of which test servers take something
+REPOSITORIES = "Repositories"
+# What each of its entries has of its own. The file does not say which of them it is used for.
 OF_REPOSITORIES = ("BuildStatusContext", "InstanceSetupScript", "InstanceSetupUpgradeScript")
 # Where the original has one value and we have a list.
 ONE = ("AWSSecurityGroup",)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
-from mattermod_action.adapters.candidates import is_ours
 from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.effects import marker_in
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
@@ -430,7 +429,8 @@ class PyGithubGitHub(Requests):
 
     def _ours(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """The markers of our comments, of which the first counts."""
-        mine = [(marker_in(node["body"]), str(node["url"])) for node in nodes if node and is_ours(node, self._bots)]
+        ours = [node for node in nodes if node and candidates.is_ours(node, self._bots)]
+        mine = [(marker_in(node["body"]), str(node["url"])) for node in ours]
         return {marker: url for marker, url in reversed(mine) if marker}
 
     def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
