@@ -20,6 +20,17 @@ class Unsure(Down):
     """A write was sent and its outcome is unknown: read back before doing anything else."""
 
 
+class TooHeavy(Unsure):
+    """GitHub ran out of time or of resources: a smaller question may be answered.
+
+    It is `certain` where GitHub says so itself; a time-out may have other causes.
+    """
+
+    def __init__(self, message: str, *, certain: bool = False) -> None:
+        super().__init__(message)
+        self.certain = certain
+
+
 class Limited(Down):
     """We were asked to slow down; the request was not carried out.
 
@@ -36,6 +47,10 @@ class Refused(MattermodError):
 
     Red only when `fail-on` asks for it (exit 4).
     """
+
+
+class Gone(Refused):
+    """There is no such thing, or this token may not know of it."""
 
 
 class Overtaken(Refused):

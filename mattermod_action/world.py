@@ -113,7 +113,7 @@ class World:
         from mattermod_action.adapters.github import PyGithubGitHub
 
         token, bots = self.inputs.pick_token, self.inputs.bot_logins
-        return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls)
+        return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls, name="cherry-pick-token")
 
     def git(self, committer: str, hold: Callable[[], None]) -> Git:
         from mattermod_action.adapters.git import Git

@@ -46,7 +46,8 @@ def not_found(docs: str = "rest") -> RefusedError:
     return refuse(404, "Not Found", docs)
 
 
-def invalid(docs: str, resource: str, message: str) -> RefusedError:
+def invalid(docs: str, resource: str, message: str, field: str = "") -> RefusedError:
     """Make the 422 by which GitHub names the field that it does not like."""
-    errors = [{"resource": resource, "code": "unprocessable", "field": "data", "message": message}]
+    code = "custom" if field else "unprocessable"
+    errors = [{"resource": resource, "code": code, "field": field or "data", "message": message}]
     return refuse(422, "Validation Failed", docs, errors=errors)

@@ -92,7 +92,8 @@ def page_of(call: Call, things: list[Any]) -> tuple[list[Any], dict[str, str]]:
     wanted = [*(("prev", "first") if page > 1 else ()), *(("next", "last") if page < last else ())]
     links = [f'<{_address(call, steps[name])}>; rel="{name}"' for name in wanted]
     headers = {"Link": ", ".join(links)} if links else {}
-    return things[(page - 1) * size : page * size], headers
+    shown = things[(page - 1) * size : page * size]
+    return (shown[:-1] if call.state.short_pages and page < last else shown), headers
 
 
 def _address(call: Call, page: int) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STATES = ("error", "failure", "pending", "success")
 MOST = 1_000  # statuses of one context on one commit
+LONGEST = {"description": 140, "context": 255}  # characters
 CONCLUSIONS = ("action_required", "cancelled", "failure", "neutral", "skipped", "stale", "success", "timed_out")
 
 
@@ -33,9 +34,21 @@ def create_status(call: Call) -> Answer:
     if sum(each.context == context for each in known) >= MOST:
         raise invalid(call.docs, "Status", "This SHA and context has reached the maximum number of statuses.")
     texts = {name: str(data.get(name) or "") for name in ("description", "target_url")}
+    _check_texts(call, context=context, description=texts["description"])
     made = Status(call.state.next_id(), context, state, call.state.person(call.token.login), call.state.now(), **texts)
     call.state.add_status(call.repo.full_name, sha, made)
     return answer(201, _status(call, sha, made))
+
+
+def _check_texts(call: Call, **texts: str) -> None:
+    """https://github.com/ouzi-dev/commit-status-updater/issues/527, https://github.com/zalando/zappr/issues/378."""
+    for name, text in texts.items():
+        if any(ord(each) > 0xFFFF for each in text):
+            raise invalid(call.docs, "Status", f"{name} doesn't accept 4-byte Unicode", field=name)
+        if len(text) > LONGEST[name]:
+            raise invalid(
+                call.docs, "Status", f"{name} is too long (maximum is {LONGEST[name]} characters)", field=name
+            )
 
 
 def list_statuses(call: Call) -> Answer:

@@ -17,7 +17,11 @@ Kind = Literal[
     "status",  # `status` (500 unless given) with a page of HTML
     "secondary-limit",  # 403 "secondary rate limit", with Retry-After if `retry_after` is given
     "primary-limit",  # 403 "API rate limit exceeded", remaining 0
-    "query-limit",  # GraphQL's 200 with an error RATE_LIMITED
+    "query-limit",  # GraphQL's 200 with an error RATE_LIMITED; the hour's reset is in `seconds`
+    "query-pause",  # GraphQL's 200 with a secondary rate limit, with Retry-After if `retry_after` is given
+    "query-failed",  # GraphQL's 200 with an error that has no type, and no data
+    "query-error",  # GraphQL's 200 with one error `message` of the type `type`, and no data
+    "refused",  # `status` (403 unless given) with GitHub's JSON and `message`
     "too-many",  # 429, with Retry-After if `retry_after` is given
     "timeout",  # no answer for `seconds`, then the connection closes
     "reset",  # the connection is reset instead of an answer
@@ -51,6 +55,8 @@ class Fault:
     retry_after: str = ""
     seconds: float = 3600.0
     reads: int = 0
+    message: str = ""
+    type: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind) or self.when not in get_args(When):

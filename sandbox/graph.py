@@ -6,6 +6,7 @@ https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 from functools import lru_cache
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Info = GraphQLResolveInfo[Any]
 
 SCHEMA = build_schema((Path(__file__).parent / "schema.graphql").read_text())
+TIMED_OUT = b'{"data":null,"errors":[{"message":"Something went wrong while executing your query."}]}'
 _UNKNOWN_FIELD = re.compile(r"Cannot query field '(\w+)' on type '(\w+)'")
 
 
@@ -52,6 +54,8 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
         field_resolver=_field,
         type_resolver=lambda value, _info, _type: str(value["__typename"]),
     )
+    if viewer.is_too_much() and state.heavy and state.heavy.how != http.client.OK:
+        return Answer(state.heavy.how, TIMED_OUT)
     found = {} if result.data is None and result.errors else {"data": result.data}
     return answer(200, {**found, **({"errors": [_error(each) for each in result.errors]} if result.errors else {})})
 

@@ -5,6 +5,7 @@ https://docs.github.com/en/graphql/reference
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -57,6 +58,13 @@ class Viewer:
     token: Token
     cost: Cost
     accounts: dict[int, Json] = field(default_factory=dict)  # written already: a page names the same few people
+    written: Counter[str] = field(default_factory=Counter)  # items, by kind
+
+    def is_too_much(self, kind: str = "") -> bool:
+        """Count an item of this kind, if any, and say whether the query has found more than it may."""
+        self.written[kind] += bool(kind)
+        heavy = self.state.heavy
+        return heavy is not None and max(self.written.values()) > heavy.most
 
 
 def queries(viewer: Viewer) -> Json:
@@ -222,7 +230,7 @@ def _object(viewer: Viewer, repo: Repository, _info: Info, expression: str = "")
     return {"__typename": "Blob", "id": f"B_{sha}", "oid": sha, **text}
 
 
-def _item(viewer: Viewer, repo: Repository, kind: str, _info: Info, number: int) -> Json:
+def _item(viewer: Viewer, repo: Repository, kind: str, _info: Info, number: int) -> Json | GraphQLError:
     item = repo.items.get(number)
     if item is None or (kind != "issue or pull request" and kind != _kind(item)):
         article = "an" if kind.startswith("i") else "a"
@@ -235,7 +243,9 @@ def _kind(item: Issue | Pull) -> str:
     return "PullRequest" if isinstance(item, Pull) else "Issue"
 
 
-def written_item(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json:
+def written_item(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json | GraphQLError:
+    if viewer.is_too_much(_kind(item)):  # an error in place of a value is that value's, and the others stand
+        return typed("RESOURCE_LIMITS_EXCEEDED", "Resource limits for this query exceeded.")
     written: Json = {
         "__typename": _kind(item),
         "assignees": partial(_assignees, viewer, item),

@@ -28,12 +28,13 @@ def permission(call: Call) -> Answer:
     if login.casefold() not in call.state.people:
         raise not_found(call.docs)
     person = call.state.person(login)
-    role = call.repo.permissions.get(person.login, "none" if call.repo.private else "read")
+    name = call.repo.permissions.get(person.login, "none" if call.repo.private else "read")
+    role = call.repo.role(person.login, name)
     rank = ("none", "read", "triage", "write", "maintain", "admin").index(role)
     levels = zip(("pull", "triage", "push", "maintain", "admin"), range(1, 6), strict=True)
     rights = {name: rank >= level for name, level in levels}
-    user = {**(shapes.user(call.state, person) or {}), "permissions": rights, "role_name": role}
-    return answer(200, {"permission": PLAIN.get(role, role), "user": user, "role_name": role})
+    user = {**(shapes.user(call.state, person) or {}), "permissions": rights, "role_name": name}
+    return answer(200, {"permission": PLAIN.get(role, role), "user": user, "role_name": name})
 
 
 def is_member(call: Call) -> Answer:

@@ -39,7 +39,7 @@ def state_of(each: Status | CheckRun) -> str:
 def opinions(repo: Repository, pull: Pull, *, writers_only: bool) -> list[Review]:
     """Return the newest review of each person that approved, asked for changes, or was dismissed."""
     newest = {each.author.login: each for each in pull.reviews if each.state in OPINIONS}
-    found = (each for each in newest.values() if not writers_only or repo.permissions.get(each.author.login) in WRITERS)
+    found = (each for each in newest.values() if not writers_only or repo.role(each.author.login) in WRITERS)
     return sorted(found, key=lambda each: each.id)
 
 

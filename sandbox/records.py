@@ -210,7 +210,8 @@ class Repository:
 
     The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
     of people with write access before a merge, and, if `strict`, that the head has all of it. `auto_merge` is whether
-    it may be asked for, `drafts` whether a pull request may be opened as one.
+    it may be asked for, `drafts` whether a pull request may be opened as one. `roles` are an organisation's own, by the
+    name that `permissions` has for them, with the role that each builds on.
     """
 
     id: int
@@ -224,6 +225,7 @@ class Repository:
     gone: set[int] = field(default_factory=set)
     old_names: set[str] = field(default_factory=set)
     permissions: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     milestones: list[Milestone] = field(default_factory=list)
     items: dict[int, Issue | Pull] = field(default_factory=dict)
@@ -246,6 +248,11 @@ class Repository:
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    def role(self, login: str, default: str = "none") -> str:
+        """Return the role of a person, or the one that theirs builds on."""
+        name = self.permissions.get(login, default)
+        return self.roles.get(name, name)
 
     def pulls(self) -> list[Pull]:
         return [item for item in self.items.values() if isinstance(item, Pull)]
@@ -277,6 +284,18 @@ class Token:
     def kind(self) -> str:
         """`integration` (an App, and GITHUB_TOKEN is one) or `personal access token`, as GitHub's messages say."""
         return "integration" if self.login.endswith(BOT) else "personal access token"
+
+
+@dataclass(frozen=True)
+class Heavy:
+    """What becomes of a query that finds more than `most` pull requests, or issues.
+
+    `how` is 200 (those past that are null, and an error says why), or 502 or 504 for what took GitHub ten seconds.
+    https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#other-resource-limits
+    """
+
+    most: int
+    how: int = 200
 
 
 @dataclass

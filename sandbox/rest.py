@@ -96,7 +96,7 @@ def create_comment(call: Call) -> Answer:
     """https://docs.github.com/en/rest/issues/comments#create-an-issue-comment."""
     call.need(*access.of_item(call.item, "write"))
     body = issues.body_of_comment(call)
-    if call.item.locked and call.repo.permissions.get(call.token.login) not in shapes.WRITERS:
+    if call.item.locked and call.repo.role(call.token.login) not in shapes.WRITERS:
         raise refuse(403, "Unable to create comment because issue is locked.", "articles/locking-conversations/")
     made = call.state.add_comment(call.repo.full_name, call.item.number, call.token.login, body)
     written = shapes.comment(call.state, call.repo, call.item, made)

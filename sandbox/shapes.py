@@ -269,7 +269,7 @@ def association(repo: Repository, person: Person | None) -> str:
         return "NONE"
     if person.login.casefold() == repo.owner.casefold():
         return "OWNER"
-    return "COLLABORATOR" if repo.permissions.get(person.login) in WRITERS else "NONE"
+    return "COLLABORATOR" if repo.role(person.login) in WRITERS else "NONE"
 
 
 def issue(state: State, repo: Repository, item: Issue | Pull) -> Json:

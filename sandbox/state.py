@@ -20,6 +20,7 @@ from sandbox.records import (
     CheckRun,
     Comment,
     Happening,
+    Heavy,
     Issue,
     Item,
     Label,
@@ -55,6 +56,8 @@ class State:
         self.url = "http://127.0.0.1"
         self.offset = timedelta()
         self.latency = 0.0
+        self.heavy: Heavy | None = None  # set where pages are refused that are larger
+        self.short_pages = False  # lists of REST leave things out, and only `Link` says whether more pages follow
         self.run_details = True  # GitHub Enterprise Server before 3.21 does not know `return_run_details`
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
         self.bot: Callable[[dict[str, Any]], Ran] | None = None  # runs at once on each event

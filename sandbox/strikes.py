@@ -27,6 +27,17 @@ LIMITS = {
     "too-many": (429, _SECONDARY, f"{_RATES}#about-secondary-rate-limits"),
     "primary-limit": (403, "API rate limit exceeded for installation.", f"{_RATES}#about-primary-rate-limits"),
 }
+# What GitHub says of a query with status 200. An error that has no type is of GitHub's own making, and passes:
+# https://github.com/octokit/plugin-retry.js/issues/395, https://github.com/github/gh-gei/issues/666
+QUERIES = {
+    "query-limit": "API rate limit already exceeded for installation.",
+    "query-pause": _SECONDARY,
+    "query-failed": (
+        "Something went wrong while executing your query. This may be the result of a timeout, or it could be a GitHub "
+        "bug. Please include `5A4D:1C2B` when reporting this issue."
+    ),
+    "query-error": "",
+}
 DROPS = 10  # pieces that a dripping answer comes in
 SILENT = ("timeout", "reset")
 
@@ -49,10 +60,28 @@ def disfigure(reply: Answer, fault: Fault) -> Answer:
             return Answer(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
         case "empty":
             return Answer(reply.status, b"", reply.headers)
-        case "query-limit":
-            error = {"type": "RATE_LIMITED", "message": "API rate limit already exceeded for installation."}
-            return answer(200, {"errors": [error]})
+        case "refused":
+            code = fault.status or 403
+            return Answer(code, answer(code, {"message": fault.message, "status": str(code)}).body, reply.headers)
+    if fault.kind in QUERIES:
+        return _of_query(reply, fault)
     return _limited(reply, fault) if fault.kind in LIMITS else reply
+
+
+def _of_query(reply: Answer, fault: Fault) -> Answer:
+    """Say with status 200 what went wrong, under `errors`.
+
+    https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#exceeding-the-rate-limit
+    """
+    error = {"message": fault.message or QUERIES[fault.kind]}
+    if kind := "RATE_LIMITED" if fault.kind == "query-limit" else fault.type:
+        error["type"] = kind
+    headers = dict(reply.headers)
+    if fault.kind == "query-limit":
+        headers |= _used_up(fault)
+    if fault.retry_after:
+        headers["Retry-After"] = fault.retry_after
+    return Answer(200, answer(200, {"errors": [error]}).body, headers)
 
 
 def _limited(reply: Answer, fault: Fault) -> Answer:
@@ -63,9 +92,12 @@ def _limited(reply: Answer, fault: Fault) -> Answer:
     if fault.retry_after:
         headers["Retry-After"] = fault.retry_after
     if fault.kind == "primary-limit":
-        reset = int(time.time() + fault.seconds)
-        headers |= {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
+        headers |= _used_up(fault)
     return Answer(code, said.body, headers)
+
+
+def _used_up(fault: Fault) -> dict[str, str]:
+    return {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time() + fault.seconds))}
 
 
 def status(reply: Answer, fault: Fault) -> int:

@@ -36,7 +36,7 @@ LABELINGS = """
     nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }
   }
 """
-# A page of 100 costs 5 points: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+# A page costs a point for each 20 of it: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 CANDIDATE = f"""
 fragment candidate on PullRequest {{
   {PULL}
@@ -47,8 +47,8 @@ fragment candidate on PullRequest {{
       ... on Bot {{ login }} ... on Mannequin {{ login }} ... on Team {{ slug }} ... on User {{ login }}
     }} }}
   }}
-  latestOpinionatedReviews(first: 100, writersOnly: true) {{ {REVIEWS} }}
-  statusCheckRollup {{ contexts(first: 100) {{ {CHECKS} }} }}
+  latestOpinionatedReviews(first: $each, writersOnly: true) {{ {REVIEWS} }}
+  statusCheckRollup {{ contexts(first: $each) {{ {CHECKS} }} }}
   {LABELINGS}
 }}
 fragment place on Repository {{
@@ -56,28 +56,28 @@ fragment place on Repository {{
 }}
 """
 LABELED = f"""
-query ($owner: String!, $name: String!, $label: String!, $after: String) {{
+query ($owner: String!, $name: String!, $label: String!, $after: String, $size: Int!, $each: Int!) {{
   repository(owner: $owner, name: $name) {{
     ...place
     pullRequests(
-      states: [OPEN], labels: [$label], first: 100, after: $after, orderBy: {{field: CREATED_AT, direction: ASC}}
+      states: [OPEN], labels: [$label], first: $size, after: $after, orderBy: {{field: CREATED_AT, direction: ASC}}
     ) {{ nodes {{ ...candidate }} pageInfo {{ hasNextPage endCursor }} }}
   }}
 }}
 {CANDIDATE}
 """
 ONE = f"""
-query ($owner: String!, $name: String!, $number: Int!) {{
+query ($owner: String!, $name: String!, $number: Int!, $each: Int!) {{
   repository(owner: $owner, name: $name) {{ ...place pullRequest(number: $number) {{ ...candidate }} }}
 }}
 {CANDIDATE}
 """
 # What is left of two lists, either of which may be longer than a page.
 MORE = f"""
-query ($owner: String!, $name: String!, $number: Int!, $checks: String, $reviews: String) {{
+query ($owner: String!, $name: String!, $number: Int!, $checks: String, $reviews: String, $each: Int!) {{
   repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{
-    statusCheckRollup {{ contexts(first: 100, after: $checks) {{ {CHECKS} }} }}
-    latestOpinionatedReviews(first: 100, after: $reviews, writersOnly: true) {{ {REVIEWS} }}
+    statusCheckRollup {{ contexts(first: $each, after: $checks) {{ {CHECKS} }} }}
+    latestOpinionatedReviews(first: $each, after: $reviews, writersOnly: true) {{ {REVIEWS} }}
   }} }}
 }}
 """

@@ -1,4 +1,4 @@
-"""Every open item of a repository, a hundred of each kind in one query, with its configuration; and what an owner has.
+"""Every open item of a repository, up to a hundred of each kind in a query, with its configuration; all that one owns.
 
 Items come in the order in which they were opened, and a page goes on after the last one that was seen: whatever is
 opened, closed or changed between two pages, none is missed and none comes twice.
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
     Ask = Callable[[str, Json], Json]
 
-ORDER = "first: 100, orderBy: {field: CREATED_AT, direction: ASC}, states: [OPEN]"
+ORDER = "first: $size, orderBy: {field: CREATED_AT, direction: ASC}, states: [OPEN]"
 ITEMS = f"""
-query ($owner: String!, $name: String!, $file: String!, $begins: Boolean!,
+query ($owner: String!, $name: String!, $file: String!, $begins: Boolean!, $size: Int!,
        $pulls: String, $withPulls: Boolean!, $issues: String, $withIssues: Boolean!) {{
   rateLimit {{ cost limit remaining }}
   repository(owner: $owner, name: $name) {{
@@ -41,8 +41,8 @@ query ($owner: String!, $name: String!, $file: String!, $begins: Boolean!,
 }}
 """
 OWNED = """
-query ($login: String!, $after: String) {
-  repositoryOwner(login: $login) { repositories(first: 100, after: $after, isArchived: false) {
+query ($login: String!, $after: String, $size: Int!) {
+  repositoryOwner(login: $login) { repositories(first: $size, after: $after, isArchived: false) {
     nodes { databaseId nameWithOwner } pageInfo { hasNextPage endCursor }
   } }
 }

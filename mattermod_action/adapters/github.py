@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
-from mattermod_action.adapters.github_requests import LIST, Requests
+from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
+from mattermod_action.adapters.github_paths import segment
+from mattermod_action.adapters.github_requests import GITHUB_TOKEN, LIST, Requests
 from mattermod_action.effects import marker_in
-from mattermod_action.errors import Down, Mistake, Refused, Unsure
+from mattermod_action.errors import Down, Gone, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
+from mattermod_action.facts import ROLES
 from mattermod_action.parsing import issue, pull_request
 from mattermod_action.ports import Authorship, ChangedFile
 
@@ -41,27 +45,30 @@ FOREIGN = (
     "of somebody with write access"
 )
 ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App or of a person may"
+# What a person may do, by GitHub's names of it, the most first, and the role that may do it.
+RIGHTS = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "triage", "pull": "read"}
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = re.compile(r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com")
 _RUN = re.compile(r"https?://[^/]+/([^/]+/[^/]+)/actions/runs/(\d+)")
 _ANY_KEY = re.compile(r"[0-9a-f]{64}")
 # What is asked about one item, page by page.
 ITEM = (
-    "query ($owner: String!, $name: String!, $number: Int!, $cursor: String) { repository(owner: $owner, name: $name) {"
+    "query ($owner: String!, $name: String!, $number: Int!, $cursor: String, $size: Int!) { "
+    "repository(owner: $owner, name: $name) {"
 )
 OLDER, NEWER = "pageInfo { hasPreviousPage startCursor }", "pageInfo { hasNextPage endCursor }"
 WRITTEN = candidates.WRITTEN
 COMMENTS = f"""{ITEM} issueOrPullRequest(number: $number) {{
-  ... on Issue {{ comments(last: 100, before: $cursor) {{ ...page }} }}
-  ... on PullRequest {{ comments(last: 100, before: $cursor) {{ ...page }} }}
+  ... on Issue {{ comments(last: $size, before: $cursor) {{ ...page }} }}
+  ... on PullRequest {{ comments(last: $size, before: $cursor) {{ ...page }} }}
 }} }} }}
 fragment page on IssueCommentConnection {{ nodes {{ {WRITTEN} }} {OLDER} }}
 """
-THREADS = f"""{ITEM} pullRequest(number: $number) {{ reviewThreads(last: 100, before: $cursor) {{
+THREADS = f"""{ITEM} pullRequest(number: $number) {{ reviewThreads(last: $size, before: $cursor) {{
   nodes {{ comments(first: 1) {{ nodes {{ {WRITTEN} }} }} }} {OLDER}
 }} }} }} }}
 """
-COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: 100, after: $cursor) {{
+COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: $size, after: $cursor) {{
   nodes {{ commit {{ oid authors(first: 20) {{ nodes {{ email user {{ login }} }} }} }} }} {NEWER}
 }} }} }} }}
 """
@@ -70,8 +77,17 @@ COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: 100, after: 
 class PyGithubGitHub(Requests):
     """The `GitHub` port of ports.py."""
 
-    def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock, calls: Calls) -> None:
-        super().__init__(api_url, token, clock, calls)
+    def __init__(
+        self,
+        api_url: str,
+        token: str,
+        bot_logins: tuple[str, ...],
+        clock: Clock,
+        calls: Calls,
+        *,
+        name: str = GITHUB_TOKEN,
+    ) -> None:
+        super().__init__(api_url, token, clock, calls, name=name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
         self._marked: dict[tuple[str, int], dict[str, str]] = {}  # markers that were read with something else
 
@@ -82,7 +98,7 @@ class PyGithubGitHub(Requests):
         parse: Callable[[Mapping[str, Any], Mapping[str, Any]], Subject] = pull_request if is_pull else issue
         try:
             return self._read(lambda: parse(payload, self._json("GET", path)), PULLS if is_pull else ISSUES)
-        except Refused:
+        except Gone:
             return None
 
     def item(self, repository: Repository, number: int) -> Subject | None:
@@ -95,7 +111,7 @@ class PyGithubGitHub(Requests):
 
         try:
             found, is_pull = self._read(read, ISSUES)
-        except Refused:
+        except Gone:
             return None
         return self.pull(repository, number) if is_pull else found
 
@@ -103,7 +119,7 @@ class PyGithubGitHub(Requests):
         path, payload = f"{_path(repository)}/pulls/{number}", {"repository": _as_payload(repository)}
         try:
             return self._read(lambda: pull_request(payload, self._json("GET", path)), PULLS)
-        except Refused:
+        except Gone:
             return None
 
     def comment(self, subject: Subject, body: str) -> str:
@@ -116,7 +132,7 @@ class PyGithubGitHub(Requests):
         try:
             if self._read(lambda: self._json("GET", path), CONVERSATION).get("body") == body:
                 return False
-        except Refused:
+        except Gone:
             return False
         self._write("PATCH", path, {"body": body}, "edit a comment", CONVERSATION)
         return True
@@ -143,7 +159,7 @@ class PyGithubGitHub(Requests):
             raise
 
     def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
-        return tuple(candidates.labeled(self._query, repository, label))
+        return tuple(candidates.labeled(self._paged(repository.full_name, LABELED, READINESS), repository, label))
 
     def candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
         """Reading it by REST is what makes GitHub work out whether it merges.
@@ -160,11 +176,9 @@ class PyGithubGitHub(Requests):
 
     def _candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
         try:
-            return candidates.one(self._query, repository, number, label)
-        except Refused as refusal:
-            if "Could not resolve" in str(refusal):
-                return None
-            raise
+            return candidates.one(self._paged(repository.full_name, ONE, READINESS), repository, number, label)
+        except Gone:
+            return None
 
     def merge(self, subject: PullRequest, sha: str, method: str) -> None:
         """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
@@ -179,31 +193,26 @@ class PyGithubGitHub(Requests):
         ask = partial(self._data, candidates.ENQUEUE, variables)
         self._call(ask, "put a pull request into the merge queue", f"{CONTENTS} and {PULLS}")
 
-    def _query(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """All that a merge depends on is read at once, so any of these permissions may be the one that is missing."""
-        return self._read(partial(self._data, query, variables), READINESS)
-
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
-        """One query for all, and where one of them is gone, which fails it, for each half."""
-        read = activity.Reader(label, self._bots, self._clock.now())
-        try:
-            found = self._read(lambda: self._data(*read.query(subjects)), OLD)
-        except Refused as refusal:
-            if "Could not resolve" not in str(refusal):
-                raise
-            half = len(subjects) // 2
-            return (
-                {**self.activities(subjects[:half], label), **self.activities(subjects[half:], label)} if half else {}
-            )
-        return read.found(subjects, found)
+        """One query for as many as GitHub answers at once; those that are gone are missing."""
+        read, place = activity.Reader(label, self._bots, self._clock.now()), subjects[0].repository.full_name
+        found: dict[int, Activity] = {}
+        at = 0
+
+        def ask(size: int) -> tuple[int, Mapping[int, Activity]]:
+            some = subjects[at : at + size]
+            return size, read.found(some, self._data(*read.query(some)))
+
+        while at < len(subjects):
+            count, some = self._sized(place, ACTIVITY, OLD, ask)
+            found |= some
+            at += count
+        return found
 
     def hide_comment(self, comment: str) -> None:
         """https://docs.github.com/en/graphql/reference/mutations#minimizecomment."""
-        try:
+        with suppress(Gone):
             self._call(partial(self._data, activity.HIDE, {"node": comment}), "hide a comment", CONVERSATION)
-        except Refused as refusal:
-            if "Could not resolve" not in str(refusal):
-                raise
 
     def close(self, subject: Subject) -> None:
         """https://docs.github.com/en/rest/issues/issues#update-an-issue: of a pull request, too."""
@@ -212,20 +221,20 @@ class PyGithubGitHub(Requests):
         self._write("PATCH", path, {"state": "closed", **reason}, "close it", CONVERSATION, shows="number")
 
     def open_items(self, repository: Repository, file: str, after: SweepPlace) -> Iterator[Page]:
-        return census.pages(self._query, repository, file, after)
+        return census.pages(self._paged(repository.full_name, ITEMS, READINESS), repository, file, after)
 
     def owned(self, owner: str) -> Iterator[Repository]:
-        return census.owned(self._query, owner)
+        return census.owned(self._paged(owner, OWNED, READINESS), owner)
 
     def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
-        return marks.newest(lambda *asked: self._read(partial(self._data, *asked), MARKS), repository, sha, context)
+        return marks.newest(self._paged(repository.full_name, CHECKS, MARKS), repository, sha, context)
 
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.
 
         GitHub Enterprise Server before 3.21 does not know `return_run_details`, and refuses what it does not know.
         """
-        path = f"/repos/{place.repository}/actions/workflows/{quote(place.workflow, safe='')}/dispatches"
+        path = f"/repos/{place.repository}/actions/workflows/{segment(place.workflow)}/dispatches"
         body = {"ref": ref or self._default_branch(place), **({"inputs": dict(inputs)} if inputs else {})}
         try:
             data = self._dispatch(path, {**body, "return_run_details": True}, place, ACTIONS)
@@ -251,9 +260,7 @@ class PyGithubGitHub(Requests):
             raise Mistake(
                 f"`github-token` may not {what} in {where}: it {ELSEWHERE.format(needed=needed)}"
             ) from mistake
-        except Refused as refusal:
-            if "(404)" not in str(refusal):
-                raise
+        except Gone as refusal:
             cure = f"`github-token` {f'lacks {needed}' if place.home else ELSEWHERE.format(needed=needed)}"
             raise Refused(f"GitHub refused to {what} (404): {where} has no such thing, or {cure}") from refusal
         if data and not isinstance(data.get("workflow_run_id"), int):
@@ -266,7 +273,7 @@ class PyGithubGitHub(Requests):
 
     def find_run(self, place: Place, key: str, since: datetime) -> str | None:
         """https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow."""
-        of = f"workflows/{quote(place.workflow, safe='')}/runs" if place.workflow else "runs"
+        of = f"workflows/{segment(place.workflow)}/runs" if place.workflow else "runs"
         kind = "workflow_dispatch" if place.workflow else "repository_dispatch"
         path = f"/repos/{place.repository}/actions/{of}?event={kind}&created={quote(f'>={since.isoformat()}Z')}"
         runs = list(self._pages(path, "workflow_runs", "`actions: read`"))
@@ -287,16 +294,16 @@ class PyGithubGitHub(Requests):
         path = f"/repos/{run[1]}/actions/runs/{run[2]}"
         try:
             data = self._read(lambda: self._json("GET", path), "`actions: read`")
-        except Refused:
+        except Gone:
             return ""
         return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
 
     def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
         try:
             found, shown = sources.source(self._code, subject, label, targets, comments=comments)
+        except Gone:
+            return None
         except Refused as refusal:
-            if "Could not resolve" in str(refusal):
-                return None
             raise Down(str(refusal)) from refusal  # no word about one target
         if shown and not shown["pageInfo"]["hasPreviousPage"]:
             self._marked[_path(subject.repository), subject.number] = self._ours(shown["nodes"])
@@ -351,12 +358,9 @@ class PyGithubGitHub(Requests):
         self._write("POST", path, {"labels": list(labels)}, "add labels", CONVERSATION, shows=LIST)
 
     def remove_label(self, subject: Subject, label: str) -> None:
-        path = f"{_path(subject.repository)}/issues/{subject.number}/labels/{quote(label, safe='')}"
-        try:
+        path = f"{_path(subject.repository)}/issues/{subject.number}/labels/{segment(label)}"
+        with suppress(Gone):
             self._write("DELETE", path, None, "remove a label", CONVERSATION)
-        except Refused as refusal:
-            if "(404)" not in str(refusal):
-                raise
 
     def statuses(self, repository: Repository, sha: str) -> Mapping[str, tuple[str, str, str]]:
         found: dict[str, tuple[str, str, str]] = {}
@@ -372,11 +376,13 @@ class PyGithubGitHub(Requests):
 
     def role(self, repository: Repository, login: str) -> str:
         """https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user."""
-        path = f"{_path(repository)}/collaborators/{quote(login)}/permission"
+        path = f"{_path(repository)}/collaborators/{segment(login)}/permission"
         try:
             return self._read(lambda: _role(self._json("GET", path)), "`metadata: read`")
-        except Refused:
+        except Gone:
             return "none"
+        except Refused as refusal:
+            raise Mistake(f"`{self._name}` may not ask who may do what: {refusal}") from refusal
 
     def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
         path = f"{_path(pull.repository)}/pulls/{pull.number}/files"
@@ -391,7 +397,7 @@ class PyGithubGitHub(Requests):
         found: list[Authorship] = []
         after: str | None = None
         while True:
-            page = self._read(partial(self._commits, pull, after), f"{PULLS} and `contents: read`")
+            page = self._in_item(COMMITS, pull, after, COMMITTED)["pullRequest"]["commits"]
             for commit in (node["commit"] for node in page["nodes"]):
                 found += [_authorship(commit["oid"], who) for who in commit["authors"]["nodes"]]
             if not page["pageInfo"]["hasNextPage"]:
@@ -419,7 +425,7 @@ class PyGithubGitHub(Requests):
         before: str | None = None
         read = self._comments_on_lines if on_lines else self._comments
         while True:
-            page = self._read(partial(read, subject, before), CONVERSATION)
+            page = read(subject, before)
             nodes = [node for node in page["nodes"] if node]
             found = {**self._ours(nodes), **found}
             oldest = nodes[0]["createdAt"] if nodes else ""
@@ -434,20 +440,19 @@ class PyGithubGitHub(Requests):
         return {marker: url for marker, url in reversed(mine) if marker}
 
     def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
-        return dict(self._in_item(COMMENTS, subject, before)["issueOrPullRequest"]["comments"])
-
-    def _commits(self, pull: PullRequest, after: str | None) -> dict[str, Any]:
-        return dict(self._in_item(COMMITS, pull, after)["pullRequest"]["commits"])
+        return dict(self._in_item(COMMENTS, subject, before, COMMENTED)["issueOrPullRequest"]["comments"])
 
     def _comments_on_lines(self, subject: Subject, before: str | None) -> dict[str, Any]:
         """The first comment of each thread."""
-        threads = self._in_item(THREADS, subject, before)["pullRequest"]["reviewThreads"]
+        threads = self._in_item(THREADS, subject, before, COMMENTED)["pullRequest"]["reviewThreads"]
         return {**threads, "nodes": [node for each in threads["nodes"] for node in each["comments"]["nodes"]]}
 
-    def _in_item(self, query: str, subject: Subject, cursor: str | None) -> dict[str, Any]:
-        """Ask about one item; return what is said of the repository that it is in."""
+    def _in_item(self, query: str, subject: Subject, cursor: str | None, kind: str) -> dict[str, Any]:
+        """Ask for a page of what one item has; return what is said of the repository that it is in."""
         where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
-        return dict(self._data(query, {**where, "cursor": cursor})["repository"])
+        needed = f"{PULLS} and `contents: read`" if kind == COMMITTED else CONVERSATION
+        ask = self._paged(subject.repository.full_name, kind, needed)
+        return dict(ask(query, {**where, "cursor": cursor})["repository"])
 
 
 def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:
@@ -458,8 +463,14 @@ def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:
 
 
 def _role(data: Mapping[str, Any]) -> str:
-    """Servers of old know no names of roles."""
-    return str(data.get("role_name") or data["permission"])
+    """An organisation's own role counts as the one that it builds on, and so does the role of a server without names.
+
+    https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
+    """
+    name, rights = str(data.get("role_name") or ""), (data.get("user") or {}).get("permissions") or {}
+    if name in ROLES:
+        return name
+    return next((role for right, role in RIGHTS.items() if rights.get(right) is True), str(data["permission"]))
 
 
 def _url_of_new(comment: Mapping[str, Any]) -> str:

@@ -2,51 +2,63 @@
 
 PyGithub retries POST on 5xx and time-outs and sleeps 0.25 s before each request and 1 s before each write
 (`GithubRetry`, `Consts.DEFAULT_SECONDS_BETWEEN_*`). Here reads are retried, writes are a single attempt,
-and writes are paced only when there are many.
+and writes are paced only when there are many. `github_errors.py` says what each answer means.
 """
 
 from __future__ import annotations
 
+import http.client
 import time
-from itertools import count
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
-from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.adapters.github_errors import Answered, error_of, is_seen, pause
+from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Position, has_next, smaller
+from mattermod_action.errors import Down, Limited, TooHeavy, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mattermod_action.figures import Calls
     from mattermod_action.ports import Clock
 
-TIMEOUT = 10  # seconds to connect, and again to read; together less than the ledger's lease
+    Ask = Callable[[str, dict[str, Any]], dict[str, Any]]  # a query and its variables to its `data`
+
+# Seconds to connect, and then to read: together less than the ledger's lease, and to read longer than the ten seconds
+# after which GitHub itself ends a request. https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
+TIMEOUT = (8, 15)
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
 READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
 FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
 WRITE_PAUSE = 0.75  # seconds
-# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
-SECONDARY_WAIT = 60.0
-PAGE = 100  # the most that a page of a list may have
+GITHUB_TOKEN = "github-token"  # noqa: S105  # the name of an input
 LIST = "items"  # under which a list without a name of its own is read
-SERVER_ERROR = 500
 
 T = TypeVar("T")
 
 
-class Requests:
-    """Requests of one token, and what it may still spend on waiting; every failure is one of ours."""
+class NotDone(Exception):  # it is an answer
+    """GitHub answered, and not as it was asked to."""
 
-    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
+    def __init__(self, answered: Answered) -> None:
+        super().__init__(answered.reason)
+        self.answered = answered
+
+
+class Requests:
+    """Requests of one token, which is that of the input `name`; every failure is one of ours."""
+
+    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls, *, name: str = GITHUB_TOKEN) -> None:
         self._requester = Github(
             auth=Auth.Token(token),
             base_url=api_url,
-            timeout=TIMEOUT,
+            timeout=TIMEOUT,  # type: ignore[arg-type]  # it goes to `requests` as it is, which takes a pair
             user_agent=f"mattermod-action/{__version__}",
             per_page=PAGE,
             retry=None,
@@ -54,37 +66,80 @@ class Requests:
             seconds_between_writes=None,
             lazy=True,
         ).requester
-        self._clock, self._calls = clock, calls
+        self._clock, self._calls, self._name = clock, calls, name
         self._writes = 0
         self._patience = READ_PATIENCE
+        self.page_sizes = PageSizes()
 
     def _pages(self, path: str, name: str, permission: str) -> Iterator[dict[str, Any]]:
         """Read a list to its end, whose pages have it as `name`."""
-        for page in count(1):
-            address = f"{path}{'&' if '?' in path else '?'}per_page={PAGE}&page={page}"
-            items = self._field(address, name, permission)
+        at, more = Position(), True
+
+        def read(size: int) -> tuple[list[dict[str, Any]], bool]:
+            headers, data = self._answered("GET", f"{path}{'&' if '?' in path else '?'}per_page={size}&page={at.page}")
+            items = _named(data)[name]
+            return items, has_next(headers, is_full=len(items) >= size)
+
+        while more:
+            items, more = self._shrinking(read, permission, at.size, at.shrink)
             yield from items
-            if len(items) < PAGE:
-                return
+            at.page += 1
+
+    def _paged(self, place: str, kind: str, permission: str) -> Ask:
+        """Make a function that asks for pages of `$size`, and of lists in their items for pages of `$each`."""
+
+        def ask(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+            def read(size: int) -> dict[str, Any]:
+                return self._data(query, {**variables, "size": size, "each": min(PAGE, NESTED * size)})
+
+            return self._sized(place, kind, permission, read)
+
+        return ask
+
+    def _sized(self, place: str, kind: str, permission: str, ask: Callable[[int], T]) -> T:
+        """Begin with the size that was answered last, here and for this kind of list."""
+
+        def shrink(size: int) -> int:
+            self.page_sizes.note(place, kind, smaller(size))
+            return smaller(size)
+
+        return self._shrinking(ask, permission, self.page_sizes.size(place, kind), shrink)
+
+    def _shrinking(self, ask: Callable[[int], T], permission: str, size: int, shrink: Callable[[int], int]) -> T:
+        """Ask for less for as long as GitHub cannot answer so much; `shrink` says how much less, and notes it."""
+        pauses = iter(READ_PAUSES)
+        while size > 1:
+            try:
+                return self._read(partial(ask, size), permission, shrinks=True)
+            except TooHeavy as error:
+                size, wait = shrink(size), 0.0 if error.certain else next(pauses, None)
+                if wait is None:
+                    raise Down(str(error)) from error
+                self._clock.sleep(wait)
+        return self._read(partial(ask, size), permission)
 
     def _data(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Of an answer that is no JSON the library makes a text."""
-        _, data = self._counted("POST", GRAPHQL, lambda: self._requester.graphql_query(query, variables))
+        """Return the `data` of a query, without what is hidden from this token."""
+        asked = {"query": query, "variables": variables}
+        _, data = self._counted("POST", GRAPHQL, self._requester.graphql_url, asked)
         return dict(data["data"])
 
-    def _read(self, request: Callable[[], T], permission: str) -> T:
-        for pause in (*READ_PAUSES, None):
+    def _read(self, request: Callable[[], T], permission: str, *, shrinks: bool = False) -> T:
+        """Ask up to four times. Raises TooHeavy at once where a smaller question can be asked instead."""
+        for wait in (*READ_PAUSES, None):
             try:
                 return self._call(request, "read", permission)
             except Limited as limit:
-                if pause is None or limit.retry_after > self._patience:
+                if wait is None or limit.retry_after > self._patience:
                     raise
                 self._patience -= limit.retry_after
                 self._clock.sleep(limit.retry_after)
             except Down as error:
-                if pause is None:
+                if shrinks and isinstance(error, TooHeavy):
+                    raise
+                if wait is None:
                     raise Down(str(error)) from error  # an unsure read is only a read that failed
-                self._clock.sleep(pause)
+                self._clock.sleep(wait)
         raise AssertionError("unreachable: the last pause is None")
 
     def _field(self, path: str, name: str, permission: str) -> Any:
@@ -104,96 +159,62 @@ class Requests:
         return data
 
     def _json(self, verb: str, path: str, body: object = None) -> dict[str, Any]:
-        _, data = self._counted(verb, path, lambda: self._requester.requestJsonAndCheck(verb, path, input=body))
-        return data if isinstance(data, dict) else {LIST: data} if isinstance(data, list) else {}
+        return _named(self._answered(verb, path, body)[1])
 
-    def _counted(self, verb: str, path: str, request: Callable[[], T]) -> T:
-        """The library tells the status of failures alone, and follows redirects by itself."""
-        began, answer = time.monotonic(), NO_ANSWER
+    def _answered(self, verb: str, path: str, body: object = None) -> tuple[Mapping[str, str], Any]:
+        return self._counted(verb, path, path, body)
+
+    def _counted(self, verb: str, path: str, address: str, body: object) -> tuple[Mapping[str, str], Any]:
+        """Send one request, note what came of it, and return headers and JSON. Raises NotDone."""
+        began, outcome = time.monotonic(), NO_ANSWER
         try:
-            made, answer = request(), OK
-        except GithubException as error:
-            answer = ERRORS if path == GRAPHQL and _lists_errors(error.data) else str(error.status or NO_ANSWER)
-            self._calls.limited += _is_limit(error)
-            raise
+            answered = self._sent(verb, address, body)
+            outcome = _outcome(answered, is_query=path == GRAPHQL)
         finally:
-            self._calls.note(verb, path, answer, time.monotonic() - began)
+            self._calls.note(verb, path, outcome, time.monotonic() - began)
             self._calls.note_left(path, *self._requester.rate_limiting)
-        return made
+        if outcome != OK:
+            self._calls.limited += bool(pause(answered))
+            raise NotDone(answered)
+        return answered.headers, answered.data
+
+    def _sent(self, verb: str, address: str, body: object) -> Answered:
+        """The library tells the status of failures alone, and follows redirects by itself."""
+        try:
+            headers, data = self._requester.requestJsonAndCheck(verb, address, input=body)
+        except GithubException as error:
+            return Answered(error.status or 0, _lower(error.headers), error.data, self._name)
+        return Answered(http.client.OK, _lower(headers), data, self._name)
 
     def _call(self, request: Callable[[], T], what: str, permission: str) -> T:
         """The one boundary at which the library's errors become ours."""
         try:
             return request()
-        except GithubException as error:
-            _raise_for(error, what, permission)
+        except NotDone as error:
+            raise error_of(error.answered, what, permission) from error
+        except requests.ReadTimeout as error:
+            raise TooHeavy("GitHub did not answer in time") from error
         except requests.RequestException as error:
             if _never_sent(error):
                 raise Down("GitHub cannot be reached") from error
             raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-        ) as error:  # truncated JSON, HTML, a null where data should be
+        except (ValueError, KeyError, TypeError) as error:  # half of the JSON, HTML, a null where data should be
             raise Unsure("GitHub's answer cannot be read") from error
 
 
-def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
-    status, message = error.status or 0, _message(error)
-    if status == requests.codes.unauthorized:
-        raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
-    if wait := _retry_after(error, message):
-        raise Limited(f"GitHub's rate limit is reached; it asks to wait {wait:.0f} s", wait) from error
-    if _has_error(error.data, "RATE_LIMITED"):
-        raise Limited("GitHub's rate limit for queries is reached", SECONDARY_WAIT) from error
-    if "not accessible" in message or _has_error(error.data, "FORBIDDEN"):
-        raise Mistake(
-            f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
-            "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
-        ) from error
-    if status >= SERVER_ERROR:
-        raise Unsure(f"GitHub answered {status}") from error
-    raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
+def _outcome(answered: Answered, *, is_query: bool) -> str:
+    """GraphQL says with a success what went wrong: its data stands if only what is hidden from the token is missing."""
+    if answered.status != http.client.OK:
+        return str(answered.status)
+    return ERRORS if is_query and not is_seen(answered) else OK
 
 
-def _message(error: GithubException) -> str:
-    return str(error.data.get("message", "")) if isinstance(error.data, dict) else ""
+def _named(data: Any) -> dict[str, Any]:
+    return data if isinstance(data, dict) else {LIST: data} if isinstance(data, list) else {}
 
 
-def _is_limit(error: GithubException) -> bool:
-    return bool(_retry_after(error, _message(error))) or _has_error(error.data, "RATE_LIMITED")
-
-
-def _lists_errors(data: object) -> bool:
-    """With status 200, of which the library makes another one."""
-    return isinstance(data, dict) and isinstance(data.get("errors"), list)
-
-
-def _reason(error: GithubException, message: str) -> str:
-    """A validation that failed says what of it in its first error."""
-    errors = error.data.get("errors") if isinstance(error.data, dict) else None
-    first = next((each["message"] for each in errors or () if isinstance(each, dict) and each.get("message")), "")
-    return str(first or message or "no reason given")[:200]
-
-
-def _has_error(data: object, kind: str) -> bool:
-    """GraphQL refuses with 200 and a list of errors, of which PyGithub makes an exception."""
-    errors = data.get("errors") if isinstance(data, dict) else None
-    return any(isinstance(each, dict) and each.get("type") == kind for each in errors or ())
-
-
-def _retry_after(error: GithubException, message: str) -> float:
-    """Seconds to wait when this is a rate limit, primary or secondary; 0 when it is something else."""
-    if error.status not in (requests.codes.forbidden, requests.codes.too_many_requests):
-        return 0
-    headers = {name.casefold(): value for name, value in (error.headers or {}).items()}
-    if str(headers.get("retry-after", "")).isdecimal():
-        return max(1.0, float(headers["retry-after"]))
-    if headers.get("x-ratelimit-remaining") == "0" and str(headers.get("x-ratelimit-reset", "")).isdecimal():
-        return max(1.0, float(headers["x-ratelimit-reset"]) - time.time())
-    limited = error.status == requests.codes.too_many_requests or "rate limit" in message.casefold()
-    return SECONDARY_WAIT if limited else 0
+def _lower(headers: Mapping[str, Any] | None) -> dict[str, str]:
+    return {name.casefold(): str(value) for name, value in (headers or {}).items()}
 
 
 def _never_sent(error: requests.RequestException) -> bool:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Json], Json]
 
 QUERY = """
-query ($owner: String!, $name: String!, $sha: String!, $after: String) {
+query ($owner: String!, $name: String!, $sha: String!, $after: String, $size: Int!) {
   repository(owner: $owner, name: $name) { object(expression: $sha) { ... on Commit { statusCheckRollup {
-    contexts(first: 100, after: $after) {
+    contexts(first: $size, after: $after) {
       nodes {
         __typename
         ... on StatusContext { context state targetUrl createdAt }

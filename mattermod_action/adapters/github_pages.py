@@ -1,0 +1,75 @@
+"""How large a page of a list may be: the size that GitHub has answered last, by repository and kind of list.
+
+GitHub ends a query that takes it more than ten seconds or too many resources, and says of neither beforehand where that
+is: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#other-resource-limits.
+So a page is halved until it is answered, and the next one begins with what was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PAGE = 100  # the most that a page of a list may have, in REST and GraphQL
+NESTED = 4  # times as many as a page has items is the most that is read at once of a list in each of them
+# Kinds of lists: pull requests by label, all that one has, what was done in items, open items, repositories, checks.
+LABELED, ONE, ACTIVITY, ITEMS, OWNED, CHECKS = "labeled", "one", "activity", "items", "owned", "checks"
+COMMENTED, COMMITTED = "comments", "commits"
+# Of items with many lists each: 25 are answered where 100 are not (https://github.com/spiceai/spiceai/issues/13762).
+FIRST = {LABELED: 25, ONE: 25, ACTIVITY: 25}
+KEPT_FOR = timedelta(days=1)  # for which a smaller size is remembered: a repository may have had one bad hour
+
+
+def smaller(size: int, offset: int = 0) -> int:
+    """Return half of it, or less, so that pages of the new size begin at `offset`, too."""
+    return next(each for each in range(size // 2, 0, -1) if offset % each == 0)
+
+
+def has_next(headers: Mapping[str, str], *, is_full: bool) -> bool:
+    """A page may be short and not be the last: `Link` says so, and where there is none, only a full one has a next.
+
+    https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api#using-link-headers
+    """
+    link = headers.get("link")
+    return 'rel="next"' in link if link else is_full
+
+
+@dataclass
+class Position:
+    """Where a list of numbered pages is read."""
+
+    page: int = 1
+    size: int = PAGE
+
+    def shrink(self, size: int) -> int:
+        """Go on at the same item, with smaller pages."""
+        offset = (self.page - 1) * size
+        self.size = smaller(size, offset)
+        self.page = offset // self.size + 1
+        return self.size
+
+
+@dataclass
+class PageSizes:
+    """What was answered in this run, and what earlier runs remember."""
+
+    _sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def size(self, place: str, kind: str) -> int:
+        return self._sizes.get(place.casefold(), {}).get(kind, FIRST.get(kind, PAGE))
+
+    def note(self, place: str, kind: str, size: int) -> None:
+        self._sizes.setdefault(place.casefold(), {})[kind] = size
+
+    def recall(self, place: str, sizes: Mapping[str, int]) -> None:
+        """Begin with what an earlier run has noted; anything that is no size of a page is nobody's."""
+        known = {kind: size for kind, size in sizes.items() if type(size) is int and 0 < size <= PAGE}
+        self._sizes[place.casefold()] = {**known, **self._sizes.get(place.casefold(), {})}
+
+    def of(self, place: str) -> dict[str, int]:
+        """Return those that are smaller than a page is at first."""
+        return dict(self._sizes.get(place.casefold(), {}))
