@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mattermod_action.source import Path, Source
 
 LABEL_LIMIT = 50  # characters; GitHub refuses longer label names
+CONTEXT_LIMIT = 255  # characters of the name of a commit status
+LAST_OF_THE_PLANE = 0xFFFF  # beyond it characters take four bytes
 MARKER_ROOM = 200  # characters kept free at the end of a comment
 KEY_SHOWN = 100  # characters of a key that a mistake names
 LOGIN_GROWTH = 100  # characters by which replacing one placeholder may lengthen a message
@@ -74,8 +76,18 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _context(text: str) -> str:
+    """What GitHub takes as a status's context: https://docs.github.com/en/rest/commits/statuses#create-a-commit-status."""
+    if not text.strip() or "\n" in text or len(text) > CONTEXT_LIMIT:
+        raise ValueError(f"must be the name of a commit status: one line of up to {CONTEXT_LIMIT} characters")
+    if odd := next((each for each in text if ord(each) > LAST_OF_THE_PLANE), ""):
+        raise ValueError(f"has {odd}, and GitHub takes no emoji in the name of a commit status")
+    return text
+
+
 Label = Annotated[str, AfterValidator(_label)]
 Message = Annotated[str, AfterValidator(_message)]
+Context = Annotated[str, AfterValidator(_context)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 Level = Literal["read", "author", "triage", "write", "maintain", "admin"]

@@ -22,6 +22,7 @@ from mattermod_action.events import (
     WorkflowStarted,
     label_cause,
 )
+from mattermod_action.texts import without_emoji
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -299,7 +300,7 @@ class SetStatus(Ensure):
     @property
     def wanted(self) -> tuple[str, str, str]:
         """State, description (as much of it as GitHub takes) and address."""
-        return self.state, self.description[:DESCRIPTION_LIMIT], self.url
+        return self.state, without_emoji(self.description)[:DESCRIPTION_LIMIT], self.url
 
     @property
     def key(self) -> str:

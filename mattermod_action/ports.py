@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mattermod_action.sweeps import Place as SweepPlace
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
-SCHEMA = 8
+SCHEMA = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,6 @@ class Picks(Protocol):
 class Sweeps(Protocol):
     """What sweeps know of items and of themselves. Each call may raise Mistake or Down."""
 
-    def keeps_sweeps(self) -> bool:
-        """Whether the schema has room for any of this."""
-
     def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
         """Read what is stored of items of one kind in one repository, by their numbers; others are left out."""
 
@@ -160,6 +157,9 @@ class Sweeps(Protocol):
 
     def note_sweep(self, repository: Repository, place: SweepPlace) -> None:
         """Note how far it has come."""
+
+    def note_page_sizes(self, repository: Repository, sizes: str) -> None:
+        """Keep what was learned of how large its pages may be, as text."""
 
     def end_sweep(self, repository: Repository) -> None:
         """Note that it has come to its end."""
@@ -233,11 +233,24 @@ class Store(Leases, Picks, ServerRows, Sweeps, Protocol):
     def close(self) -> None: ...
 
 
+class PageSizes(Protocol):
+    """How large a page of which list GitHub answers, by repository."""
+
+    def recall(self, place: str, noted: str, now: datetime) -> None:
+        """Begin with what an earlier run has noted of the repository `place`."""
+
+    def news(self, place: str, now: datetime) -> str:
+        """Return what is to be noted of it, "" for nothing new."""
+
+
 class GitHub(Protocol):
     """One repository's GitHub. Reads retry; writes are one attempt.
 
     Raises Mistake (token, permissions, locked), Limited, Unsure (a write whose outcome is unknown), Down.
     """
+
+    @property
+    def page_sizes(self) -> PageSizes: ...
 
     def subject(self, subject: Subject) -> Subject | None:
         """Read a pull request or issue as it is now; None when it is gone."""

@@ -60,7 +60,7 @@ class Run:
     def rehearse(self, event: Event) -> None:
         """Plan on the event and on what follows from it, and do nothing."""
         first, then = self.rehearsed(event), [self.rehearsed(each) for each in self._followed(event)]
-        if isinstance(event, Tick) and self._keeps_sweeps:
+        if isinstance(event, Tick) and self.world.durable:
             news = self._new_sweep().foresee(event.repository, self.config)
             then += [run.rehearsed(each) for run, each in news]
         self._report.plan = {**first, **({"then": then} if then else {})}
@@ -75,15 +75,10 @@ class Run:
         if not isinstance(event, Tick):
             self.bot.handle(event)
             self._follow(event)
-        elif self._keeps_sweeps:
+        elif self.world.durable:
             self._sweep(event)
         else:
             self.tick(event)
-
-    @property
-    def _keeps_sweeps(self) -> bool:
-        """What is stored outlives its runner, so what has happened meanwhile can be told by it."""
-        return self.world.durable and self.world.store.keeps_sweeps()
 
     def _new_sweep(self) -> Sweep:
         asked = self.config.sweep

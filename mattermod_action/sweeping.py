@@ -86,13 +86,23 @@ class Sweep:
         except Limited as limit:  # its place is kept, and so is what it has not done
             self.limit, tally.outcome = limit, LEFT
         finally:
+            self._note_page_sizes(place)
             tally.outcome = tally.outcome or FAILED
             tally.seconds = (self._world.clock.now() - began).total_seconds()
             lease.give_back()
 
+    def _note_page_sizes(self, place: Repository) -> None:
+        """A repository whose pages were too large is read by smaller ones from now on, also where none was answered."""
+        news = self._world.github.page_sizes.news(place.full_name, self._world.clock.now())
+        if news and place.id:
+            self._world.store.note_page_sizes(place, news)
+
     def _held(self, place: Repository, config: Any, lease: Lease) -> str:
         """Return what came of it."""
-        progress = self._world.store.progress(place) if place.id and self._world.sweeps(MISSED) else None
+        progress = self._world.store.progress(place) if place.id else None
+        if progress:
+            self._world.github.page_sizes.recall(place.full_name, progress.page_sizes, self._world.clock.now())
+            progress = progress if self._world.sweeps(MISSED) else None
         after = progress.place if progress else NOTHING
         one: OfRepository | None = None
         for page in self._world.github.open_items(place, self._world.inputs.config, after):

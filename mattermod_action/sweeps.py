@@ -76,7 +76,7 @@ class Tally:
 class Progress:
     """How far the sweep of a repository has come; `completed_at` is when one was at its end last, None for never.
 
-    `repository` is the name that it had when it began.
+    `repository` is the name that it had when it began, `page_sizes` what adapters have noted of its lists.
     """
 
     place: Place
@@ -84,3 +84,4 @@ class Progress:
     completed_at: datetime | None
     read_at: datetime
     repository: str
+    page_sizes: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from mattermod_action.events import GHOST
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
 QUOTED = 100  # characters of a name that are shown
 _WORKFLOW_URL = re.compile(r"(?<![A-Za-z0-9_])WORKFLOW_URL(?![A-Za-z0-9_])")
+_EMOJI = re.compile("([\U00010000-\U0010ffff])[\u200d\ufe0f]*")
 _WORD = re.compile(r"\{([a-z]+)\}")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,99})(?:\[bot\])?")  # Enterprise Managed Users have a _
 
@@ -27,6 +29,14 @@ def quoted(text: str, most: int = QUOTED) -> str:
     """As code, out of which no mention, link or HTML comes; nobody needs all of what is longer than a name."""
     plain = " ".join(text.replace("`", chr(0x2CB)).split())
     return f"`{plain[:most]}`"
+
+
+def without_emoji(text: str) -> str:
+    """Give characters above U+FFFF their names: a commit status refuses them, and two labels may differ by one.
+
+    https://github.com/ouzi-dev/commit-status-updater/issues/527
+    """
+    return _EMOJI.sub(lambda found: f":{unicodedata.name(found[1], 'symbol').lower()}:", text)
 
 
 def cell(text: str) -> str:

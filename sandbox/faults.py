@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any, Literal, get_args
 
 Kind = Literal[
-    "status",  # `status` (500 unless given) with a page of HTML
+    "status",  # `status` (500 unless given): from 500 on a page of HTML, below GitHub's JSON
     "secondary-limit",  # 403 "secondary rate limit", with Retry-After if `retry_after` is given
     "primary-limit",  # 403 "API rate limit exceeded", remaining 0
     "query-limit",  # GraphQL's 200 with an error RATE_LIMITED; the hour's reset is in `seconds`

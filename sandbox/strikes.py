@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from sandbox.answers import DOCS, Answer, answer
@@ -38,6 +39,7 @@ QUERIES = {
     ),
     "query-error": "",
 }
+SERVER_ERROR = 500
 DROPS = 10  # pieces that a dripping answer comes in
 SILENT = ("timeout", "reset")
 
@@ -52,20 +54,26 @@ def instead(fault: Fault, method: str) -> Answer:
 
 def disfigure(reply: Answer, fault: Fault) -> Answer:
     """Return the answer that is sent in place of `reply`."""
-    match fault.kind:
-        case "status" | "html":
-            fallback = 500 if fault.kind == "status" else reply.status
-            return Answer(fault.status or fallback, UNICORN, {**reply.headers, "Content-Type": HTML})
-        case "truncated":
-            return Answer(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
-        case "empty":
-            return Answer(reply.status, b"", reply.headers)
-        case "refused":
-            code = fault.status or 403
-            return Answer(code, answer(code, {"message": fault.message, "status": str(code)}).body, reply.headers)
     if fault.kind in QUERIES:
         return _of_query(reply, fault)
+    match fault.kind:
+        case "status" if 0 < fault.status < SERVER_ERROR:
+            return _refusal(reply, fault.status, HTTPStatus(fault.status).phrase)
+        case "refused":
+            return _refusal(reply, fault.status or 403, fault.message)
+        case "status" | "html":
+            fallback = SERVER_ERROR if fault.kind == "status" else reply.status
+            return Answer(fault.status or fallback, UNICORN, {**reply.headers, "Content-Type": HTML})
+        case "truncated" | "empty":
+            return Answer(
+                reply.status, reply.body[: len(reply.body) // 2 if fault.kind == "truncated" else 0], reply.headers
+            )
     return _limited(reply, fault) if fault.kind in LIMITS else reply
+
+
+def _refusal(reply: Answer, code: int, message: str) -> Answer:
+    """GitHub refuses in JSON; pages of HTML come from what stands before it."""
+    return Answer(code, answer(code, {"message": message, "status": str(code)}).body, reply.headers)
 
 
 def _of_query(reply: Answer, fault: Fault) -> Answer:

@@ -12,21 +12,25 @@ import json
 import time
 from functools import partial
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from mattermod_action import __version__
+from mattermod_action.adapters.github_errors import Answered, error_of
+from mattermod_action.adapters.github_paths import file_path
 from mattermod_action.adapters.plain_http import connect
-from mattermod_action.errors import Down, Mistake
+from mattermod_action.errors import Down, Gone, Limited, Mistake, Refused
 from mattermod_action.figures import GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from mattermod_action.errors import MattermodError
     from mattermod_action.figures import Calls
     from mattermod_action.ports import Clock
 
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
+PATIENCE = 60.0  # seconds to wait for a rate limit; a longer one is not asked again before it is over
 LARGEST = 262_144  # bytes; no configuration is larger
 REDIRECTS = 3  # a renamed repository answers 301 to its new address
 QUERY = """
@@ -34,7 +38,24 @@ query ($owner: String!, $name: String!, $file: String!) {
   repository(owner: $owner, name: $name) { object(expression: $file) { ... on Blob { text } } }
 }
 """
+NOT_FOUND = (
+    "{path}: not found on the default branch of {repository}: add it, name another file with the input `config`, or "
+    "give the job `contents: read`"
+)
 RAW = "application/vnd.github.raw+json"
+
+
+class Reply(NamedTuple):
+    """An answer as it came, its headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def error(self, path: str) -> MattermodError:
+        """What it means that this is no file."""
+        answered = Answered(self.status, self.headers, _json(self.body))
+        return error_of(answered, f"read {path}", "`contents: read`")
 
 
 class Way(NamedTuple):
@@ -42,16 +63,16 @@ class Way(NamedTuple):
 
     verb: str
     path: str
-    request: Callable[[], tuple[int, bytes]]
+    request: Callable[[], Reply]
 
-    def go(self, calls: Calls) -> tuple[int, bytes]:
+    def go(self, calls: Calls) -> Reply:
         began, answer = time.monotonic(), NO_ANSWER
         try:
-            status, body = self.request()
-            answer = OK if status == http.client.OK else str(status)
+            reply = self.request()
+            answer = OK if reply.status == http.client.OK else str(reply.status)
         finally:
             calls.note(self.verb, self.path, answer, time.monotonic() - began)
-        return status, body
+        return reply
 
 
 class Contents:
@@ -73,33 +94,37 @@ class Contents:
         return self._patiently(chain([query], repeat(self._by_rest(repository, path))), repository, path)
 
     def _by_rest(self, repository: str, path: str) -> Way:
-        address = f"/repos/{repository}/contents/{quote(path)}"
+        address = f"/repos/{repository}/contents/{file_path(path)}"
         return Way("GET", address, partial(_get, f"{self._api_url}{address}", self._token, REDIRECTS))
 
     def _patiently(self, ways: Iterable[Way], repository: str, path: str) -> str:
         for pause, way in zip(PAUSES, ways, strict=False):
             try:
-                status, body = way.go(self._calls)
+                reply = way.go(self._calls)
             except (OSError, http.client.HTTPException) as error:
                 reason = f"GitHub cannot be reached ({type(error).__name__})"
             else:
-                if status == http.client.OK:
-                    return _text(body, path)
-                reason = _reason(status, body, path, repository)
+                if reply.status == http.client.OK:
+                    return _text(reply.body, path)
+                reason = self._reason(reply.error(path), path, repository)
             if pause is not None:
                 self._clock.sleep(pause)
         raise Down(f"{reason}, so {path} could not be read; nothing was done, run again")
 
+    def _reason(self, error: MattermodError, path: str, repository: str) -> str:
+        """Say why it is tried again, after the pause that GitHub asks for. Raises what is of no use to try again."""
+        if isinstance(error, Limited):
+            if error.retry_after > PATIENCE:
+                raise Limited(f"{error}, so {path} could not be read; nothing was done", error.retry_after)
+            self._clock.sleep(error.retry_after)
+        if isinstance(error, Gone):
+            raise Mistake(NOT_FOUND.format(path=path, repository=repository))
+        if isinstance(error, (Mistake, Refused)):
+            raise Mistake(f"{path}: {error}")
+        return str(error)
 
-def _reason(status: int, body: bytes, path: str, repository: str) -> str:
-    """Why it is tried again. Raises Mistake where that is of no use."""
-    if b"rate limit" in body:  # in the 403 or 429 of both kinds of limit
-        return "GitHub asks for a pause (rate limit)"
-    _raise_for(status, path, repository)
-    return f"GitHub answered {status}"
 
-
-def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
+def _get(url: str, token: str, redirects: int) -> Reply:
     parts = urlsplit(url)
     connection = connect(parts.scheme, parts.netloc)
     try:
@@ -110,12 +135,12 @@ def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
         # The token goes to the host it was given for and nowhere else.
         if answer.status in (301, 307, 308) and redirects and urlsplit(moved).netloc == parts.netloc:
             return _get(moved, token, redirects - 1)
-        return answer.status, answer.read(LARGEST + 1)
+        return Reply(answer.status, _lower(answer), answer.read(LARGEST + 1))
     finally:
         connection.close()
 
 
-def _answer(api_url: str, token: str, repository: str, path: str) -> tuple[int, bytes]:
+def _answer(api_url: str, token: str, repository: str, path: str) -> Reply:
     """Ask for a blob, and say what came of it as the other way would.
 
     https://docs.github.com/en/graphql/reference/objects#blob; on GitHub Enterprise Server the address ends otherwise:
@@ -129,26 +154,32 @@ def _answer(api_url: str, token: str, repository: str, path: str) -> tuple[int, 
         query = json.dumps({"query": QUERY, "variables": variables})
         connection.request("POST", parts.path, query, {**_headers(token), "Content-Type": "application/json"})
         answer = connection.getresponse()
-        return _as_a_file(answer.status, answer.read(4 * LARGEST))
+        return _as_a_file(Reply(answer.status, _lower(answer), answer.read(4 * LARGEST)))
     finally:
         connection.close()
 
 
-def _as_a_file(status: int, body: bytes) -> tuple[int, bytes]:
-    if status != http.client.OK:
-        return status, body
-    try:
-        data = json.loads(body)
-        kinds = {each.get("type") for each in data.get("errors") or ()}
-        blob = ((data.get("data") or {}).get("repository") or {}).get("object") or {}
-    except (ValueError, AttributeError) as error:
-        raise http.client.HTTPException from error
-    if "RATE_LIMITED" in kinds:
-        return http.client.TOO_MANY_REQUESTS, b"rate limit"
-    if "FORBIDDEN" in kinds:
-        return http.client.FORBIDDEN, b""
+def _as_a_file(reply: Reply) -> Reply:
+    """Only an answer without errors says that there is no such file: any other leaves it to the other way."""
+    data = _json(reply.body)
+    if reply.status != http.client.OK or not isinstance(data, dict) or data.get("errors"):
+        return reply._replace(status=http.client.BAD_GATEWAY)
+    blob = ((data.get("data") or {}).get("repository") or {}).get("object") or {}
     text = blob.get("text")
-    return (http.client.OK, text.encode()) if isinstance(text, str) else (http.client.NOT_FOUND, b"")
+    if isinstance(text, str):
+        return reply._replace(body=text.encode())
+    return reply._replace(status=http.client.NOT_FOUND, body=b'{"message": "Not Found"}')
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _lower(answer: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.casefold(): value for name, value in answer.getheaders()}
 
 
 def _headers(token: str) -> dict[str, str]:
@@ -163,16 +194,3 @@ def _text(body: bytes, path: str) -> str:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Mistake(f"{path}:1: is not UTF-8 (byte {error.start})") from error
-
-
-def _raise_for(status: int, path: str, repository: str) -> None:
-    match status:
-        case 401:
-            raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired")
-        case 404:
-            raise Mistake(
-                f"{path}: not found on the default branch of {repository}: add it, name another file with the "
-                "input `config`, or give the job `contents: read`"
-            )
-        case 403:
-            raise Mistake(f"{path}: `github-token` may not read it: give the job `contents: read`")

@@ -7,8 +7,9 @@ So a page is halved until it is answered, and the next one begins with what was.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ NESTED = 4  # times as many as a page has items is the most that is read at once
 LABELED, ONE, ACTIVITY, ITEMS, OWNED, CHECKS = "labeled", "one", "activity", "items", "owned", "checks"
 COMMENTED, COMMITTED = "comments", "commits"
 # Of items with many lists each: 25 are answered where 100 are not (https://github.com/spiceai/spiceai/issues/13762).
-FIRST = {LABELED: 25, ONE: 25, ACTIVITY: 25}
+FIRST = {LABELED: 25, ONE: 25}
 KEPT_FOR = timedelta(days=1)  # for which a smaller size is remembered: a repository may have had one bad hour
 
 
@@ -55,21 +56,32 @@ class Position:
 
 @dataclass
 class PageSizes:
-    """What was answered in this run, and what earlier runs remember."""
+    """The sizes that were answered, by repository and kind of list: in this run, and as earlier ones have noted."""
 
     _sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    _changed: set[str] = field(default_factory=set)
 
     def size(self, place: str, kind: str) -> int:
         return self._sizes.get(place.casefold(), {}).get(kind, FIRST.get(kind, PAGE))
 
     def note(self, place: str, kind: str, size: int) -> None:
         self._sizes.setdefault(place.casefold(), {})[kind] = size
+        self._changed.add(place.casefold())
 
-    def recall(self, place: str, sizes: Mapping[str, int]) -> None:
-        """Begin with what an earlier run has noted; anything that is no size of a page is nobody's."""
-        known = {kind: size for kind, size in sizes.items() if type(size) is int and 0 < size <= PAGE}
-        self._sizes[place.casefold()] = {**known, **self._sizes.get(place.casefold(), {})}
+    def recall(self, place: str, noted: str, now: datetime) -> None:
+        """Begin with what an earlier run has noted, if that is not too old; a row that anybody wrote harms nobody."""
+        try:
+            found = json.loads(noted or "{}")
+            until, sizes = datetime.fromisoformat(found["until"]), dict(found["sizes"])
+        except (ValueError, KeyError, TypeError):
+            return
+        if now < until <= now + KEPT_FOR:
+            known = {kind: size for kind, size in sizes.items() if type(size) is int and 0 < size <= PAGE}
+            self._sizes[place.casefold()] = {**known, **self._sizes.get(place.casefold(), {})}
 
-    def of(self, place: str) -> dict[str, int]:
-        """Return those that are smaller than a page is at first."""
-        return dict(self._sizes.get(place.casefold(), {}))
+    def news(self, place: str, now: datetime) -> str:
+        """Return what is to be noted of a repository, "" where nothing was learned; said once."""
+        if place.casefold() not in self._changed:
+            return ""
+        self._changed.discard(place.casefold())
+        return json.dumps({"until": (now + KEPT_FOR).isoformat(), "sizes": self._sizes[place.casefold()]})

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str, dict[str, Any]], dict[str, Any]]  # a query and its variables to its `data`
 
-# Seconds to connect, and then to read: together less than the ledger's lease, and to read longer than the ten seconds
-# after which GitHub itself ends a request. https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
-TIMEOUT = (8, 15)
+# Seconds to connect, and again to read: together less than the ledger's lease, and each more than the ten after which
+# GitHub ends a request. https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
+TIMEOUT = 14
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
 READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
 FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
@@ -58,7 +58,7 @@ class Requests:
         self._requester = Github(
             auth=Auth.Token(token),
             base_url=api_url,
-            timeout=TIMEOUT,  # type: ignore[arg-type]  # it goes to `requests` as it is, which takes a pair
+            timeout=TIMEOUT,
             user_agent=f"mattermod-action/{__version__}",
             per_page=PAGE,
             retry=None,

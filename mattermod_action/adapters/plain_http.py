@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-TIMEOUT = 10  # seconds
+TIMEOUT = 14  # seconds; GitHub itself ends a request after ten
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Where a cloud's machines learn secrets about themselves: no address in a configuration may lead there.
 FORBIDDEN = re.compile(r"169\.254\.|metadata\b|\[?fe80:", re.IGNORECASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.statements import Statements, moment
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from mattermod_action.sweeps import Place, Progress, Stored
 
 PULLS, ISSUES = "PullRequests", "Issues"
-FIRST = 8  # the schema that has them
+SIZED = 9  # the schema that has sizes of pages
 
 
 class SweepRows(Statements):
     """The `Sweeps` part of the `Store` port. Who sweeps a repository holds its lease."""
 
-    def keeps_sweeps(self) -> bool:
-        """The schema before this one had no table for them."""
-        return int(self.execute("SELECT MAX(version) FROM mm_schema", {})[1][0][0] or 0) >= FIRST
+    @cached_property
+    def _schema(self) -> int:
+        """An older one lacks a column, and runs of two versions share a database."""
+        return int(self.execute("SELECT MAX(version) FROM mm_schema", {})[1][0][0] or 0)
 
     def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
         if not subjects:
@@ -81,16 +83,17 @@ class SweepRows(Statements):
     def progress(self, repository: Repository) -> Progress | None:
         from mattermod_action.sweeps import Place, Progress
 
+        sizes = "page_sizes" if self._schema >= SIZED else "NULL"
         sql = f"""
-            SELECT place, started_at, completed_at, {self._now("now")}, repository FROM mm_sweeps
+            SELECT place, started_at, completed_at, {self._now("now")}, repository, {sizes} FROM mm_sweeps
             WHERE repository_id = :id
-            """  # noqa: S608  # a constant of the store
+            """  # noqa: S608  # constants of the store and of this file
         rows = self.execute(sql, {"id": repository.id, **self._shift(now=0)})[1]
         if not rows:
             return None
-        place, started_at, completed_at, now, name = rows[0]
+        place, started_at, completed_at, now, name, noted = rows[0]
         at = Place(**json.loads(place)) if place else Place()
-        return Progress(at, moment(started_at), moment(completed_at), moment(now), name)
+        return Progress(at, moment(started_at), moment(completed_at), moment(now), name, noted or "")
 
     def begin_sweep(self, repository: Repository) -> None:
         sql = f"""
@@ -104,6 +107,16 @@ class SweepRows(Statements):
     def note_sweep(self, repository: Repository, place: Place) -> None:
         sql = "UPDATE mm_sweeps SET place = :place WHERE repository_id = :id"
         self.execute(sql, {"id": repository.id, "place": json.dumps(asdict(place))})
+
+    def note_page_sizes(self, repository: Repository, sizes: str) -> None:
+        """Of a repository whose first page was never answered there is no row yet."""
+        if self._schema < SIZED:
+            return
+        sql = f"""
+            INSERT INTO mm_sweeps (repository_id, repository, place, page_sizes) VALUES (:id, :name, '', :sizes)
+            {self.dialect.upsert.format(key="repository_id")} page_sizes = :sizes
+            """  # noqa: S608  # a constant of the dialect
+        self.execute(sql, {"id": repository.id, "name": repository.full_name, "sizes": sizes})
 
     def end_sweep(self, repository: Repository) -> None:
         sql = f"UPDATE mm_sweeps SET place = '', completed_at = {self._now('now')} WHERE repository_id = :id"  # noqa: S608  # a constant of the store

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
-from mattermod_action.config import Label, Section
+from mattermod_action.config import Context, Label, Section
 from mattermod_action.effects import SetStatus
 from mattermod_action.events import MergeGroupSeen, PullRequestSeen
 
@@ -37,7 +37,7 @@ BLOCKED, ALLOWED = "Merge blocked due {label} label", "Merged allowed"
 class Rule(Section):
     label: Label
     text: str = ""
-    context: str = ""
+    context: Context = ""
 
 
 def _rule(value: Any) -> Any:
@@ -46,7 +46,7 @@ def _rule(value: Any) -> Any:
 
 class Config(Section):
     labels: tuple[Annotated[Rule, BeforeValidator(_rule, json_schema_input_type=str | Rule)], ...]
-    context: str = "merge/blocked"
+    context: Context = "merge/blocked"
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:

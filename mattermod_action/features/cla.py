@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 from mattermod_action.commands import Command
-from mattermod_action.config import Message, Section
+from mattermod_action.config import Context, Message, Section
 from mattermod_action.effects import Comment, SetStatus
 from mattermod_action.errors import FactUnavailable, NotYet, Refused
 from mattermod_action.events import GHOST, RESUMED, Awaited, Commanded, MergeGroupSeen, PullRequestSeen
@@ -69,7 +69,7 @@ def _https(url: str) -> str:
 
 class Config(Section):
     signed_url: Annotated[str, AfterValidator(_https)]
-    context: str = "cla/mattermost"
+    context: Context = "cla/mattermost"
     excluded: tuple[str, ...] = ()
     message: Message | None = None
     everyone: bool = False

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from mattermod_action.config import Message, Pattern, Section
+from mattermod_action.config import Context, Message, Pattern, Section
 from mattermod_action.effects import Comment, SetStatus
 from mattermod_action.events import RESUMED, MergeGroupSeen, PullRequestSeen
 from mattermod_action.facts import FILES_LISTED, at_least
@@ -47,7 +47,7 @@ class Config(Section):
     repositories: dict[str, tuple[Pattern, ...]] = Field(default_factory=dict)
     excluded: tuple[str, ...] = ()
     message: Message = MESSAGE
-    context: str = "merge/protected-paths"
+    context: Context = "merge/protected-paths"
     required: bool = False
 
     def patterns(self, repository: Repository) -> list[str]:
