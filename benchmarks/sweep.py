@@ -2,7 +2,7 @@
 
 The organisation has 10,000 open pull requests and 10,000 open issues in 200 repositories. It is seen for the first
 time, then nothing is new, then a label was put on one item of a hundred while nobody listened, and then nothing is new
-again.
+again. Then GitHub answers no page of more than 25 any more, while another item of a hundred gets a label.
 
 Each sweep is a process of its own, whose peak memory a small one reads that starts it: what a big one starts is counted
 as big as that. The original asks for each pull request by itself, its statuses (two calls) and its labels, and for each
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sandbox
+from sandbox.records import Heavy
 from tests import servers
 from tests.harness import Bot
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
 
 PULLS, ISSUES = 150, 500
+SMALL = 25  # the most that a page may have, where GitHub answers no larger one
 REPOSITORIES, EACH, CHANGED = 200, 50, 100  # of each kind; one of CHANGED gets a label
 DEV, HELP = "2: Dev Review", "Help Wanted"
 CONFIG = f"""
@@ -141,7 +143,11 @@ def _organisation(trial: Trial) -> dict[str, Swept]:
     swept = {"an organisation, first sight": trial.sweep(0), "an organisation, nothing new": trial.sweep(15)}
     _label_some(trial.github)
     swept["an organisation, 1 % labelled"] = trial.sweep(30)
-    return {**swept, "an organisation, nothing new again": trial.sweep(45)}
+    swept["an organisation, nothing new again"] = trial.sweep(45)
+    state.heavy = Heavy(SMALL)
+    _label_some(trial.github, beginning=1)
+    swept["an organisation, 1 % labelled, small pages"] = trial.sweep(60)
+    return {**swept, "an organisation, nothing new, small pages": trial.sweep(75)}
 
 
 def _fill(github: Sandbox, place: str) -> None:
@@ -153,13 +159,14 @@ def _fill(github: Sandbox, place: str) -> None:
         state.add_issue(place, f"Issue {number}", "reporter")
 
 
-def _label_some(github: Sandbox) -> None:
+def _label_some(github: Sandbox, beginning: int = 0) -> None:
     """Of every second repository one pull request and one issue, each time others."""
     state = github.state
     for nth in range(0, REPOSITORIES, CHANGED // EACH):
         repository = state.repository(f"octo-org/service-{nth}")
         items = sorted(repository.items.values(), key=lambda item: item.number) if repository else []
-        pair = items[2 * (nth % EACH) : 2 * (nth % EACH) + 2]
+        at = 2 * ((nth + beginning) % EACH)
+        pair = items[at : at + 2]
         for item, label in zip(pair, (DEV, HELP), strict=True):
             state.add_labels(f"octo-org/service-{nth}", item.number, [label], "maintainer")
 
@@ -185,6 +192,7 @@ def _goals(sweeps: dict[str, Swept], comments: list[int]) -> dict[str, dict[str,
     small, idle = sweeps["a repository, nothing new"], sweeps["an organisation, nothing new"]
     again, some = sweeps["an organisation, nothing new again"], sweeps["an organisation, 1 % labelled"]
     items, due = REPOSITORIES * EACH, 2 * REPOSITORIES * EACH // CHANGED
+    first, small_pages = (sweeps[f"an organisation, {what}, small pages"] for what in ("1 % labelled", "nothing new"))
     peak = max(each.peak for each in sweeps.values())
     return {
         f"{PULLS} pull requests and {ISSUES} issues: requests": _goal(9, small.graphql + small.rest),
@@ -199,8 +207,15 @@ def _goals(sweeps: dict[str, Swept], comments: list[int]) -> dict[str, dict[str,
         "20,000 items in 200 repositories: MB more than one repository takes": _goal(
             30, max(0, round(peak - small.peak))
         ),
-        f"20,000 items, 1 % labelled: of {due} messages those missing": _goal(0, due - len(comments)),
-        "20,000 items, 1 % labelled: messages posted more than once": _goal(0, sum(count > 1 for count in comments)),
+        f"pages of {SMALL}, found out by each repository: GraphQL requests": _goal(
+            4 * idle.graphql + 10, first.graphql
+        ),
+        f"pages of {SMALL}, remembered: GraphQL requests": _goal(4 * idle.graphql + 10, small_pages.graphql),
+        f"pages of {SMALL}: writes": _goal(due, first.writes),
+        f"20,000 items, twice 1 % labelled: of {2 * due} messages those missing": _goal(0, 2 * due - len(comments)),
+        "20,000 items, twice 1 % labelled: messages posted more than once": _goal(
+            0, sum(count > 1 for count in comments)
+        ),
         "20,000 items, 1 % labelled: writes": _goal(due, some.writes),
     }
 

@@ -128,6 +128,14 @@ def remove_label(call: Call) -> Answer:
     return answer(200, [shapes.label(call.state, call.repo, each) for each in call.item.labels])
 
 
+def remove_all_labels(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/labels#remove-all-labels-from-an-issue."""
+    call.need(*access.of_item(call.item, "write"))
+    for label in list(call.item.labels):
+        call.state.remove_label(call.repo.full_name, call.item.number, label.name)
+    return Answer(204, b"")
+
+
 def get_rate_limit(call: Call) -> Answer:
     rates = {resource: access.rate(call.token, resource) for resource in ("core", "graphql")}
     return answer(200, {"resources": rates, "rate": rates["core"]})
@@ -144,6 +152,7 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", ISSUE + "/comments", create_comment, "issues/comments#create-an-issue-comment"),
     ("GET", ISSUE + "/labels", list_labels, "issues/labels#list-labels-for-an-issue"),
     ("POST", ISSUE + "/labels", add_labels, "issues/labels#add-labels-to-an-issue"),
+    ("DELETE", ISSUE + "/labels", remove_all_labels, "issues/labels#remove-all-labels-from-an-issue"),
     ("DELETE", ISSUE + "/labels/{label:path}", remove_label, "issues/labels#remove-a-label-from-an-issue"),
 )
 ALL = (

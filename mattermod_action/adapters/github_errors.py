@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
 SECONDARY_WAIT = 60.0  # seconds
 LONGEST = 300  # characters of a reason
-UNAUTHORIZED, SERVER_ERROR = 401, 500
+UNAUTHORIZED, FORBIDDEN, SERVER_ERROR = 401, 403, 500
 LIMITS = (200, 403, 429)  # "the response status will be 200 or 403"; 429 is documented for REST
 OVERLOADED = (502, 504)  # GitHub ends whatever takes it ten seconds
 GONE = (404, 410)
@@ -110,7 +110,10 @@ def _not_allowed(answered: Answered, what: str, permission: str) -> Mistake | No
     if "not accessible" in said:
         needs = f"give the job {permission} under `permissions:` ({ONLY_READS})"
         return Mistake(f"{token} may not {what} here: {needs}")
-    return Mistake(f"{token} may not {what} here: {said}") if "FORBIDDEN" in answered.types else None
+    is_closed = answered.status == FORBIDDEN and what.startswith(
+        "read"
+    )  # single sign-on, an IP allow list, a suspension
+    return Mistake(f"{token} may not {what} here: {said}") if is_closed or "FORBIDDEN" in answered.types else None
 
 
 def _refused(answered: Answered, what: str) -> Refused:
