@@ -146,7 +146,9 @@ def test_a_repository_that_is_very_slow_is_read_in_the_end(bot: Bot, github: San
     configure(github, f'auto_merge: {{label: "{MERGE}"}}\n')
     pulls = [ready(github) for _ in range(3)]
     github.state.heavy = Heavy(2, 504)
-    assert [bot.run("schedule", {}, **SKIPS).code for _ in range(2)] == [3, 0]
+    bot.variables["GITHUB_REPOSITORY_ID"] = str(repository(github).id)
+    codes = [bot.run("schedule", {}, **SKIPS, MATTERMOD_CLOCK_OFFSET=str(900 * nth)).code for nth in range(3)]
+    assert codes == [3, 3, 0]
     assert [pull.number for pull in pulls if not pull.merged_at] == []
 
 
@@ -291,3 +293,57 @@ def test_a_label_is_no_way_to_another_address(bot: Bot, github: Sandbox, label: 
     assert (done.code, "Keep" in held) == (0, True), done.log
     assert "no address" in done.log
     assert [each for each in github.requests if each.method == "DELETE"] == []
+
+
+# What reading the configuration may be answered: exit code, what is said, how often GitHub was asked for it at most.
+CONFIGURED = {
+    "a proxy's page": (Fault("html", "GET", "*/contents/*", status=404, times=0), 3, "GitHub answered 404", 4),
+    "single sign-on": (
+        Fault("refused", "GET", "*/contents/*", times=0, message="Resource protected by SAML"),
+        2,
+        "Resource protected by SAML",
+        1,
+    ),
+    "no permission": (
+        Fault("refused", "GET", "*/contents/*", times=0, message="Resource not accessible by integration"),
+        2,
+        "give the job `contents: read`",
+        1,
+    ),
+    "used up": (Fault("primary-limit", "GET", "*/contents/*", times=0, seconds=1_800), 3, "rate limit", 1),
+    "asked to wait": (Fault("secondary-limit", "GET", "*/contents/*", retry_after="5"), 0, "comment posted", 2),
+    "gone": (Fault("status", "GET", "*/contents/*", status=404, times=0), 2, "not found on the default branch", 1),
+}
+
+
+@ONE_STORE
+@pytest.mark.parametrize("case", CONFIGURED.values(), ids=CONFIGURED)
+def test_what_reading_the_configuration_is_answered(
+    bot: Bot, github: Sandbox, case: tuple[Fault, int, str, int]
+) -> None:
+    fault, code, said, most = case
+    event = payloads.labeled(github.state, github.repository, github.pull, DEV, "maintainer")
+    github.state.faults.add(fault)
+    done = deliver(bot, event, **SKIPS)
+    asked = sum("/contents/" in request.path for request in github.requests)
+    assert (done.code, said in done.log, asked <= most) == (code, True, True), done.log
+
+
+@ONE_STORE
+@pytest.mark.parametrize("kind", ["query-failed", "query-limit", "query-pause", "status", "html"])
+def test_a_sweep_reads_its_configuration_by_the_other_way(bot: Bot, github: Sandbox, kind: Any) -> None:
+    """The query for it says nothing about the file where it fails."""
+    github.state.faults.add(Fault(kind, *QUERY))
+    done = bot.run("schedule", {}, **SKIPS)
+    assert (done.code, "not found" in done.log) == (0, False), done.log
+    assert [request.path for request in github.requests if "/contents/" in request.path] != []
+
+
+@ONE_STORE
+@pytest.mark.parametrize("path", ["../secret.yml", ".github/../../other/contents/x.yml", "./a.yml", "a//b.yml"])
+def test_a_path_leads_to_no_other_address(bot: Bot, github: Sandbox, path: str) -> None:
+    event = payloads.labeled(github.state, github.repository, github.pull, DEV, "maintainer")
+    bot.inputs["config"] = path
+    done = deliver(bot, event)
+    assert (done.code, "not a path within the repository" in done.log) == (2, True), done.log
+    assert github.requests == []
