@@ -824,6 +824,7 @@ def test_i2_mm91_a_server_of_an_earlier_launch_is_ended(servers: Scene, state: s
     if state == "stopped":
         ec2(servers).stop_instances(InstanceIds=[left])
     swept(servers, 700)
+    assert servers.cloud.instances[left] in ("shutting-down", "terminated")
     assert servers.alive() == [instance]
     asked.assert_settled()
 
