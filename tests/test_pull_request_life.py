@@ -47,13 +47,15 @@ commands: {{blocked_bots: [naughty]}}
 
 
 @pytest.fixture(autouse=True)
-def configured(github: Sandbox, signatures: Signatures) -> None:
+def configured(bot: Bot, github: Sandbox, signatures: Signatures) -> None:
+    """GITHUB_TOKEN sees no team, so `org-token` is that of an App."""
+    bot.inputs["org-token"] = github.tokens["app"]
     github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG.format(url=signatures.url)})
     token = github.state.tokens["github-token"]
     token.permissions |= {"statuses": "write", "contents": "write"}
     repository = github.state.repository(github.repository)
     assert repository
-    repository.permissions["helper"] = "triage"
+    repository.permissions["helper"], repository.actions_pulls = "triage", True
 
 
 def opened(github: Sandbox, author: str = "newcomer", labels: tuple[str, ...] = (), head: str = "topic") -> Any:

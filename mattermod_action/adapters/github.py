@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
-from mattermod_action.adapters.github_requests import LIST, Requests
+from mattermod_action.adapters.github_requests import GITHUB_TOKEN, LIST, Requests
 from mattermod_action.effects import marker_in
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
@@ -70,8 +70,17 @@ COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: 100, after: 
 class PyGithubGitHub(Requests):
     """The `GitHub` port of ports.py."""
 
-    def __init__(self, api_url: str, token: str, bot_logins: tuple[str, ...], clock: Clock, calls: Calls) -> None:
-        super().__init__(api_url, token, clock, calls)
+    def __init__(
+        self,
+        api_url: str,
+        token: str,
+        bot_logins: tuple[str, ...],
+        clock: Clock,
+        calls: Calls,
+        *,
+        name: str = GITHUB_TOKEN,
+    ) -> None:
+        super().__init__(api_url, token, clock, calls, name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
         self._marked: dict[tuple[str, int], dict[str, str]] = {}  # markers that were read with something else
 
@@ -138,7 +147,7 @@ class PyGithubGitHub(Requests):
         try:
             self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and {CONTENTS}")
         except Mistake as error:
-            if subject.from_fork:
+            if subject.from_fork and "may not" in str(error):
                 raise Refused(FOREIGN) from error
             raise
 

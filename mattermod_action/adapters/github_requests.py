@@ -15,7 +15,7 @@ import requests
 from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
-from mattermod_action import __version__
+from mattermod_action import __version__, refusals
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
@@ -35,14 +35,23 @@ SECONDARY_WAIT = 60.0
 PAGE = 100  # the most that a page of a list may have
 LIST = "items"  # under which a list without a name of its own is read
 SERVER_ERROR = 500
+GITHUB_TOKEN = "github-token"  # noqa: S105  # the name of an input
+JOB_NEEDS = (
+    "give the job {permission} under `permissions:` "
+    "(on `pull_request` from a fork it is always read-only: use `pull_request_target`; see docs/tokens.md)"
+)
+APP_NEEDS = "the App or the person that it is of needs {permission} (see docs/tokens.md)"
 
 T = TypeVar("T")
 
 
 class Requests:
-    """Requests of one token, and what it may still spend on waiting; every failure is one of ours."""
+    """Requests of one token, and what it may still spend on waiting; every failure is one of ours.
 
-    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
+    `name` is the input that the token came with.
+    """
+
+    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls, name: str = GITHUB_TOKEN) -> None:
         self._requester = Github(
             auth=Auth.Token(token),
             base_url=api_url,
@@ -54,7 +63,7 @@ class Requests:
             seconds_between_writes=None,
             lazy=True,
         ).requester
-        self._clock, self._calls = clock, calls
+        self._clock, self._calls, self._name = clock, calls, name
         self._writes = 0
         self._patience = READ_PATIENCE
 
@@ -126,7 +135,7 @@ class Requests:
         try:
             return request()
         except GithubException as error:
-            _raise_for(error, what, permission)
+            _raise_for(error, what, permission, self._name)
         except requests.RequestException as error:
             if _never_sent(error):
                 raise Down("GitHub cannot be reached") from error
@@ -139,19 +148,19 @@ class Requests:
             raise Unsure("GitHub's answer cannot be read") from error
 
 
-def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
+def _raise_for(error: GithubException, what: str, permission: str, token: str) -> NoReturn:
     status, message = error.status or 0, _message(error)
     if status == requests.codes.unauthorized:
-        raise Mistake("`github-token` is not accepted by GitHub (401): it is wrong or has expired") from error
+        raise Mistake(f"`{token}` is not accepted by GitHub (401): it is wrong or has expired") from error
     if wait := _retry_after(error, message):
         raise Limited(f"GitHub's rate limit is reached; it asks to wait {wait:.0f} s", wait) from error
     if _has_error(error.data, "RATE_LIMITED"):
         raise Limited("GitHub's rate limit for queries is reached", SECONDARY_WAIT) from error
+    if known := refusals.find(f"{message} {_reason(error, message)}"):
+        raise known.error(what, status, _reason(error, message), token, permission) from error
     if "not accessible" in message or _has_error(error.data, "FORBIDDEN"):
-        raise Mistake(
-            f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
-            "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
-        ) from error
+        cure = JOB_NEEDS if token == GITHUB_TOKEN else APP_NEEDS
+        raise Mistake(f"`{token}` may not {what} here: {cure.format(permission=permission)}") from error
     if status >= SERVER_ERROR:
         raise Unsure(f"GitHub answered {status}") from error
     raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
@@ -171,10 +180,18 @@ def _lists_errors(data: object) -> bool:
 
 
 def _reason(error: GithubException, message: str) -> str:
-    """A validation that failed says what of it in its first error."""
+    """A validation that failed says what of it in its first error: a text, or an object."""
     errors = error.data.get("errors") if isinstance(error.data, dict) else None
-    first = next((each["message"] for each in errors or () if isinstance(each, dict) and each.get("message")), "")
-    return str(first or message or "no reason given")[:200]
+    said = (_said(each) for each in (errors if isinstance(errors, list) else ()))
+    return str(next(filter(None, said), "") or message or "no reason given")[:200]
+
+
+def _said(error: object) -> str:
+    """https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#validation-failed."""
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else ""
+    parts = (str(error.get(key) or "") for key in ("resource", "field", "code"))
+    return str(error.get("message") or " ".join(filter(None, parts)))
 
 
 def _has_error(data: object, kind: str) -> bool:
