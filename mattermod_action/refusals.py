@@ -98,7 +98,7 @@ PROTECTED = _known(
 )
 # https://docs.github.com/en/repositories/archiving-a-github-repository/archiving-repositories
 ARCHIVED = _known(
-    r"was archived so is read-only",
+    r"was archived so (?:it )?is read-only",
     "Unarchive the repository under Settings → General → Danger Zone, or leave it out",
 )
 # https://github.com/benc-uk/workflow-dispatch/issues/72
@@ -121,7 +121,7 @@ PERSONAL = _known(
 )
 # https://docs.github.com/en/authentication/authenticating-with-single-sign-on/authorizing-a-personal-access-token-for-use-with-single-sign-on
 SINGLE_SIGN_ON = _known(
-    r"SAML enforcement",
+    r"SAML enforcement|enforced SAML SSO",
     "{token} is a personal token that the organisation's single sign-on does not know: authorise it under Settings of "
     "the account → Developer settings → Personal access tokens → Configure SSO; tokens of Apps need no such step",
     Mistake,

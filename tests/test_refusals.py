@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mattermod_action import refusals
+from mattermod_action.adapters.git_process import Done, GitProcess
 from mattermod_action.errors import Mistake, Refused
+from mattermod_action.events import Repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SETTINGS = "Settings →"
 # GitHub's words, as public reports have them; what the line names; and whether the run goes on with other targets.
@@ -65,6 +71,8 @@ ROWS = [
     ("Draft pull requests are not supported in this repository.", ("`conflicts: comment`",), (Refused,)),
     ("GH006: Protected branch update failed for refs/heads/x.", (f"{SETTINGS} Rules → Rulesets",), (Refused,)),
     ("GH013: Repository rule violations found for refs/heads/x.", ("bypass list",), (Refused,)),
+    ("This repository was archived so it is read-only.", (f"{SETTINGS} General → Danger Zone",), (Refused,)),
+    ("The 'octo-org' organization has enabled or enforced SAML SSO.", ("Configure SSO",), (Mistake,)),
     ("Repository was archived so is read-only.", (f"{SETTINGS} General → Danger Zone",), (Refused,)),
     ("Cannot trigger a 'workflow_dispatch' on a disabled workflow", ("Enable workflow",), (Refused,)),
     ("user doesn't have permission to update head repository", ("NEEDED",), (Mistake,)),
@@ -119,3 +127,22 @@ def test_each_row_of_the_table_is_tried() -> None:
 )
 def test_other_words_are_left_as_they_are(said: str) -> None:
     assert refusals.find(said) is None
+
+
+# What git prints with "error: 403", and what the line names instead of the job's permissions.
+GIT = {
+    "remote: This repository was archived so it is read-only.": "Danger Zone",
+    "remote: The 'octo-org' organization has enabled or enforced SAML SSO.": "Configure SSO",
+    "remote: The repository owner has an IP allow list enabled, and 192.0.2.1 is not permitted": "IP allow list",
+    "remote: Permission to octo-org/hello.git denied to github-actions[bot].": "give the job `contents: write`",
+}
+
+
+@pytest.mark.parametrize("said", GIT)
+def test_a_403_of_git_names_its_own_cure(said: str, tmp_path: Path) -> None:
+    git = GitProcess(tmp_path, "https://github.example", Repository(1, "octo-org/hello", "main"), "token")
+    err = f"{said}\nfatal: unable to access 'https://github.example/': The requested URL returned error: 403\n"
+    with pytest.raises(Mistake) as caught:
+        git.fail("push to", Done(128, b"", err), remote=True)
+    assert GIT[said] in str(caught.value)
+    assert ("`contents: write`" in str(caught.value)) is ("denied" in said)
