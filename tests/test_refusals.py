@@ -140,7 +140,7 @@ GIT = {
 
 @pytest.mark.parametrize("said", GIT)
 def test_a_403_of_git_names_its_own_cure(said: str, tmp_path: Path) -> None:
-    git = GitProcess(tmp_path, "https://github.example", Repository(1, "octo-org/hello", "main"), "token")
+    git = GitProcess(tmp_path, "https://github.example", Repository(1, "octo-org", "hello"), "token")
     err = f"{said}\nfatal: unable to access 'https://github.example/': The requested URL returned error: 403\n"
     with pytest.raises(Mistake) as caught:
         git.fail("push to", Done(128, b"", err), remote=True)

@@ -29,6 +29,7 @@ LOCAL = 20.0  # seconds for everything else
 REMOTE = "origin"
 PASSED_ON = ("PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "GIT_SSL_CAINFO")
 LONGEST = 300  # characters of what git says that are told
+WHOSE = "the token for cherry-picks"
 # What git says, and what it is; the first that fits counts.
 REJECTED = "the token for cherry-picks is not accepted by git on {where} (401): it is wrong or has expired"
 FORBIDDEN = (
@@ -118,7 +119,7 @@ class GitProcess:
         """Raise what git's words mean. What is not known may be a network, if it is `remote`; else it stays so."""
         known = refusals.find(done.err)
         if known is not None and known in CURED:
-            cure = known.cure.format(token="the token for cherry-picks", permission="")
+            cure = known.cure.format(token=WHOSE, permission="")
             raise Mistake(f"GitHub refused to let git {what} {self._where} (403). {cure}")
         for pattern, kind, text in KINDS:
             if pattern.search(done.err):
