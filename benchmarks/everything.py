@@ -57,6 +57,9 @@ def switch_on(github: Sandbox, signed_url: str, **permissions: str) -> None:
     text = CONFIG.read_text().replace(SIGNED_URL, signed_url)
     github.state.write_files(github.repository, {".github/mattermod.yml": text})
     github.state.tokens["github-token"].permissions = PERMISSIONS | permissions
+    repository = github.state.repository(github.repository)
+    assert repository is not None  # noqa: S101  # it is the sandbox's own
+    repository.actions_pulls = True  # which new repositories do not allow
 
 
 @dataclass
@@ -82,6 +85,7 @@ class Trial:
     def run(self, payload: Mapping[str, Any], name: str = "", **variables: str) -> Cost:
         name = name or payloads.name(dict(payload))
         bot = Bot(self.github.url, self.github.token, self.home, self.database_url)
+        bot.inputs["org-token"] = self.github.tokens["app"]
         env = bot.environment("pull_request_target" if name == "pull_request" else name, payload) | variables
         calls, writes = len(self.github.requests), len(self.github.writes)
         code, log = _in_process(env)

@@ -93,7 +93,7 @@ class Bot:
         outcomes: list[Event | None] = [self._carry_out(effect, event, known, plan) for effect in due]
         if isinstance(event, CommandGiven):
             over = [each for each in plan.accepted if each not in plan.unfinished]
-            outcomes += [CommandEnded(event, each, tuple(plan.accepted[each])) for each in over]
+            outcomes += [CommandEnded(event, each, tuple(plan.accepted[each]), each in plan.failed) for each in over]
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 plan.failures.extend(self.handle(outcome, depth + 1).failures)
@@ -235,6 +235,8 @@ class Bot:
 
         ended = Picker(self._world, effect).go()
         self._report.picked(effect.feature, ended)
+        if ended.failed and effect.command:
+            plan.failed.add(effect.command)
         if ended.error:
             self._fail(effect, ended.error, event, plan)
         return ended

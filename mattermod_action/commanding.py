@@ -98,7 +98,7 @@ def need(given: CommandGiven, level: str) -> Need | None:
 def ended(event: CommandEnded) -> Iterator[Effect]:
     """A thumb, and where it goes down, why: the same reason once to each person."""
     given, command = event.given, event.command
-    yield _react(given, "-1" if event.reasons else "+1")
+    yield _react(given, "-1" if event.reasons or event.failed else "+1")
     if event.reasons:
         text = f"@{given.author}, `/{command.name}`: {' '.join(event.reasons)}"
         once = ("reasons", given.author.casefold(), command.name, *command.args, *event.reasons)

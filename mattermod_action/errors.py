@@ -53,6 +53,10 @@ class Gone(Refused):
     """There is no such thing, or this token may not know of it."""
 
 
+class SettingOff(Refused, Mistake):
+    """GitHub says no to this target because of a setting; the others go on, and the run is red (exit 2)."""
+
+
 class Overtaken(Refused):
     """What was decided on changed before it could be done; the next look at it decides anew."""
 

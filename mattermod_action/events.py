@@ -192,9 +192,10 @@ class Commanded(_OfCommand):
 
 @dataclass(frozen=True, slots=True)
 class CommandEnded(_OfCommand):
-    """Outcome: a command was carried out, or (`reasons`, each a sentence) it was not."""
+    """Outcome: a command was carried out, or (`reasons`, each a sentence) it was not; `failed` is said elsewhere."""
 
     reasons: tuple[str, ...] = ()
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +342,8 @@ class PickEnded(_OfSubject):
     """Outcome: what was asked to be picked has come as far as it could; or (`reason`) nothing is picked at all.
 
     `by` is who asked, and `label` the label that it was asked with. `opened` are the pages of new pull requests,
-    `failed` says what failed, a line each, and `conflicted` what conflicted. `conflicts` is what there is to say of
+    `failed` says what failed, a line each, of which `mistakes` are somebody's to mend, `noted` what was refused of a
+    pull request that was opened, and `conflicted` what conflicted. `conflicts` is what there is to say of
     them. `account` opened the pull requests. `error` is what has stopped it half-way.
     """
 
@@ -350,6 +352,8 @@ class PickEnded(_OfSubject):
     reason: str = ""
     opened: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    mistakes: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
     conflicted: tuple[str, ...] = ()
     conflicts: tuple[Told, ...] = ()
     account: str = ""

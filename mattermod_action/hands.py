@@ -73,7 +73,7 @@ class Hands:
 
     @do.register
     def _(self, effect: RequestReview) -> str:
-        self._world.github.request_review(effect.subject, effect.teams)
+        self._world.teams.request_review(effect.subject, effect.teams)
         return ""
 
     @do.register

@@ -28,8 +28,6 @@ CHOICES = {
     "operation": ("up", "down", "goto", "force", "version", "status", "adopt"),
 }
 FORMATS = ("text", "json")
-# Fixed now, so that workflows can be written once; each comes alive with the feature it belongs to.
-NOT_USED_YET = ("org-token",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +46,7 @@ class Inputs:
     server_url: str
     token: str
     pick_token: str
+    org_token: str
     bot_logins: tuple[str, ...]
     config: str
     config_from: str
@@ -70,7 +69,6 @@ class Inputs:
     clock_offset: timedelta
     clock_skips: bool
     as_json: bool
-    not_used: tuple[str, ...]
 
 
 def read(env: Mapping[str, str]) -> Inputs:
@@ -90,6 +88,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         server_url=(env.get("GITHUB_SERVER_URL") or "https://github.com").rstrip("/"),
         token=_token("github-token", _input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),
         pick_token=_token("cherry-pick-token", _input(env, "cherry-pick-token")),
+        org_token=_token("org-token", _input(env, "org-token")),
         bot_logins=tuple(_words(_input(env, "bot-logins") or DEFAULT_BOT)),
         config=_input(env, "config") or ".github/mattermod.yml",
         config_from=_choice(env, "config-from"),
@@ -112,7 +111,6 @@ def read(env: Mapping[str, str]) -> Inputs:
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
         as_json=_format(env) == "json",
-        not_used=tuple(name for name in NOT_USED_YET if _input(env, name)),
     )
 
 

@@ -101,14 +101,13 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
         say(f"Nothing to do: {' '.join(event.reason.split())}")
         return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
-    report.hide(
-        [given.token, given.pick_token, given.database_url, database.password if database else "", given.webhook_url]
-    )
+    tokens = (given.token, given.pick_token, given.org_token)
+    report.hide([*tokens, given.database_url, database.password if database else "", given.webhook_url])
     if given.jenkins_credentials:
         from mattermod_action.adapters.jenkins_servers import words_to_hide
 
         report.hide(words_to_hide(given.jenkins_credentials))
-    for warning in (*warnings, *(f"input `{name}` is not used by this version" for name in given.not_used)):
+    for warning in warnings:
         annotate("warning", warning)
     if event is None:
         _migrate(given, database, report)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mattermod_action import texts
+from mattermod_action import refusals, texts
 from mattermod_action.errors import Refused
 from mattermod_action.facts import at_least
 from mattermod_action.picks import CONFLICTS_CONTEXT
@@ -16,6 +16,7 @@ from mattermod_action.ports import NewPull, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mattermod_action.events import PullRequest
     from mattermod_action.picks import Row, Rule, Source
     from mattermod_action.world import World
 
@@ -35,9 +36,9 @@ class Opening:
         Where there are no drafts, one with conflicts is opened all the same: its status is red.
         """
         try:
-            return self._open(row, draft=bool(row.reason))
+            return self._open(row, draft=row.has_conflicts)
         except Refused as refusal:
-            if not row.reason or "draft" not in str(refusal).casefold():
+            if not row.has_conflicts or "draft" not in str(refusal).casefold():
                 raise
             return self._open(row, draft=False)
 
@@ -54,10 +55,9 @@ class Opening:
         return self._world.picking.open_pull(pull.repository, new)
 
     def steps(self, row: Row) -> Iterator[Callable[[], object]]:
-        """What is done to it, each by itself; all of it may be done again."""
-        github, source, conflicts = self._world.github, self._source, bool(row.reason)
-        number = row.pull_number or 0
-        pull = replace(source.pull, number=number, labels=(), url=self.page(number))
+        """What is done to it, each by itself; all of it may be done again. Each raises Refused, and says of what."""
+        github, source, conflicts = self._world.github, self._source, row.has_conflicts
+        pull = self._opened(row)
         people = self._people()
         if conflicts:
             yield partial(github.set_status, pull.repository, row.head_sha, HAS_CONFLICTS)
@@ -67,8 +67,35 @@ class Opening:
             yield partial(github.prepare_pull, pull, source.pull.milestone_number, people)
         if people:
             yield partial(github.request_review, pull, (), people)
-        if self._rule.auto_merge and not conflicts:
-            yield partial(self._world.picking.auto_merge, pull, self._rule.auto_merge)
+
+    def merge(self, row: Row) -> None:
+        """Have GitHub merge it when it is ready; where nothing is left to wait for, it is merged at once.
+
+        Raises Refused, unless it is merged already, as by an attempt whose answer was lost.
+        """
+        if not self._rule.auto_merge or row.has_conflicts:
+            return
+        pull = self._opened(row)
+        try:
+            self._merge(pull, row.head_sha)
+        except Refused:
+            found = self._world.picking.pull(pull.repository, pull.number)
+            if found is None or not found.merged:
+                raise
+
+    def _merge(self, pull: PullRequest, sha: str) -> None:
+        """Only what was pushed is merged: of a branch that was found there, GitHub's refusal is the answer."""
+        github, method = self._world.picking, self._rule.auto_merge
+        try:
+            github.auto_merge(pull, method)
+        except Refused as refusal:
+            if not sha or refusals.find(str(refusal)) is not refusals.READY:
+                raise
+            github.merge(pull, sha, method)
+
+    def _opened(self, row: Row) -> PullRequest:
+        number = row.pull_number or 0
+        return replace(self._source.pull, number=number, labels=(), url=self.page(number))
 
     def _labels(self, *, conflicts: bool) -> list[str]:
         patterns = [pattern.casefold() for pattern in self._rule.copy_labels]

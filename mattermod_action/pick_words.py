@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, QUEUED
+from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, NOTED, QUEUED
 from mattermod_action.texts import cell, fenced, folded, quoted
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ HEAD = "| branch | cherry-pick |\n| --- | --- |\n"
 WAITS, GOES_ON = "will be picked when this is merged", "is being picked"
 ALREADY, WAS_FOUND, OPENED = "all of it is there already", "#{number}, which was there already", "#{number}"
 DRAFT = "#{number}, a draft with conflicts to solve"
+WITH_NOTE = "#{number}, which does not merge by itself: {note}"
 CONFLICTS, FAILED = "conflicts, see below", "not picked: {reason}"
 CONFLICTED = "**{branch} conflicts** in {paths}.{hunks}{touches}\n\n{how}"
 TOUCHED = (
@@ -36,18 +37,24 @@ def table(rows: Sequence[Row]) -> str:
 
 def conflicts(row: Row) -> bool:
     """Whether it has a comment of its own: given up, or a draft."""
-    return row.state == CONFLICT or (row.state == FINISHED and row.reason not in ("", KNOWN, FOUND))
+    return row.state == CONFLICT or (row.state == FINISHED and row.has_conflicts)
 
 
 def _state(row: Row) -> str:
+    if row.state == FINISHED and row.note:
+        return WITH_NOTE.format(number=row.pull_number, note=_escaped(row.note))
     if row.state == FINISHED:
         text = {"": OPENED, KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, DRAFT)
         return text.format(number=row.pull_number)
     if row.state == CONFLICT:
         return CONFLICTS
     if row.state in ENDED_BADLY:
-        return FAILED.format(reason=row.reason.replace("|", "\\|"))
+        return FAILED.format(reason=_escaped(row.reason.partition(NOTED)[0]))
     return WAITS if row.state == QUEUED else GOES_ON
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def conflict(row: Row, told: Told | None) -> str:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import texts
+from mattermod_action import refusals, texts
 from mattermod_action.branches import nearest
 from mattermod_action.effects import Heeded, Need
-from mattermod_action.errors import Down, MattermodError, Overtaken, Refused, Unsure
+from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Refused, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.ledger import CONFIRMED
@@ -29,6 +30,7 @@ from mattermod_action.picks import (
     FOUND,
     GOING,
     KNOWN,
+    NOTED,
     OPENED,
     PICKING,
     PROTECTED,
@@ -43,7 +45,7 @@ from mattermod_action.picks import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mattermod_action.effects import Pick
     from mattermod_action.picks import Chosen, Existing, Row, Source
@@ -55,6 +57,7 @@ PATIENCE = 80.0  # seconds to wait for another run that is at the same pull requ
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
 BEGINNING = 3  # characters of a name by which those like it are looked for
+NOTE = 2_000  # characters of a note; the column has some more
 TOUCHED = 5  # files that conflict of which it is told who changed them
 
 UNLABELED = "the label was taken off before that"
@@ -66,9 +69,21 @@ MISSING = "there is no such branch"
 CLOSED = "#{number} was closed, and its branch {head} is still there: delete it and ask to `retry`"
 NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
 SENTENCES = {
-    PROTECTED: "a rule of this repository does not let me create the branch {head}",
-    WORKFLOWS: "it changes files of `.github/workflows`, and `cherry-pick-token` has no permission `workflows`",
+    PROTECTED: "a rule of this repository does not let me create the branch {head}. {cure}",
+    WORKFLOWS: (
+        "the workflow files of {target} differ from those of the default branch, or the pick changes some, and "
+        "{whose}. GITHUB_TOKEN cannot have it: give `cherry-pick-token` the token of an App with `workflows: write`, "
+        "or of a person with the scope `workflow`, and ask to `retry` (see docs/tokens.md)"
+    ),
 }
+# Whether a token of its own was given for picks.
+WHOSE = {
+    True: "the `cherry-pick-token` has no permission `workflows`",
+    False: "there is no `cherry-pick-token`, and `github-token` has no permission `workflows`",
+}
+PUSHED_ALREADY = (
+    "{reason}. Its branch {head} is pushed: afterwards `/cherry-pick retry {target}` opens the pull request"
+)
 
 
 class Picker:
@@ -82,6 +97,8 @@ class Picker:
         self._rows: dict[str, Row] = {}
         self._opened: list[str] = []
         self._failed: list[str] = []
+        self._mistakes: list[str] = []
+        self._noted: list[str] = []
         self._conflicted: list[str] = []
         self._told: list[Told] = []
         self._account = ""
@@ -111,6 +128,8 @@ class Picker:
             label=self._effect.label,
             opened=tuple(self._opened),
             failed=tuple(self._failed),
+            mistakes=tuple(self._mistakes),
+            noted=tuple(self._noted),
             conflicted=tuple(self._conflicted),
             conflicts=tuple(self._told),
             account=self._account,
@@ -174,7 +193,7 @@ class Picker:
             raise Down("another run took over, because this one was paused for too long")
         self._rows[row.target] = replace(row, state=state, told=False, **changes)
         if state in (REFUSED, FAILED):
-            self._failed.append(f"{row.target}: {changes['reason']}")
+            self._failed.append(f"{row.target}: {changes['reason'].partition(NOTED)[0]}")
         if state == CONFLICT or (state == PICKING and changes.get("reason")):
             self._conflicted.append(f"{row.target}: {', '.join(changes['reason'].splitlines())}")
 
@@ -187,7 +206,8 @@ class Picker:
         if self._effect.label:
             self._ask_by_label(source)
         for row in self._again():
-            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", reason="")
+            sha = row.head_sha if row.refused_conflicts else ""
+            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha=sha, reason=row.refused_conflicts)
         if self._effect.request:
             self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
@@ -345,8 +365,9 @@ class Picker:
             self._move(row, PUSHED)
         elif refusal != EXISTS:
             sentence = SENTENCES.get(refusal, "git was refused: {said}")
-            head, said = texts.quoted(row.head_ref), texts.quoted(refusal, 300)
-            self._move(row, REFUSED, reason=sentence.format(head=head, said=said))
+            words = {"head": texts.quoted(row.head_ref), "target": texts.quoted(row.target)}
+            words |= {"said": texts.quoted(refusal, 300), "whose": WHOSE[bool(self._world.inputs.pick_token)]}
+            self._move(row, REFUSED, reason=sentence.format(**words, cure=refusals.PROTECTED.cure))
 
     def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
@@ -357,16 +378,35 @@ class Picker:
         except Refused as refusal:
             if "already exists" in str(refusal):
                 return
-            known = "No commits between" in str(refusal)
-            self._move(row, FINISHED if known else REFUSED, reason=KNOWN if known else str(refusal))
+            self._not_opened(row, refusal)
             return
         self._opened.append(opening.page(number))
         self._move(row, OPENED, pull_number=number)
 
+    def _not_opened(self, row: Row, refusal: Refused) -> None:
+        """The branch stays, and the next request goes on with it."""
+        if "No commits between" in str(refusal):
+            self._move(row, FINISHED, reason=KNOWN)
+            return
+        words = {"head": texts.quoted(row.head_ref), "target": row.target}
+        reason = PUSHED_ALREADY.format(reason=str(refusal).rstrip("."), **words)
+        self._move(row, REFUSED, reason=f"{reason}{NOTED}{row.reason}" if row.has_conflicts else reason)
+        if isinstance(refusal, Mistake):
+            self._mistakes.append(self._failed[-1])
+
     def _finish(self, row: Row, opening: Opening) -> None:
-        """All of it may be done again."""
+        """All of it may be done again. A step that is refused is said: the pull request stands all the same."""
         for step in opening.steps(row):
-            self._hold()
-            with suppress(Refused):  # such as a review by who cannot give one: the pull request stands all the same
-                step()
-        self._move(row, FINISHED)
+            self._step(row, step)
+        note = self._step(row, partial(opening.merge, row))
+        self._move(row, FINISHED, **({"reason": NOTED + note[:NOTE]} if note else {}))
+
+    def _step(self, row: Row, step: Callable[[], object]) -> str:
+        """Return why it was refused, "" when it was not."""
+        self._hold()
+        try:
+            step()
+        except Refused as refusal:  # such as a review by who cannot give one
+            self._noted.append(f"#{row.pull_number}, a pick onto {row.target}: {refusal}")
+            return str(refusal)
+        return ""

@@ -22,6 +22,7 @@ GOING = (QUEUED, PICKING, PUSHED, OPENED)
 ENDED_BADLY = (CONFLICT, REFUSED, FAILED)
 # The `reason` of a row that is finished without the usual pull request.
 KNOWN, FOUND = "known", "found"
+NOTED = "\n"  # before a note on a pull request, and between a refusal and the paths that conflict; no path has one
 
 CONFLICTS_CONTEXT = "cherry-pick/conflicts"  # the status of a draft with conflicts
 
@@ -47,7 +48,7 @@ class Row:
     """One pull request onto one branch. `told` is whether the summary shows it as it is.
 
     `source_sha` is the last commit that is picked, `head_sha` what is pushed as the branch `head_ref`. Of a conflict
-    `reason` is the paths, a line each.
+    `reason` is the paths, a line each; of a pull request with a `note` it is that, after NOTED.
     """
 
     key: str
@@ -65,6 +66,21 @@ class Row:
     @property
     def is_going(self) -> bool:
         return self.state in GOING
+
+    @property
+    def note(self) -> str:
+        """What GitHub refused to do with the pull request, "" when it refused nothing that has to be said."""
+        return self.reason.removeprefix(NOTED) if self.reason.startswith(NOTED) else ""
+
+    @property
+    def refused_conflicts(self) -> str:
+        """The paths that conflict in a branch that was pushed and not opened, a line each."""
+        return self.reason.partition(NOTED)[2] if self.state == REFUSED else ""
+
+    @property
+    def has_conflicts(self) -> bool:
+        """Whether what is pushed has conflicts in its files."""
+        return self.reason not in ("", KNOWN, FOUND) and not self.note
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,10 @@ class Report:
         for url in ended.opened:
             self.row(feature, "a pick", "pull request opened", url)
         for line in ended.failed:
-            self.problem(Refused(f"not picked onto {safe(line)}"))
+            kind = Mistake if line in ended.mistakes else Refused
+            self.problem(kind(f"not picked onto {safe(line)}"))
+        for line in ended.noted:
+            self.problem(Refused(safe(line)))
         for line in ended.conflicted:
             self.problem(Conflicting(f"conflicts with {safe(line)}"))
 

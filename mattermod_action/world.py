@@ -115,6 +115,16 @@ class World:
         token, bots = self.inputs.pick_token, self.inputs.bot_logins
         return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls, name="cherry-pick-token")
 
+    @cached_property
+    def teams(self) -> GitHub:
+        """GitHub for what is about teams, which GITHUB_TOKEN cannot see."""
+        if not self.inputs.org_token:
+            return self.github
+        from mattermod_action.adapters.github import PyGithubGitHub
+
+        token, bots = self.inputs.org_token, self.inputs.bot_logins
+        return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls, name="org-token")
+
     def git(self, committer: str, hold: Callable[[], None]) -> Git:
         from mattermod_action.adapters.git import Git
 

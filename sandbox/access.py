@@ -73,6 +73,11 @@ def require(token: Token, repo: Repository, needs: Sequence[str], docs: str) -> 
         raise refuse(403, message, docs, X_Accepted_GitHub_Permissions="; ".join(needs))
 
 
+def reads_members(token: Token) -> bool:
+    """Whether it sees the teams of an organisation."""
+    return _holds(token.permissions, "members", "read")
+
+
 def require_of_organisation(token: Token, needs: Sequence[str], docs: str) -> None:
     """Members belong to no repository, so no GITHUB_TOKEN may read them."""
     if not any(_holds(token.permissions, *need.split("=")) for need in needs):

@@ -1,7 +1,7 @@
 """Real bare repositories, written to disk when git is asked for them, and merges made by git itself.
 
 Partial clones and any commit by its sha are served; protected branches and, without the permission `workflows`,
-changes to workflow files are refused.
+branches with other workflow files than the default branch are refused.
 """
 
 from __future__ import annotations
@@ -34,17 +34,25 @@ CONFIG = """[core]
 \tallowFilter = true
 \tallowAnySHA1InWant = true
 """
+WORKFLOWS = ".github/workflows"
+WITHOUT_WORKFLOWS = "refusing to allow a GitHub App to create or update workflow {file} without {name} permission"
 # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-protected-branches
+# Which rule GitHub has for workflow files is not published: SANDBOX_DEFAULT names the branch to compare with, if any.
 HOOK = """#!/bin/sh
 case " $SANDBOX_PROTECTED " in
   *" $1 "*) echo "GH006: Protected branch update failed for $1." >&2; exit 1;;
 esac
 test -n "$SANDBOX_WORKFLOWS" && exit 0
 case "$3" in 0000000000*) exit 0;; esac
-if [ -n "$(git rev-list "$3" --not --all -- .github/workflows)" ]; then
-  echo "refusing to allow a GitHub App to create or update workflow files without \\`workflows\\` permission" >&2
-  exit 1
+files() { git ls-tree -r "$1" -- .github/workflows; }
+if [ -n "$SANDBOX_DEFAULT" ]; then
+  test "$(files "$3")" = "$(files "$SANDBOX_DEFAULT")" && exit 0
+else
+  test -z "$(git rev-list "$3" --not --all -- .github/workflows)" && exit 0
 fi
+echo "refusing to allow a GitHub App to create or update workflow \\`.github/workflows/x.yml\\` without" \
+  "\\`workflows\\` permission" >&2
+exit 1
 """
 ENVIRONMENT = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -160,17 +168,25 @@ class Bare:
 
         It is GitHub who commits it, `at` the time of the author's unless told.
         """
-        self.publish()
-        try:
-            tree = self.run("merge-tree", "--write-tree", base, head).split()[0]
-        except subprocess.CalledProcessError as error:
-            raise ConflictError from error
+        tree = self.merged_tree(base, head)
         both = parents or (base, head)
         given = [word for parent in both for word in ("-p", parent)]
         more = {**author.variables("AUTHOR"), "GIT_COMMITTER_DATE": (at or author.at).isoformat()}
         sha = self.run("commit-tree", tree, *given, "-m", message, more=more).strip()
         self._load(sha)
         return sha
+
+    def merged_tree(self, base: str, head: str) -> str:
+        """Return the tree that a merge of the two has. Raises ConflictError."""
+        self.publish()
+        try:
+            return self.run("merge-tree", "--write-tree", base, head).split()[0]
+        except subprocess.CalledProcessError as error:
+            raise ConflictError from error
+
+    def workflows(self, tree: str) -> str:
+        """Return the workflow files of a commit or tree, as git lists them."""
+        return self.run("ls-tree", "-r", tree, "--", WORKFLOWS)
 
     def merges(self, base: str, head: str) -> bool:
         """Whether git merges the two by itself."""

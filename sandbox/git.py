@@ -89,6 +89,7 @@ def _variables(repository: Repository, token: Token | None) -> dict[str, str]:
     return {
         "SANDBOX_PROTECTED": protected,
         "SANDBOX_WORKFLOWS": "1" if may else "",
+        "SANDBOX_DEFAULT": f"refs/heads/{repository.default_branch}" if repository.compares_workflows else "",
         "REMOTE_USER": token.login if token else "",
     }
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Info = GraphQLResolveInfo[Any]
 
+READY = ("CLEAN", "UNSTABLE")  # what can be merged at once, for which GitHub does not turn auto-merge on
+
 
 def mutations(viewer: Viewer) -> Json:
     return {
@@ -104,6 +106,8 @@ def _enable_auto_merge(viewer: Viewer, _info: Info, input: Json) -> Json:  # noq
         raise typed("UNPROCESSABLE", "Pull request is closed")
     if method not in repo.methods:
         raise typed("UNPROCESSABLE", f"{readiness.KINDS[method]} are not allowed on this repository.")
+    if (status := readiness.settled(viewer.state, repo, item)) in READY:
+        raise typed("UNPROCESSABLE", f"Pull request Pull request is in {status.lower()} status")
     viewer.state.enable_auto_merge(repo.full_name, item.number, method, viewer.token.login)
     written = written_item(viewer, repo, item)
     return {"clientMutationId": input.get("clientMutationId"), "pullRequest": written}

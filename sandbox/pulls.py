@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sandbox import readiness, shapes
+from sandbox import access, readiness, shapes
 from sandbox.answers import Answer, answer, invalid, refuse
-from sandbox.bare import ConflictError
+from sandbox.bare import WITHOUT_WORKFLOWS, WORKFLOWS, ConflictError
 from sandbox.calls import paged
 from sandbox.records import Pull, Review
 
@@ -62,6 +62,8 @@ def list_pulls(call: Call) -> Answer:
 
 def open_pull(call: Call) -> Answer:
     call.need("pull_requests=write")
+    if call.token.is_actions and not call.repo.actions_pulls:
+        raise refuse(403, "GitHub Actions is not permitted to create or approve pull requests.", call.docs)
     title, base, head = (call.field(name, str) for name in ("title", "base", "head"))
     data, repo = call.json(), call.repo
     ref = head.removeprefix(f"{repo.owner}:")
@@ -122,11 +124,25 @@ def update_branch(call: Call) -> Answer:
     if bare.is_merged(pull.head_sha, repo.branches[pull.base_ref]):
         raise invalid(call.docs, "PullRequest", "There are no new commits on the base branch.")
     try:
+        if _brings_workflows(call):
+            raise refuse(422, WITHOUT_WORKFLOWS.format(file=f"{WORKFLOWS}/x.yml", name="workflows"), call.docs)
         call.state.update_branch(repo.full_name, pull.number)
     except ConflictError:
         raise invalid(call.docs, "PullRequest", "merge conflict between base and head") from None
     url = f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}"
     return answer(202, {"message": "Updating pull request branch.", "url": url})
+
+
+def _brings_workflows(call: Call) -> bool:
+    """Whether bringing the branch up to date takes `workflows`: the merge changes files, or they differ from main's.
+
+    GitHub publishes neither the rule nor the status of its answer.
+    """
+    pull, repo, bare = call.pull, call.repo, call.state.git.of(call.repo)
+    if access.allowed(call.token, repo, ["workflows=write"]) or not repo.compares_workflows:
+        return False
+    merged = bare.merged_tree(pull.head_sha, repo.branches[pull.base_ref])
+    return len({bare.workflows(each) for each in (pull.head_sha, merged, repo.branches[repo.default_branch])}) > 1
 
 
 def list_files(call: Call) -> Answer:
@@ -146,6 +162,9 @@ def create_review(call: Call) -> Answer:
         raise invalid(call.docs, "PullRequestReview", "Event is not included in the list")
     body = str(call.json().get("body") or "")
     me = call.state.person(call.token.login)
+    if event == "APPROVE" and call.token.is_actions and not call.repo.actions_pulls:
+        errors = ["GitHub Actions is not permitted to approve pull requests."]
+        raise refuse(422, "Unprocessable Entity", call.docs, errors=errors)
     if event == "APPROVE" and pull.author is me:
         raise refuse(422, "Review Can not approve your own pull request", call.docs)
     review = Review(call.state.next_id(), me, REVIEWS[event], body, pull.head_sha, call.state.now())
@@ -168,7 +187,12 @@ def request_reviewers(call: Call) -> Answer:
     strangers = [name for name in names if name not in call.repo.permissions]
     if strangers:
         raise refuse(422, f"Reviews may only be requested from collaborators. {strangers[0]} is not one.", call.docs)
-    call.state.request_reviewers(call.repo.full_name, pull.number, names, data.get("team_reviewers", []))
+    teams = data.get("team_reviewers", [])
+    if teams and not access.reads_members(call.token):
+        unseen = shapes.team(call.state, call.repo, teams[0])["node_id"]
+        errors = [f"Could not resolve to a node with the global id of '{unseen}'."]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    call.state.request_reviewers(call.repo.full_name, pull.number, names, teams)
     return answer(201, simple(call, pull))
 
 

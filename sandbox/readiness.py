@@ -64,6 +64,11 @@ def merge_state(state: State, repo: Repository, pull: Pull) -> str:
     merges = mergeable(state, repo, pull)
     if merges != "MERGEABLE":
         return "UNKNOWN" if merges == "UNKNOWN" else "DIRTY"
+    return settled(state, repo, pull)
+
+
+def settled(state: State, repo: Repository, pull: Pull) -> str:
+    """The same of one that merges."""
     if pull.draft:
         return "DRAFT"
     if missing(repo, pull):

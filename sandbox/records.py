@@ -210,8 +210,10 @@ class Repository:
 
     The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
     of people with write access before a merge, and, if `strict`, that the head has all of it. `auto_merge` is whether
-    it may be asked for, `drafts` whether a pull request may be opened as one. `roles` are an organisation's own, by the
-    name that `permissions` has for them, with the role that each builds on.
+    it may be asked for, `drafts` whether a pull request may be opened as one. `actions_pulls` is the setting "Allow
+    GitHub Actions to create and approve pull requests". A token without `workflows` may not push a branch whose
+    workflow files differ from the default branch's where `compares_workflows`, else no commits that change any. `roles`
+    are an organisation's own, by the name that `permissions` has for them, with the role that each builds on.
     """
 
     id: int
@@ -240,6 +242,8 @@ class Repository:
     strict: bool = False
     auto_merge: bool = False
     drafts: bool = True
+    actions_pulls: bool = False
+    compares_workflows: bool = True
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
     dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -279,6 +283,11 @@ class Token:
     limit: int = 1_000
     used: dict[str, int] = field(default_factory=dict)
     resets_at: float = 0.0
+
+    @property
+    def is_actions(self) -> bool:
+        """Whether it is the GITHUB_TOKEN of a job."""
+        return self.login == f"github-actions{BOT}"
 
     @property
     def kind(self) -> str:

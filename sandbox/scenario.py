@@ -6,6 +6,7 @@ repositories:
     id: 77                       # otherwise counted up
     private: true
     default_branch: main
+    actions_pulls: true          # whether GITHUB_TOKEN may open and approve pull requests
     renamed_from: [OWNER/OLD]
     permissions: {LOGIN: write}  # admin, maintain, write, triage or read
     labels: [NAME, ...]
@@ -96,7 +97,7 @@ def _read(place: Path | str) -> dict[str, Any]:
 
 
 def _add_repository(state: State, full_name: str, data: dict[str, Any]) -> None:
-    plain = {key: data[key] for key in ("id", "private", "default_branch") if key in data}
+    plain = {key: data[key] for key in ("id", "private", "default_branch", "actions_pulls") if key in data}
     repository = state.add_repository(full_name, **plain)
     repository.old_names.update(data.get("renamed_from", ()))
     repository.permissions.update(data.get("permissions", {}))

@@ -24,7 +24,10 @@ FILES = {"app.py": LINES, "docs/guide.md": LINES.replace("line", "text"), "run.s
 
 @dataclass
 class Project:
-    """`main` has one commit more than the release branch when a pull request is opened."""
+    """`main` has one commit more than the release branch when a pull request is opened.
+
+    GITHUB_TOKEN may open pull requests here, which new repositories do not allow.
+    """
 
     github: Sandbox
     bot: Bot
@@ -35,6 +38,7 @@ class Project:
     def __post_init__(self) -> None:
         self.clone.mkdir()
         self.github.state.tokens["maintainer"].permissions["workflows"] = "write"
+        self.repository.actions_pulls = True
         self.history = History(self.clone, "project", "", [])
         login = "x-access-token:" + self.github.tokens["maintainer"]
         url = f"{self.github.url.replace('://', f'://{login}@')}/{self.github.repository}"

@@ -94,7 +94,7 @@ def test_s03_mm42_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(
     assert (made.milestone, labels(pull)) == (pull.milestone, [DONE])
     assert [who.login for who in made.reviewers] == [who.login for who in made.assignees] == ["reviewer"]
     assert f"| `{RELEASE}` | #{made.number} |" in summary(project, pull)
-    assert "no checks have started" in summary(project, pull)
+    assert "so their checks wait" in summary(project, pull)
     assert done.outputs["pulls"] == [f"{project.github.url}/octo-org/hello/pull/{made.number}"]
     [comment] = [each for each in project.github.state.item("octo-org/hello", pull.number).comments if each.reactions]
     assert {content for content, _ in comment.reactions} == {"eyes", "+1"}
@@ -261,7 +261,7 @@ def test_copied_labels_own_words_and_automatic_merge(project: Project) -> None:
         project.github,
         "cherry_pick: {labels: [Pick], copy_labels: ['kind/*'], title: '{title} ({branch})', auto_merge: squash}\n",
     )
-    project.repository.auto_merge = True
+    project.repository.auto_merge, project.repository.required = True, {"build"}
     pull = merged(project)
     project.github.state.add_labels(project.github.repository, pull.number, ["Kind/Bug", "Other"])
     assert project.say(pull, f"/cherry-pick {RELEASE}").code == 0
@@ -280,7 +280,7 @@ def test_a_token_of_its_own_pushes_and_opens(project: Project) -> None:
     [made] = project.opened()
     assert made.author
     assert made.author.login == "maintainer"
-    assert "no checks have started" not in summary(project, pull)
+    assert "so their checks wait" not in summary(project, pull)
 
 
 def conflicting(project: Project) -> Pull:

@@ -32,7 +32,7 @@ def test_make_docs_has_nothing_left_to_write(path: Path) -> None:
 
 
 def test_each_input_is_read_and_each_that_is_read_is_an_input() -> None:
-    read = set(re.findall(r'_(?:input|choice)\(env, "([\w-]+)"\)', SOURCE)) | set(inputs.NOT_USED_YET)
+    read = set(re.findall(r'_(?:input|choice)\(env, "([\w-]+)"\)', SOURCE))
     assert read == set(ACTION["inputs"])
 
 
@@ -41,11 +41,6 @@ def test_defaults_are_those_of_the_code() -> None:
     given = {f"INPUT_{name.upper()}": str(data.get("default", "")) for name, data in ACTION["inputs"].items()}
     given["INPUT_GITHUB-TOKEN"] = ""  # the runner fills it in
     assert inputs.read(given) == inputs.read({})
-
-
-def test_what_is_not_used_yet_says_so() -> None:
-    for name, data in ACTION["inputs"].items():
-        assert ("Not used by this version" in data["description"]) is (name in inputs.NOT_USED_YET), name
 
 
 def test_outputs_that_are_set_are_those_not_marked_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

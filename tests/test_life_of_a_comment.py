@@ -280,13 +280,6 @@ def test_a_database_of_the_originals_file_that_is_wrong_is_one_line(github: Sand
     assert "s3cr3t" not in run.log
 
 
-def test_an_input_of_a_later_version_is_a_warning(bot: Bot, github: Sandbox) -> None:
-    bot.inputs["org-token"] = "x"
-    run = bot.run("pull_request_target", label(github, DEV))
-    assert run.code == 0
-    assert "input `org-token` is not used by this version" in run.log
-
-
 def test_dry_run_writes_nothing(bot: Bot, github: Sandbox) -> None:
     bot.inputs["dry-run"] = "true"
     run = bot.run("pull_request_target", label(github, DEV))

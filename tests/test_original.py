@@ -118,6 +118,7 @@ def test_mm20_a_label_that_went_meanwhile_keeps_none_of_the_others(bot: Bot, git
 )
 def test_mm26_white_space_is_white_space(bot: Bot, github: Sandbox, body: str) -> None:
     """MM-26: two spaces, tabs, CRLF, a second command. Red when the line is split at single spaces."""
+    bot.inputs["org-token"] = github.tokens["app"]
     event = payloads.comment_created(github.state, github.repository, github.pull, "maintainer", body)
     assert deliver(bot, event).code == 0
     assert github.state.pull(github.repository, github.pull).teams == ["core"]

@@ -47,13 +47,15 @@ commands: {{blocked_bots: [naughty]}}
 
 
 @pytest.fixture(autouse=True)
-def configured(github: Sandbox, signatures: Signatures) -> None:
+def configured(bot: Bot, github: Sandbox, signatures: Signatures) -> None:
+    """GITHUB_TOKEN sees no team, so `org-token` is that of an App."""
+    bot.inputs["org-token"] = github.tokens["app"]
     github.state.write_files(github.repository, {".github/mattermod.yml": CONFIG.format(url=signatures.url)})
     token = github.state.tokens["github-token"]
     token.permissions |= {"statuses": "write", "contents": "write"}
     repository = github.state.repository(github.repository)
     assert repository
-    repository.permissions["helper"] = "triage"
+    repository.permissions["helper"], repository.actions_pulls = "triage", True
 
 
 def opened(github: Sandbox, author: str = "newcomer", labels: tuple[str, ...] = (), head: str = "topic") -> Any:
@@ -254,6 +256,70 @@ def test_mm29_each_reason_is_named(bot: Bot, github: Sandbox, prepare: Any, reas
     assert body.startswith("@maintainer, `/update-branch`: ")
     assert reason in body
     assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+
+
+@pytest.mark.parametrize("author", ["newcomer", "maintainer"])
+def test_workflow_files_that_the_base_brings_name_the_token_that_may(bot: Bot, github: Sandbox, author: str) -> None:
+    """https://github.com/chdsbd/kodiak/issues/853: tried, and told truly; with the permission it is done."""
+    number = behind(github)
+    github.state.write_files(github.repository, {".github/workflows/new.yml": "on: push\n"})
+    event = commented(github, "/update-branch", author, number)
+    run(bot, event)
+    [body] = bodies(github, number)[1:]
+    assert "without workflows permission" in body
+    assert "`github-token` has no permission for that" in body
+    assert "an App with `workflows: write`" in body
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+    github.state.tokens["github-token"].permissions["workflows"] = "write"
+    event = commented(github, "/update-branch\nagain", author, number)
+    run(bot, event)
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+
+
+def test_where_github_compares_no_workflow_files_the_branch_is_updated(bot: Bot, github: Sandbox) -> None:
+    """Nothing is refused beforehand."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.compares_workflows = False
+    number = behind(github)
+    github.state.write_files(github.repository, {".github/workflows/new.yml": "on: push\n"})
+    event = commented(github, "/update-branch", "newcomer", number)
+    run(bot, event)
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "+1"}
+
+
+NO_TEAMS = ("`{token}` cannot see the organisation's teams", "`members: read`", "GITHUB_TOKEN never can")
+
+
+@pytest.mark.parametrize("token", ["github-token", "org-token"])
+def test_a_team_that_no_token_sees_is_told_with_the_cure(bot: Bot, github: Sandbox, token: str) -> None:
+    """https://github.com/actions/github-script/issues/572: of the command in a comment, of the greeter in the log."""
+    bot.inputs["org-token"] = {"github-token": "", "org-token": github.tokens["maintainer"]}[token]
+    event = commented(github, "/autoassign")
+    run(bot, event)
+    [body] = bodies(github, github.pull)[1:]
+    assert "Could not resolve to a node with the global id of 'T_" in body
+    assert [text for text in NO_TEAMS if text.format(token=token) not in body] == []
+    assert reactions(github, event["comment"]["id"]) == {"eyes", "-1"}
+    event = opened(github)
+    done = run(bot, event)
+    assert [text for text in NO_TEAMS if text.format(token=token) not in done.log] == []
+    assert labels(github, event["number"]) == {"Contributor", "Hacktoberfest"}
+    assert github.state.pull(github.repository, event["number"]).teams == []
+
+
+def test_only_team_reviews_are_asked_with_org_token(bot: Bot, github: Sandbox) -> None:
+    event = opened(github)
+    run(bot, event)
+    by = {write.action: write.by for write in github.writes}
+    assert {action for action, login in by.items() if login == "mattermod-app[bot]"} == {"request_reviewers"}
+
+
+def test_an_org_token_that_is_wrong_is_named(bot: Bot, github: Sandbox) -> None:
+    bot.inputs["org-token"] = "wrong"
+    done = bot.run("issue_comment", commented(github, "/autoassign"))
+    assert done.code == 2
+    assert "`org-token` is not accepted by GitHub (401)" in done.log
 
 
 def test_mm29_a_fork_that_allows_no_edits(bot: Bot, github: Sandbox) -> None:
@@ -532,7 +598,8 @@ def test_s01_each_permission_is_needed(bot: Bot, github: Sandbox, example: str, 
     """S-01, S-02: one level less of one permission is one line with the cure, and the cure is enough."""
     make, cure = NEEDS[example, name]
     token = private(github)
-    given = permissions(example)
+    given = {"members": "read", **permissions(example)}  # as an App's token, which sees teams
+    bot.inputs["org-token"] = ""
     token.permissions = {"metadata": "read", **given, name: {"write": "read", "read": "none"}[given[name]]}
     event = make(github)
     kind = payloads.name(event)

@@ -107,7 +107,7 @@ def test_s01_each_permission_of_the_example_is_tried(bot: Bot) -> None:  # noqa:
 def test_s01_each_permission_is_needed(bot: Bot, github: Sandbox, name: str) -> None:
     """S-01, S-02: one level less of one permission is one line with the cure, and the next sweep does what was due."""
     miss, cure = NEEDS[name]
-    given, token = permissions(EXAMPLE), private(github)
+    given, token = {"members": "read", **permissions(EXAMPLE)}, private(github)  # as an App's token
     token.permissions = {"metadata": "read", **given}
     assert sweep(bot, 0).code == 0
     is_done = miss(bot, github)

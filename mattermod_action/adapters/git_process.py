@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from mattermod_action import refusals
 from mattermod_action.errors import Down, Mistake, Refused
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ LOCAL = 20.0  # seconds for everything else
 REMOTE = "origin"
 PASSED_ON = ("PATH", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "GIT_SSL_CAINFO")
 LONGEST = 300  # characters of what git says that are told
+WHOSE = "the token for cherry-picks"
 # What git says, and what it is; the first that fits counts.
 REJECTED = "the token for cherry-picks is not accepted by git on {where} (401): it is wrong or has expired"
 FORBIDDEN = (
@@ -39,6 +41,10 @@ KINDS: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
     (re.compile(r"error: 404|Repository not found"), Refused, "git finds no {where}, or the token may not know of it"),
     (re.compile(r"not our ref|bad object|unable to read tree"), Refused, "a commit of it is not in {where} any more"),
 )
+
+
+# What comes as 403, too, and is no matter of the job's permissions.
+CURED = (refusals.SINGLE_SIGN_ON, refusals.ADDRESS, refusals.ARCHIVED)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,10 @@ class GitProcess:
 
     def fail(self, what: str, done: Done, *, remote: bool = False) -> NoReturn:
         """Raise what git's words mean. What is not known may be a network, if it is `remote`; else it stays so."""
+        known = refusals.find(done.err)
+        if known is not None and known in CURED:
+            cure = known.cure.format(token=WHOSE, permission="")
+            raise Mistake(f"GitHub refused to let git {what} {self._where} (403). {cure}")
         for pattern, kind, text in KINDS:
             if pattern.search(done.err):
                 raise kind(text.format(what=what, where=self._where))

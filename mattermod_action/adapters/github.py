@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
+from mattermod_action.adapters.github_errors import GITHUB_TOKEN
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
-from mattermod_action.adapters.github_requests import GITHUB_TOKEN, LIST, Requests
+from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.effects import marker_in
 from mattermod_action.errors import Down, Gone, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
@@ -154,7 +155,7 @@ class PyGithubGitHub(Requests):
         try:
             self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and {CONTENTS}")
         except Mistake as error:
-            if subject.from_fork:
+            if subject.from_fork and "may not" in str(error):
                 raise Refused(FOREIGN) from error
             raise
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action import refusals
 from mattermod_action.errors import Gone, Limited, MattermodError, Mistake, Refused, TooHeavy, Unsure
 
 if TYPE_CHECKING:
@@ -44,7 +45,12 @@ CODES = {
     "missing_field": "{what} is missing",
 }
 _ALIAS = re.compile(r"i\d+")
-ONLY_READS = "on `pull_request` from a fork it is always read-only: use `pull_request_target`"
+GITHUB_TOKEN = "github-token"  # noqa: S105  # the name of an input
+JOB_NEEDS = (
+    "give the job {permission} under `permissions:` "
+    "(on `pull_request` from a fork it is always read-only: use `pull_request_target`; see docs/tokens.md)"
+)
+APP_NEEDS = "the App or the person that it is of needs {permission} (see docs/tokens.md)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Answered:
     status: int
     headers: Mapping[str, str]
     data: Any
-    token: str = "github-token"  # noqa: S105  # the name of an input
+    token: str = GITHUB_TOKEN
     errors: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +92,12 @@ def is_seen(answered: Answered) -> bool:
 
 def error_of(answered: Answered, what: str, permission: str) -> MattermodError:
     """Return what an answer other than the wished one means for a request to do `what`, which takes `permission`."""
-    return _not_now(answered) or _not_allowed(answered, what, permission) or _refused(answered, what)
+    known = refusals.find(answered.reason)
+    if error := _not_now(answered):
+        return error
+    if known:
+        return known.error(what, answered.status, answered.reason, answered.token, permission)
+    return _not_allowed(answered, what, permission) or _refused(answered, what)
 
 
 def _not_now(answered: Answered) -> MattermodError | None:
@@ -108,8 +119,8 @@ def _not_allowed(answered: Answered, what: str, permission: str) -> Mistake | No
     if "INSUFFICIENT_SCOPES" in answered.types:
         return Mistake(f"{token} lacks a scope: {said}")
     if "not accessible" in said:
-        needs = f"give the job {permission} under `permissions:` ({ONLY_READS})"
-        return Mistake(f"{token} may not {what} here: {needs}")
+        cure = JOB_NEEDS if answered.token == GITHUB_TOKEN else APP_NEEDS
+        return Mistake(f"{token} may not {what} here: {cure.format(permission=permission)}")
     is_closed = answered.status == FORBIDDEN and what.startswith(
         "read"
     )  # single sign-on, an IP allow list, a suspension

@@ -17,7 +17,7 @@ from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
-from mattermod_action.adapters.github_errors import Answered, error_of, is_seen, pause
+from mattermod_action.adapters.github_errors import GITHUB_TOKEN, Answered, error_of, is_seen, pause
 from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Position, has_next, smaller
 from mattermod_action.errors import Down, Limited, TooHeavy, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
@@ -37,7 +37,6 @@ READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth att
 READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
 FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
 WRITE_PAUSE = 0.75  # seconds
-GITHUB_TOKEN = "github-token"  # noqa: S105  # the name of an input
 LIST = "items"  # under which a list without a name of its own is read
 
 T = TypeVar("T")

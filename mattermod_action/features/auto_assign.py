@@ -1,7 +1,8 @@
 """Ask a team for a review, by `/autoassign`.
 
 You see: a review is requested from the team. People with write access may do it. The team must have access to the
-repository.
+repository. GITHUB_TOKEN cannot see teams: give `org-token` the token of an App with `members: read` and
+`pull-requests: write` ([what each token can do](../tokens.md)).
 
 ```yaml
 auto_assign:

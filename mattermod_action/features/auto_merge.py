@@ -18,12 +18,14 @@ It is looked at when a pull request changes, when a review is handed in, when ch
 Some base branches ask for branches that are up to date. With `update` a schedule merges such a base into what has
 nothing else in its way: into one pull request at a time for each base, after everything that is ready was merged, and
 into no other while the checks of the last one run, for up to two hours. Nothing is merged into a branch of a fork
-whose owner does not allow edits by maintainers. What GITHUB_TOKEN has brought up to date has no checks, since it
-starts no workflow: use the token of an App.
+whose owner does not allow edits by maintainers. What GITHUB_TOKEN has brought up to date has no checks until
+somebody approves its workflows in the merge box: use the token of an App.
 
 `ignore` names checks that are not waited for: the job that
-this action runs in is one, and its name is `mattermod` in the examples. What is merged with GITHUB_TOKEN starts no
-workflow, and a pull request that changes workflow files cannot be merged with it: use the token of an App for those.
+this action runs in is one, and its name is `mattermod` in the examples. A merge with GITHUB_TOKEN starts no
+workflow, not even the one for `closed`: picks by label, `label_cleanup` and the end of a test server wait for the next
+sweep, and without `database-url` never come. GITHUB_TOKEN cannot merge changes to workflow files either: use the token
+of an App ([what each token can do](../tokens.md)).
 
 ```yaml
 auto_merge:

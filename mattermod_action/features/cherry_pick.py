@@ -19,7 +19,9 @@ checked out, nothing is ever overwritten: a branch or a pull request that is the
 
 The new pull request gets `labels`, those of the original's labels that fit `copy_labels` (`*` is any text), its
 milestone, and, to review it and as assignee, the author if they may write, else whoever approved first. `title` and
-`body` may have `{number}`, `{branch}`, `{title}` and `{author}`. `auto_merge` has GitHub merge it when it is ready.
+`body` may have `{number}`, `{branch}`, `{title}` and `{author}`. `auto_merge` has GitHub merge it when it is ready,
+which takes the setting "Allow auto-merge" (Settings → General → Pull Requests). Where the branch requires nothing that
+is missing, it is merged at once. Where GitHub refuses both, the comment says why.
 
 With `conflicts: draft` what conflicts is opened as a draft that has the conflict in its files, with `conflict_label`
 and the red status `cherry-pick/conflicts`, which the first push without conflict markers turns green.
@@ -33,8 +35,13 @@ cherry_pick:
 ```
 
 The workflows to copy are [cherry-pick.yml](../../workflows-examples/cherry-pick.yml) and, for what waits or was
-interrupted, [schedule.yml](../../workflows-examples/schedule.yml). What GITHUB_TOKEN opens starts no workflows, and it
-cannot push changes to workflow files: give a token of an App as `cherry-pick-token`.
+interrupted, [schedule.yml](../../workflows-examples/schedule.yml).
+
+Give the token of an App as `cherry-pick-token`. GITHUB_TOKEN opens pull requests only where the setting "Allow GitHub
+Actions to create and approve pull requests" is on, somebody has to approve the workflows of each pull request, and
+picks onto release branches generally fail, because it can push no branch whose workflow files differ from those of the
+default branch. [What each token can do](../tokens.md) has the settings. After a refusal mend the cause and give
+`/cherry-pick retry`.
 """
 
 from __future__ import annotations
@@ -86,8 +93,8 @@ MILESTONES: dict[str, tuple[str, ...]] = {
 NO_BRANCH = "{name} is no name of a branch"
 TOO_MANY = f"these are more than {MOST} branches"
 CHECKS = (
-    "\n\nThey were opened with GITHUB_TOKEN, so no checks have started: close and reopen them to start some, or give "
-    "this action a `cherry-pick-token`."
+    "\n\nThey were opened with GITHUB_TOKEN, so their checks wait: somebody with write access approves the workflows "
+    "in the merge box. With a `cherry-pick-token` checks start by themselves."
 )
 NOTHING = "Nothing was asked to be picked of this pull request."
 NO_MILESTONE = "it has no milestone, which would say onto which branches"

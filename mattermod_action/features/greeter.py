@@ -1,7 +1,8 @@
 """Call the people who look after new contributors.
 
 You see: on a pull request of somebody without write access a review is requested from a team, and labels are put
-on. Bots are left out. The team must have access to the repository.
+on. Bots are left out. The team must have access to the repository. GITHUB_TOKEN cannot see teams: give `org-token` the
+token of an App with `members: read` and `pull-requests: write` ([what each token can do](../tokens.md)).
 
 ```yaml
 greeter:

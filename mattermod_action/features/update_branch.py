@@ -4,9 +4,10 @@ You see: the base branch is merged into the pull request, as the button on the p
 comment's thumb goes down and a comment says why. The author of the pull request may do it, and whoever has write
 access.
 
-What this action does with GITHUB_TOKEN starts no workflow, so checks have to be started by hand afterwards, unless
-the input `github-token` is a token of an App. Neither of them may write to a fork: for branches there it has to be the
-token of a person.
+With GITHUB_TOKEN the checks of the new commit wait until somebody with write access approves the workflows in the
+merge box; with the token of an App as `github-token` they start by themselves. Where the base brings changes to
+workflow files, the token needs `workflows: write`, which GITHUB_TOKEN cannot have. Neither kind may write to a fork:
+branches there take the token of a person ([what each token can do](../tokens.md)).
 
 ```yaml
 update_branch: {}

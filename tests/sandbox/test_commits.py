@@ -286,7 +286,7 @@ def enable(github: Sandbox, pull: Pull, method: str = "") -> str:
 
 @pytest.mark.parametrize(("method", "kept"), [("", "MERGE"), (", mergeMethod: SQUASH", "SQUASH")])
 def test_an_automatic_merge_is_noted(github: Sandbox, held: Repository, method: str, kept: str) -> None:
-    held.auto_merge, pull = True, opened(github)
+    held.auto_merge, held.required, pull = True, {"build"}, opened(github)
     answer = graphql(github, enable(github, pull, method), github.tokens["app"])
     request = answer["data"]["enablePullRequestAutoMerge"]["pullRequest"]["autoMergeRequest"]
     assert request["mergeMethod"] == kept
@@ -295,6 +295,27 @@ def test_an_automatic_merge_is_noted(github: Sandbox, held: Repository, method: 
     assert (told["enabled_by"]["login"], told["merge_method"]) == ("mattermod-app[bot]", kept.lower())
     assert (pull.state, [write.action for write in github.writes]) == ("open", ["auto_merge"])
     assert titles(github.state.events) == ["pull_request auto_merge_enabled"]
+
+
+@pytest.mark.parametrize(
+    ("checks", "required", "status"),
+    [
+        ((), (), "clean"),
+        (("success",), ("build",), "clean"),
+        (("failure",), (), "unstable"),
+        (("pending",), (), "unstable"),
+    ],
+)
+def test_no_automatic_merge_of_what_can_be_merged_at_once(
+    github: Sandbox, held: Repository, checks: tuple[str, ...], required: tuple[str, ...], status: str
+) -> None:
+    held.auto_merge, held.required, pull = True, {*required}, opened(github)
+    for state in checks:
+        payload = {"state": state, "context": "build"}
+        assert call(github, "POST", f"{REPO}/statuses/{pull.head_sha}", payload, github.tokens["app"])[0] == 201
+    message = f"Pull request Pull request is in {status} status"
+    assert refusal(github, enable(github, pull), github.tokens["app"]) == ("UNPROCESSABLE", message)
+    assert pull.auto_merge is None
 
 
 def test_an_automatic_merge_is_refused(github: Sandbox, held: Repository) -> None:

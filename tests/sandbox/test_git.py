@@ -115,6 +115,61 @@ def test_s03_a_workflow_file_needs_the_permission_for_it(github: Sandbox, tmp_pa
     assert git("push", "origin", "HEAD:refs/heads/new", at=work, token=github.tokens["maintainer"]).returncode == 0
 
 
+FILE = ".github/workflows/new.yml"
+
+
+def on_main(github: Sandbox) -> None:
+    github.state.write_files(github.repository, {FILE: "on: push\n"})
+
+
+# Whether it compares with the default branch, what is pushed as a new branch, and whether it is refused.
+PUSHES = [
+    (True, False, "plain.txt", False),
+    (True, True, "plain.txt", True),  # it changes no workflow file, and has not that of `main`
+    (True, True, FILE, False),  # it brings the file as it is on `main`
+    (True, False, FILE, True),
+    (False, True, "plain.txt", False),
+    (False, False, FILE, True),
+]
+
+
+@pytest.mark.parametrize(("compares", "ahead", "name", "refused"), PUSHES)
+def test_workflow_files_are_compared_with_the_default_branch_or_by_commits(
+    github: Sandbox, tmp_path: Path, *, compares: bool, ahead: bool, name: str, refused: bool
+) -> None:
+    """GitHub publishes no rule: https://github.com/DataDog/datadog-agent/pull/49532."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.compares_workflows = compares
+    work = clone(github, tmp_path)
+    if ahead:
+        on_main(github)
+    commit(work, name, "on: push\n")
+    done = git("push", "origin", "HEAD:refs/heads/new", at=work, token=github.tokens["maintainer"])
+    assert ("without `workflows` permission" in done.stderr) is refused
+    assert ("new" in repository.branches) is not refused
+
+
+@pytest.mark.parametrize(
+    ("compares", "permission", "status"), [(True, "", 422), (True, "write", 202), (False, "", 202)]
+)
+def test_a_branch_is_not_brought_up_to_date_with_workflow_files(
+    github: Sandbox, *, compares: bool, permission: str, status: int
+) -> None:
+    """https://github.com/chdsbd/kodiak/issues/853; which status GitHub gives is not published."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    pull = github.state.add_pull(github.repository, "New", "maintainer", head="topic", files={"a.txt": "a\n"})
+    repository.compares_workflows = compares
+    on_main(github)
+    if permission:
+        github.state.tokens["app"].permissions["workflows"] = permission
+    path = f"{REPO}/pulls/{pull.number}/update-branch"
+    got, answer, _ = call(github, "PUT", path, {}, github.tokens["app"])
+    assert got == status, answer
+    assert ("without workflows permission" in answer["message"]) is (status != 202)
+
+
 def test_f17_a_push_that_is_no_fast_forward_is_refused(github: Sandbox, tmp_path: Path) -> None:
     work = clone(github, tmp_path)
     github.state.write_files(github.repository, {"theirs.txt": "first\n"})

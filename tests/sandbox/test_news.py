@@ -91,6 +91,9 @@ IDS = [f"{method} {path} {number}" for number, (method, path, *_) in enumerate(C
 
 def send(github: Sandbox, made: Call, head: str, who: str = "maintainer") -> list[str]:
     method, path, body, _ = made
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.actions_pulls, github.state.tokens[who].permissions["members"] = True, "read"
     github.state.write_files(github.repository, {".github/workflows/x.yml": "on: workflow_dispatch\n"})
     body = {name: head if value == "HEAD" else value for name, value in body.items()} if body is not None else None
     status, answer, _ = call(github, method, REPO + path.replace("HEAD", head), body, github.tokens[who])

@@ -383,3 +383,53 @@ def test_issues_are_listed_by_who_made_them(github: Sandbox) -> None:
     made = github.state.add_issue(github.repository, "Mine", "somebody")
     found = call(github, "GET", f"{REPO}/issues?creator=Somebody&state=all")[1]
     assert [each["number"] for each in found] == [made.number]
+
+
+NOT_PERMITTED = "GitHub Actions is not permitted to create or approve pull requests."
+MAY_NOT_APPROVE = ["GitHub Actions is not permitted to approve pull requests."]
+
+
+@pytest.mark.parametrize(
+    ("token", "allowed", "status"), [("github-token", 0, 403), ("github-token", 1, 201), ("app", 0, 201)]
+)
+def test_github_actions_opens_pull_requests_where_a_setting_lets_it(
+    github: Sandbox, token: str, allowed: int, status: int
+) -> None:
+    """The words: https://github.com/danielroe/uppt/issues/11."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.actions_pulls = bool(allowed)
+    github.state.write_files(github.repository, {"new.txt": "new\n"}, "topic")
+    made = {"title": "New", "head": "topic", "base": "main"}
+    got, answer, _ = call(github, "POST", f"{REPO}/pulls", made, github.tokens[token])
+    assert got == status, answer
+    assert answer.get("message") == (NOT_PERMITTED if status == 403 else None)
+
+
+@pytest.mark.parametrize(
+    ("token", "allowed", "status"), [("github-token", 0, 422), ("github-token", 1, 200), ("app", 0, 200)]
+)
+def test_github_actions_approves_where_a_setting_lets_it(
+    github: Sandbox, token: str, allowed: int, status: int
+) -> None:
+    """The words: https://github.com/cpp-linter/cpp-linter/pull/51. It may comment all the same."""
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.actions_pulls = bool(allowed)
+    path = f"{REPO}/pulls/{github.pull}/reviews"
+    got, answer, _ = call(github, "POST", path, {"event": "APPROVE"}, github.tokens[token])
+    assert got == status, answer
+    assert answer.get("errors") == (MAY_NOT_APPROVE if status == 422 else None)
+    assert call(github, "POST", path, {"event": "COMMENT", "body": "Hm"}, github.tokens[token])[0] == 200
+
+
+@pytest.mark.parametrize(("token", "status"), [("github-token", 422), ("app", 201), ("maintainer", 422)])
+def test_a_token_that_sees_no_team_asks_none_for_a_review(github: Sandbox, token: str, status: int) -> None:
+    """https://github.com/actions/github-script/issues/572: the errors are texts. People may be asked all the same."""
+    path = f"{REPO}/pulls/{github.pull}/requested_reviewers"
+    got, answer, _ = call(github, "POST", path, {"team_reviewers": ["core"]}, github.tokens[token])
+    assert got == status, answer
+    if status == 422:
+        [error] = answer["errors"]
+        assert error.startswith("Could not resolve to a node with the global id of 'T_")
+    assert call(github, "POST", path, {"reviewers": ["reviewer"]}, github.tokens[token])[0] == 201
