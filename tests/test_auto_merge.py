@@ -41,7 +41,9 @@ def configure(github: Sandbox, config: str = CONFIG) -> None:
 @pytest.fixture(autouse=True)
 def configured(github: Sandbox) -> None:
     configure(github)
-    github.state.tokens["github-token"].permissions |= {"contents": "write", "checks": "read", "statuses": "read"}
+    github.state.tokens["github-token"].permissions |= {
+        "contents": "write", "checks": "read", "statuses": "read", "actions": "read"
+    }
 
 
 def repository(github: Sandbox) -> Repository:

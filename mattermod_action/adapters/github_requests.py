@@ -35,6 +35,8 @@ SECONDARY_WAIT = 60.0
 PAGE = 100  # the most that a page of a list may have
 LIST = "items"  # under which a list without a name of its own is read
 SERVER_ERROR = 500
+# Fields that are null, beside an error, for who may not read what they show: https://github.com/cli/cli/issues/14317
+HIDDEN = ("requestedReviewer",)
 
 T = TypeVar("T")
 
@@ -69,7 +71,12 @@ class Requests:
 
     def _data(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Of an answer that is no JSON the library makes a text."""
-        _, data = self._counted("POST", GRAPHQL, lambda: self._requester.graphql_query(query, variables))
+        try:
+            _, data = self._counted("POST", GRAPHQL, lambda: self._requester.graphql_query(query, variables))
+        except GithubException as error:
+            if not _hides_only(error.data):
+                raise
+            data = error.data
         return dict(data["data"])
 
     def _read(self, request: Callable[[], T], permission: str) -> T:
@@ -152,6 +159,10 @@ def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
             f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
             "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
         ) from error
+    if _has_error(error.data, "INSUFFICIENT_SCOPES"):
+        raise Mistake(
+            f"`github-token` may not {what} here: it is a classic token that lacks a scope. {_reason(error, message)}"
+        ) from error
     if status >= SERVER_ERROR:
         raise Unsure(f"GitHub answered {status}") from error
     raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
@@ -168,6 +179,16 @@ def _is_limit(error: GithubException) -> bool:
 def _lists_errors(data: object) -> bool:
     """With status 200, of which the library makes another one."""
     return isinstance(data, dict) and isinstance(data.get("errors"), list)
+
+
+def _hides_only(data: object) -> bool:
+    """Whether all is there but fields that may be null and that this token may not see: the rest of the data is good."""
+    if not isinstance(data, dict) or not data.get("data") or not isinstance(data.get("errors"), list):
+        return False
+    return all(
+        isinstance(each, dict) and each.get("type") == "FORBIDDEN" and (each.get("path") or [""])[-1] in HIDDEN
+        for each in data["errors"]
+    )
 
 
 def _reason(error: GithubException, message: str) -> str:

@@ -73,7 +73,8 @@ QUEUED = "This is in the merge queue now, as the label {label} asks for."
 REFUSED = "This could not be merged. {reason}."
 OUTDATED = "This could not be brought up to date with {base}. {reason}."
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
-PUSHED = ("opened", "synchronize")
+# Before its checks can have begun nothing is merged, and a merge queue that has just put it out is not asked again.
+NOT_NOW = ("opened", "synchronize", "dequeued")
 ON_ITS_WAY = {"running", "blocked"}  # what is in the way while checks run
 PATIENCE = timedelta(hours=2)  # for which others are not brought up to date because of one whose checks run
 
@@ -100,7 +101,7 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
     """Say which pull requests are looked at because of an event: none is read whose label the event denies."""
     match event:
         case PullRequestSeen(pull) if pull.is_open and pull.carries(config.label):
-            yield MergeConsidered(pull, pushed=event.action in PUSHED)
+            yield MergeConsidered(pull, pushed=event.action in NOT_NOW)
         case Reviewed(pull) if pull.is_open and pull.carries(config.label):
             yield MergeConsidered(pull)
         case ChecksChanged(repository, sha):
