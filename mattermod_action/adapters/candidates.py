@@ -12,7 +12,7 @@ from mattermod_action.events import GHOST, PullRequest, Repository
 from mattermod_action.merging import APPROVAL, FAILURE, PENDING, SUCCESS, Attempt, Candidate, Check, Maker, Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     Json = dict[str, Any]
     Ask = Callable[[str, Json], Json]  # a query and its variables to its `data`
@@ -137,8 +137,6 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         base=node["baseRefName"],
         mergeable=node["mergeable"],
         merge_state=node["mergeStateStatus"],
-        checks=tuple(map(_check, checks)),
-        suites=tuple(map(_suite, _suites(node))),
         approvals=tuple(login(each["author"]) for each in reviews if each["state"] == "APPROVED"),
         objections=tuple(login(each["author"]) for each in reviews if each["state"] == "CHANGES_REQUESTED"),
         awaited=tuple(_reviewer(each["requestedReviewer"]) for each in node["reviewRequests"]["nodes"]),
@@ -147,8 +145,14 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         is_queued=node["isInMergeQueue"],
         by_github_token=told["viewer"]["login"].casefold() == GITHUB_TOKEN,
         methods=tuple(method for method, field in METHODS.items() if place[field]),
+        **looked_over(checks, node),
         **labeling(node, label),
     )
+
+
+def looked_over(checks: Iterable[Json], node: Json) -> Json:
+    """What has looked at the head, and what has still to."""
+    return {"checks": tuple(map(_check, checks)), "suites": tuple(map(_suite, _suites(node)))}
 
 
 def _rest(ask: Ask, repository: Repository, node: Json) -> tuple[list[Json], list[Json]]:
