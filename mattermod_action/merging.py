@@ -33,8 +33,8 @@ BEHIND = "it is behind {base}, which asks for branches that are up to date"
 BLOCKED = "GitHub says that it is blocked: the branch {base} asks for something else"
 METHOD = "this repository does not allow the method `{method}`: set `auto_merge.method` to {allowed}"
 QUEUE = (
-    "the branch {base} has a merge queue, and GitHub starts no checks of what GITHUB_TOKEN puts into one: set the input "
-    "`github-token` to the token of an App, or of a person, with `contents: write` and `pull-requests: write`"
+    "the branch {base} has a merge queue, and GitHub starts no checks for what GITHUB_TOKEN puts into one: set the "
+    "input `github-token` to the token of an App, or of a person, with `contents: write` and `pull-requests: write`"
 )
 NOT_KNOWN = "GitHub has not worked out yet whether it can be merged"
 
@@ -174,7 +174,8 @@ def _of_checks(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
     """Statuses, check runs and runs of workflows alike; where there are none there is nothing to wait for."""
     ignored = {name.casefold() for name in rule.ignore}
     asked = [check for check in newest(found.checks) if check.name.casefold() not in ignored]
-    states = [(each.name, each.state) for each in (*asked, *_unseen(found, ignored))]
+    states = [(check.name, check.state) for check in asked]
+    states += [(suite.name, suite.state) for suite in _unseen(found, ignored)]
     for code, state, text in (("failed", FAILURE, FAILED), ("approval", APPROVAL, HELD), ("running", PENDING, RUNNING)):
         if names := [name for name, each in states if each == state]:
             yield Obstacle(code, text.format(names=_names(names)))
@@ -184,7 +185,7 @@ def newest(checks: Iterable[Check]) -> list[Check]:
     """Leave out attempts that a newer one has replaced: of the same name, App, workflow and event, as on the page."""
     found: dict[tuple[str, Maker | None], Check] = {}
     for check in checks:
-        key = check.name, check.attempt and check.attempt.maker
+        key = check.name, check.attempt.maker if check.attempt else None
         if key not in found or _age(check) >= _age(found[key]):
             found[key] = check
     return list(found.values())
@@ -195,7 +196,7 @@ def _age(check: Check) -> tuple[datetime, int, datetime]:
 
 
 def _unseen(found: Candidate, ignored: set[str]) -> Iterator[Suite]:
-    """The newest run of each workflow that no check run shows waiting; not those of which every check is ignored."""
+    """The newest run of each workflow, unless a check run shows the same of it, or every check of it is ignored."""
     last = {each.maker: each for each in sorted(found.suites, key=lambda each: each.made_at)}
     runs = [(check, check.attempt) for check in found.checks if check.attempt]
     for suite in last.values():

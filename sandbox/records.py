@@ -97,7 +97,7 @@ class Status:
 
 @dataclass
 class CheckRun:
-    """An attempt of a check, of which all are kept. `app` is the slug of who made it; `suite` 0 is that App's only one."""
+    """An attempt of a check; all are kept. `app` is the slug of who made it, `suite` 0 that App's only one."""
 
     id: int
     name: str
@@ -239,7 +239,7 @@ class Repository:
     """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them.
 
     The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
-    of people with write access before a merge, and, if `strict`, that the head has all of it. `hooks` is that the server
+    of people with write access before a merge, and, if `strict`, that the head has all of it. `hooks` is that it
     has pre-receive hooks. `auto_merge` is whether it may be asked for, `drafts` whether a pull request may be opened as
     one.
     """

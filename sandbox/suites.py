@@ -107,7 +107,7 @@ def _at(state: State, full_name: str) -> Repository:
 
 
 def _is_first(repo: Repository, pull: Pull) -> bool:
-    """Whether it is from a fork, and by somebody of whom nothing was ever merged here, which is GitHub's own default."""
+    """Whether it is from a fork, by somebody of whom nothing was ever merged here: GitHub's own default."""
     if pull.head_repository == repo.full_name or pull.author is None or pull.author.login in repo.permissions:
         return False
     return not any(each.merged_at and each.author is pull.author for each in repo.pulls())

@@ -42,7 +42,10 @@ def configure(github: Sandbox, config: str = CONFIG) -> None:
 def configured(github: Sandbox) -> None:
     configure(github)
     github.state.tokens["github-token"].permissions |= {
-        "contents": "write", "checks": "read", "statuses": "read", "actions": "read"
+        "contents": "write",
+        "checks": "read",
+        "statuses": "read",
+        "actions": "read",
     }
 
 
@@ -635,7 +638,9 @@ def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> 
     writes = len(github.writes)
     run(bot, event)
     sweep(bot)
-    github.state.dequeue(github.repository, pull.number, "CI_FAILURE")  # it fell out: whoever wants it in once more puts the label on again
+    github.state.dequeue(
+        github.repository, pull.number, "CI_FAILURE"
+    )  # it fell out: whoever wants it in once more puts the label on again
     sweep(bot)
     assert len(github.writes) == writes
     github.state.remove_label(github.repository, pull.number, LABEL)
@@ -646,8 +651,8 @@ def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> 
 
 
 QUEUE = (
-    "This is not merged yet: the branch `main` has a merge queue, and GitHub starts no checks of what GITHUB_TOKEN puts "
-    "into one: set the input `github-token` to the token of an App, or of a person, with `contents: write` and "
+    "This is not merged yet: the branch `main` has a merge queue, and GitHub starts no checks for what GITHUB_TOKEN "
+    "puts into one: set the input `github-token` to the token of an App, or of a person, with `contents: write` and "
     "`pull-requests: write`."
 )
 

@@ -223,7 +223,9 @@ def _check(node: Json) -> Check:
 
 def _maker(suite: Json) -> Maker:
     run = suite["workflowRun"] or {}
-    return Maker((suite["app"] or {}).get("slug") or "", (run.get("workflow") or {}).get("id") or "", run.get("event") or "")
+    return Maker(
+        (suite["app"] or {}).get("slug") or "", (run.get("workflow") or {}).get("id") or "", run.get("event") or ""
+    )
 
 
 def _suites(node: Json) -> list[Json]:

@@ -182,7 +182,7 @@ def _lists_errors(data: object) -> bool:
 
 
 def _hides_only(data: object) -> bool:
-    """Whether all is there but fields that may be null and that this token may not see: the rest of the data is good."""
+    """Whether nothing is missing but fields that may be null and that this token may not see."""
     if not isinstance(data, dict) or not data.get("data") or not isinstance(data.get("errors"), list):
         return False
     return all(

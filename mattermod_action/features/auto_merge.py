@@ -2,16 +2,27 @@
 
 You see: a comment when the label is put on, the merge, and a comment that says so. While something is in the way, one
 comment for each commit and reason says what: it is a draft, it conflicts, it carries a label of `unless`, changes
-were requested, a review is asked for, approvals are missing, statuses or check runs have failed or are not over.
-Where there are no checks at all there is nothing to wait for; but a commit is not merged on the event that brought
-it, before its checks can have begun. Where the base branch has a merge queue the pull request is put into that.
+were requested, a review is asked for, approvals are missing, statuses or check runs have failed or are not over,
+workflows wait for somebody to approve them. Where there are no checks at all there is nothing to wait for; but a
+commit is not merged on the event that brought it, before its checks can have begun.
+
+The newest attempt of a check counts: of the same name, App, workflow and event. A workflow run counts from the moment
+that GitHub creates it, even if none of its jobs has started. GitHub holds the workflows of first-time contributors and
+of pull requests that GITHUB_TOKEN opened or pushed to; a person with write access approves them in the merge box.
+Apps that never report a check are not waited for.
+
+If the base branch has a merge queue, the pull request is put into it. This takes the token of an App, or of a person,
+with `contents: write` and `pull-requests: write`, in the input `github-token`. GitHub starts no checks for what
+GITHUB_TOKEN puts into a queue, and removes it when the time is up. With GITHUB_TOKEN nothing is put in, and a comment
+says so.
 
 Whoever put the label on must have write access at that moment and when it is merged, and must not be a bot, unless
 `bots` names it. Authors may put it on their own pull requests from branches of this repository, not from forks.
 Reviews count when they are by people with write access. Right before the merge everything is looked at again, and only
 the commit that was looked at is merged.
 
-It is looked at when a pull request changes, when a review is handed in, when checks are over and on a schedule:
+It is looked at when a pull request changes, when a review is handed in, when checks are over, when a merge queue
+removes it and on a schedule:
 [auto-merge.yml](../../workflows-examples/auto-merge.yml). A schedule begins with those that carry the label
 `priority_label` as well, and of these, as of the others, with the one that has had its label for longest.
 
@@ -21,7 +32,7 @@ into no other while the checks of the last one run, for up to two hours. Nothing
 whose owner does not allow edits by maintainers. What GITHUB_TOKEN has brought up to date has no checks, since it
 starts no workflow: use the token of an App.
 
-`ignore` names checks that are not waited for: the job that
+`ignore` names checks and workflows that are not waited for: the job that
 this action runs in is one, and its name is `mattermod` in the examples. What is merged with GITHUB_TOKEN starts no
 workflow, and a pull request that changes workflow files cannot be merged with it: use the token of an App for those.
 
