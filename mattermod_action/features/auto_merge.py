@@ -29,8 +29,8 @@ removes it and on a schedule:
 Some base branches ask for branches that are up to date. With `update` a schedule merges such a base into what has
 nothing else in its way: into one pull request at a time for each base, after everything that is ready was merged, and
 into no other while the checks of the last one run, for up to two hours. Nothing is merged into a branch of a fork
-whose owner does not allow edits by maintainers. What GITHUB_TOKEN has brought up to date has no checks, since it
-starts no workflow: use the token of an App.
+whose owner does not allow edits by maintainers. If GITHUB_TOKEN brings a branch up to date, its workflows wait until a
+person approves them in the merge box: use the token of an App.
 
 `ignore` names checks and workflows that are not waited for: the job that
 this action runs in is one, and its name is `mattermod` in the examples. What is merged with GITHUB_TOKEN starts no
