@@ -233,7 +233,8 @@ def _suites(node: Json) -> list[Json]:
 
     GitHub makes a suite for every App that may write checks, and those of Apps that never check anything stay queued.
     """
-    found = [suite for each in node["commits"]["nodes"] for suite in (each["commit"]["checkSuites"] or {})["nodes"]]
+    lists = [each["commit"]["checkSuites"] or {} for each in node["commits"]["nodes"]]
+    found = [suite for each in lists for suite in each.get("nodes") or () if suite]
     return [suite for suite in found if (suite["workflowRun"] or {}).get("event") in EVENTS]
 
 
