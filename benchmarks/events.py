@@ -215,6 +215,8 @@ CASES = [
     Case(
         "ready for review", pull("ready_for_review"), (PULL, "ready_for_review"), None, 0, CONFIG + ROLE + FILES + LIVE
     ),
+    Case("converted to a draft", pull("converted_to_draft"), (PULL, "converted_to_draft"), None, 0, CONFIG + LIVE),
+    Case("put out of a merge queue", pull("dequeued"), (PULL, "dequeued"), None, 0, CONFIG + LIVE),
     Case("reopened", pull("reopened"), (PULL, "reopened"), None, 0, CONFIG + ROLE + FILES + LIVE),
     Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 2, CONFIG + ROLE + FILES + LIVE),
     Case("closed, not merged, a clean-up label", pull("closed", "", (DEV,)), (PULL, "closed"), 6, 1),

@@ -312,7 +312,8 @@ class Reviewed(_OfPull):
 class MergeConsidered(_OfPull):
     """One pull request that may be ready is looked at by itself.
 
-    `pushed` is that its head is there since just now, `update` that it may be brought up to date.
+    `pushed` is that it is not merged now: its head is new, or a merge queue has put it out. `update` is that it may be
+    brought up to date.
     """
 
     pushed: bool = False

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator
 
     from mattermod_action.events import PullRequest
 
 SUCCESS, PENDING, FAILURE = "success", "pending", "failure"
+APPROVAL = "approval"  # of a run that nobody has let begin
 UNKNOWN = "UNKNOWN"  # GitHub has not worked it out yet
+LAST = datetime.max  # noqa: DTZ901  # naive UTC, as everywhere
 NAMED = 10  # of more checks only the number is said
 
 DRAFT = "it is a draft"
@@ -25,19 +27,65 @@ FAILED = "checks failed: {names}"
 AWAITED = "a review is asked of {people}"
 APPROVALS = "it has {have} of {want} approvals"
 REVIEW = "a review that the branch {base} requires is missing"
+HELD = "workflows wait for approval: approve them in the merge box ({names})"
 RUNNING = "it waits for checks: {names}"
 BEHIND = "it is behind {base}, which asks for branches that are up to date"
 BLOCKED = "GitHub says that it is blocked: the branch {base} asks for something else"
 METHOD = "this repository does not allow the method `{method}`: set `auto_merge.method` to {allowed}"
+QUEUE = (
+    "the branch {base} has a merge queue, and GitHub starts no checks for what GITHUB_TOKEN puts into one: set the "
+    "input `github-token` to the token of an App, or of a person, with `contents: write` and `pull-requests: write`"
+)
 NOT_KNOWN = "GitHub has not worked out yet whether it can be merged"
 
 
 @dataclass(frozen=True, slots=True)
+class Maker:
+    """The App that checks, and the workflow and event of its run, "" where there is none."""
+
+    app: str = ""
+    workflow: str = ""
+    event: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One of the times that a check ran, of which GitHub keeps all; `suite` has what ran with it."""
+
+    maker: Maker = Maker()
+    began: datetime | None = None
+    ended: datetime | None = None
+    number: int = 0
+    suite: str = ""
+
+    @property
+    def age(self) -> tuple[datetime, int, datetime]:
+        """One that has not begun yet is newer than all that have."""
+        return self.began or self.ended or LAST, self.number, self.ended or LAST
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """A commit status or a check run of the head: success, pending or failure."""
+    """A commit status, or an attempt of a check run, of the head: success, pending or failure."""
 
     name: str
     state: str
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One run of a workflow on the head, with or without check runs yet.
+
+    It is pending, waits for an approval, or has ended; failure is that it has ended without having run anything, if no
+    check run says otherwise.
+    """
+
+    id: str
+    name: str
+    state: str
+    maker: Maker
+    made_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +94,7 @@ class Candidate:
 
     `mergeable` and `merge_state` are GitHub's MergeableState and MergeStateStatus. `labeller` put the label on last,
     "" when nobody knows. `approvals` and `objections` are of people with write access, `awaited` those whose review
-    is asked for.
+    is asked for. `by_github_token` is whose token would merge it.
     https://docs.github.com/en/graphql/reference/pulls
     """
 
@@ -56,12 +104,14 @@ class Candidate:
     mergeable: str
     merge_state: str
     checks: tuple[Check, ...] = ()
+    suites: tuple[Suite, ...] = ()
     approvals: tuple[str, ...] = ()
     objections: tuple[str, ...] = ()
     awaited: tuple[str, ...] = ()
     needs_review: bool = False
     has_queue: bool = False
     is_queued: bool = False
+    by_github_token: bool = False
     methods: tuple[str, ...] = ()
     labeller: str = ""
     labeller_is_bot: bool = False
@@ -121,17 +171,47 @@ def _of_people(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
 
 
 def _of_checks(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
-    """Statuses and check runs alike; where there are none there is nothing to wait for."""
+    """Statuses, check runs and runs of workflows alike; where there are none there is nothing to wait for."""
     ignored = {name.casefold() for name in rule.ignore}
-    asked = [check for check in found.checks if check.name.casefold() not in ignored]
-    for code, state, text in (("failed", FAILURE, FAILED), ("running", PENDING, RUNNING)):
-        if names := [check.name for check in asked if check.state == state]:
+    asked = [check for check in newest(found.checks) if check.name.casefold() not in ignored]
+    states = [(check.name, check.state) for check in asked]
+    states += [(suite.name, suite.state) for suite in _unseen(found, ignored)]
+    for code, state, text in (("failed", FAILURE, FAILED), ("approval", APPROVAL, HELD), ("running", PENDING, RUNNING)):
+        if names := [name for name, each in states if each == state]:
             yield Obstacle(code, text.format(names=_names(names)))
+
+
+def newest(checks: Iterable[Check]) -> list[Check]:
+    """Leave out attempts that a newer one has replaced: of the same name, App, workflow and event, as on the page."""
+    found: dict[tuple[str, Maker | None], Check] = {}
+    for check in checks:
+        key = check.name, check.attempt.maker if check.attempt else None
+        if key not in found or _age(check) >= _age(found[key]):
+            found[key] = check
+    return list(found.values())
+
+
+def _age(check: Check) -> tuple[datetime, int, datetime]:
+    return (check.attempt or Attempt()).age
+
+
+def _unseen(found: Candidate, ignored: set[str]) -> Iterator[Suite]:
+    """The newest run of each workflow, unless a check run shows the same of it, or every check of it is ignored."""
+    last = {each.maker: each for each in sorted(found.suites, key=lambda each: each.made_at)}
+    runs = [(check, check.attempt) for check in found.checks if check.attempt]
+    for suite in last.values():
+        names = {check.name.casefold() for check, attempt in runs if attempt.maker.workflow == suite.maker.workflow}
+        shown = [check.state for check, attempt in runs if attempt.suite == suite.id]
+        ours = suite.name.casefold() in ignored or (names and names <= ignored)
+        if not ours and (PENDING not in shown if suite.state == PENDING else not shown):
+            yield suite
 
 
 def _of_rules(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
     """What the repository asks for; a merge queue has its own method, and brings branches up to date itself."""
     if found.has_queue:
+        if found.by_github_token:
+            yield Obstacle("queue", QUEUE.format(base=quoted(found.base)))
         return
     if rule.method not in found.methods:
         allowed = " or ".join(f"`{method}`" for method in found.methods)

@@ -13,13 +13,15 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from graphql import GraphQLError
+from graphql import GraphQLError, TypeInfo, TypeInfoVisitor, Visitor, visit
 
 from sandbox.answers import Answer, refuse
 from sandbox.records import Pull
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from graphql import DocumentNode, FieldNode, GraphQLSchema
 
     from sandbox.records import Item, Repository, Token
     from sandbox.state import State
@@ -103,6 +105,39 @@ def spend_points(token: Token, points: int) -> None:
     if not _taken(token, "graphql", points):
         message = f"API rate limit already exceeded for {token.login}."
         raise GraphQLError(message, extensions={"type": "RATE_LIMITED"})
+
+
+def check_scopes(token: Token, schema: GraphQLSchema, document: DocumentNode) -> None:
+    """Refuse a whole query of a classic token that asks for a team's fields without `read:org`.
+
+    https://github.com/cli/cli/issues/812 and https://github.com/cli/cli/issues/11245 have GitHub's words.
+    """
+    if token.scopes is None or set(token.scopes) & {"read:org", "write:org", "admin:org", "read:discussion"}:
+        return
+    types = TypeInfo(schema)
+    finder = _TeamFields(types)
+    visit(document, TypeInfoVisitor(types, finder))
+    if finder.found:
+        message = (
+            f"Your token has not been granted the required scopes to execute this query. The '{finder.found}' field "
+            f"requires one of the following scopes: ['read:org', 'read:discussion'], but your token has only been "
+            f"granted the: {list(token.scopes)} scopes. Please modify your token's scopes at: "
+            "https://github.com/settings/tokens."
+        )
+        raise GraphQLError(message, extensions={"type": "INSUFFICIENT_SCOPES"})
+
+
+class _TeamFields(Visitor):
+    """The last field of a team that is asked for."""
+
+    def __init__(self, types: TypeInfo) -> None:
+        super().__init__()
+        self.types, self.found = types, ""
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        parent, name = self.types.get_parent_type(), node.name.value
+        if parent and parent.name == "Team" and name in ("name", "slug"):
+            self.found = name
 
 
 def _taken(token: Token, resource: str, points: int) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandbox import shapes
+from sandbox import shapes, suites
 from sandbox.answers import Answer, answer, invalid, refuse
 from sandbox.calls import paged
-from sandbox.records import CheckRun, Status
+from sandbox.records import BOT, CheckRun, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,16 +94,20 @@ def create_check(call: Call) -> Answer:
         raise invalid(call.docs, "CheckRun", "Conclusion is not included in the list")
     now = call.state.now()
     made = CheckRun(call.state.next_id(), name, sha, status, conclusion, now, now if conclusion else None)
+    made.app = call.token.login.removesuffix(BOT)
     call.state.add_check(call.repo.full_name, made)
     return answer(201, _check(call, made))
 
 
 def list_checks(call: Call) -> Answer:
+    """The newest of a name in each suite, which leaves both in where a workflow ran again for another event."""
     call.need("checks=read")
     sha = _sha(call, call.values["ref"])
-    newest = list({each.name: each for each in call.repo.checks if each.sha == sha}.values())
+    listed = [each for each in call.repo.checks if each.sha == sha]
+    if call.query.get("filter", "latest") == "latest":
+        listed = list({(each.name, suites.of_run(call.repo, each).id): each for each in listed}.values())
     name = call.query.get("check_name", "")
-    found = [_check(call, each) for each in newest if name in ("", each.name)]
+    found = [_check(call, each) for each in listed if name in ("", each.name)]
     return answer(200, {"total_count": len(found), "check_runs": found})
 
 
@@ -158,7 +162,7 @@ def _check(call: Call, check: CheckRun) -> dict[str, Any]:
             "annotations_count": 0,
             "annotations_url": f"{api}/annotations",
         },
-        "check_suite": {"id": check.id},
+        "check_suite": {"id": suites.of_run(call.repo, check).id},
         "app": None,
         "pull_requests": [],
     }

@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox import news, runs
+from sandbox import news, queue, runs, suites
 from sandbox.answers import Answer, answer
 from sandbox.bare import ConflictError
 from sandbox.records import Review
@@ -65,6 +65,13 @@ def _milestone(state: State, repo: str, number: int, title: str, _by: str) -> No
     state.change_item(repo, number, {"milestone": chosen})
 
 
+def _enqueue(state: State, repo: str, number: int, *_: str) -> None:
+    held = state.repository(repo)
+    if held is None:
+        raise KeyError(repo)
+    queue.join(state, held, state.pull(repo, number))
+
+
 ACTS: dict[str, Callable[[State, str, int, str, str], object]] = {
     "label": lambda state, repo, number, text, _: state.add_labels(repo, number, [text]),
     "unlabel": lambda state, repo, number, text, _: state.remove_label(repo, number, text),
@@ -75,6 +82,11 @@ ACTS: dict[str, Callable[[State, str, int, str, str], object]] = {
     "title": lambda state, repo, number, text, _: state.change_item(repo, number, {"title": text}),
     "milestone": _milestone,
     "push": lambda state, repo, number, *_: state.add_commit(repo, number),
+    "approve-workflows": lambda state, repo, number, *_: suites.approve(state, repo, number),
+    "enqueue": _enqueue,
+    "dequeue": lambda state, repo, number, *_: state.dequeue(repo, number, "MANUAL"),
+    "auto-merge": lambda state, repo, number, text, by: state.enable_auto_merge(repo, number, text or "merge", by),
+    "no-auto-merge": lambda state, repo, number, *_: state.disable_auto_merge(repo, number),
     "draft": lambda state, repo, number, *_: state.set_draft(repo, number, draft=True),
     "ready": lambda state, repo, number, *_: state.set_draft(repo, number, draft=False),
     "review": _review,
@@ -118,6 +130,7 @@ def here(workspace: str, offset: float) -> dict[str, str]:
 def move_clock(state: State, raw: bytes) -> Answer:
     """Let time pass: {"seconds": 259200}."""
     state.offset += timedelta(seconds=float(json.loads(raw)["seconds"]))
+    queue.turn(state)
     return answer(200, {"offset": state.offset.total_seconds()})
 
 

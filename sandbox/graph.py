@@ -39,6 +39,7 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
     query, variables, operation = _asked(raw)
     try:
         document = _checked(query)
+        access.check_scopes(token, SCHEMA, document)
         viewer = Viewer(state, token, cost.of(document, variables, operation))
         access.spend_points(token, viewer.cost.points)
     except RefusedQueryError as refused:

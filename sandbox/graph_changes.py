@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sandbox import access, readiness, shapes
+from sandbox import access, queue, readiness, shapes
+from sandbox.bare import ConflictError
 from sandbox.graph_fields import need, node_of, written_comment, written_item
 from sandbox.graph_pages import Json, encode, typed
 from sandbox.records import Pull
@@ -85,7 +86,10 @@ def _enqueue(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  #
         raise typed("UNPROCESSABLE", "Head branch was modified. Review and try the merge again.")
     if item.queued or item.state != "open" or (reason := readiness.missing(repo, item)):
         raise typed("UNPROCESSABLE", "Pull request is already in the queue" if item.queued else reason or "closed")
-    viewer.state.enqueue(repo.full_name, item.number)
+    try:
+        queue.join(viewer.state, repo, item)
+    except ConflictError:
+        raise typed("UNPROCESSABLE", "Pull request is not mergeable") from None
     position = sum(pull.queued for pull in repo.pulls())
     entry = {"id": shapes.node_id("MQE", item.id), "position": position}
     return {"clientMutationId": input.get("clientMutationId"), "mergeQueueEntry": entry}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from sandbox import access, checks, readiness, shapes
+from sandbox import access, checks, readiness, shapes, suites
 from sandbox.graph_pages import Json, check, connection, listed, typed
 from sandbox.records import BOT, CheckRun, Pull
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.cost import Cost
     from sandbox.records import (
         AutoMerge,
+        CheckSuite,
         Comment,
         Happening,
         Issue,
@@ -336,6 +337,7 @@ def _commit(viewer: Viewer, repo: Repository, each: Commit) -> Json:
         "author": _git_actor(viewer, each.author),
         "authoredDate": shapes.moment(each.author.at.astimezone(UTC)),
         "authors": partial(_git_actors, viewer, each),
+        "checkSuites": partial(_suites, viewer, repo, each.sha),
         "committedDate": shapes.moment(each.committer.at.astimezone(UTC)),
         "history": partial(_history, viewer, repo, each.sha),
         "id": f"C_{each.sha}",
@@ -475,13 +477,15 @@ def _requests(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
 
 
 def _request(viewer: Viewer, asked: Asked) -> Json:
-    """Show a team only to who may read members, null to everybody else."""
-    who: Json | None = None
-    if not isinstance(asked.who, str):
-        who = _actor(viewer, asked.who)
-    elif "members" in viewer.token.permissions:
-        who = {"__typename": "Team", "id": f"T_{asked.who}", "name": asked.who, "slug": asked.who}
+    who: Any = partial(_team, viewer, asked.who) if isinstance(asked.who, str) else _actor(viewer, asked.who)
     return {"id": f"RR_{asked.id}", "requestedReviewer": who}
+
+
+def _team(viewer: Viewer, slug: str, _info: Info) -> Json:
+    """Null, and an error of its own beside the rest of the data, for who may not read members, as GITHUB_TOKEN."""
+    if viewer.token.scopes is None and "members" not in viewer.token.permissions:
+        raise typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
+    return {"__typename": "Team", "id": f"T_{slug}", "name": slug, "slug": slug}
 
 
 def _assignees(viewer: Viewer, item: Issue | Pull, info: Info, **page: Any) -> Json:
@@ -508,11 +512,11 @@ def _happening(viewer: Viewer, each: Happening) -> Json:
 
 
 def _rollup(viewer: Viewer, repo: Repository, sha: str, _info: Info) -> Json | None:
-    """Statuses and check runs of a commit together; null when there are none."""
+    """Statuses and check runs of a commit together, every attempt of them; null when there are none."""
     found = readiness.contexts(repo, sha)
     if not found:
         return None
-    state = checks.rollup([readiness.state_of(each) for each in found]).upper()
+    state = checks.rollup([readiness.state_of(each) for each in readiness.counted(repo, sha)]).upper()
     contexts = partial(_contexts, viewer, repo, found)
     return {"id": f"SCR_{sha}", "state": state, "contexts": contexts}
 
@@ -523,13 +527,15 @@ def _contexts(viewer: Viewer, repo: Repository, found: list[Any], info: Info, **
     needs = {"checks=read" if isinstance(each, CheckRun) else "statuses=read" for each in found}
     if not all(access.allowed(viewer.token, repo, [need]) for need in needs):
         raise typed("FORBIDDEN", f"Resource not accessible by {viewer.token.kind}")
-    return connection(found, _context, page)
+    return connection(found, partial(_context, viewer, repo), page)
 
 
-def _context(each: Status | CheckRun) -> Json:
+def _context(viewer: Viewer, repo: Repository, each: Status | CheckRun) -> Json:
     if isinstance(each, CheckRun):
         return {
             "__typename": "CheckRun",
+            "checkSuite": lambda _: _suite(viewer, repo, suites.of_run(repo, each)),
+            "completedAt": shapes.moment(each.completed_at),
             "conclusion": each.conclusion and each.conclusion.upper(),
             "databaseId": each.id,
             "detailsUrl": each.details_url or None,
@@ -547,6 +553,44 @@ def _context(each: Status | CheckRun) -> Json:
         "state": each.state.upper(),
         "targetUrl": each.target_url or None,
     }
+
+
+def _suites(viewer: Viewer, repo: Repository, sha: str, info: Info, **page: Any) -> Json:
+    check(info, page)
+    need(viewer, repo, "checks=read")
+    return connection(suites.of(repo, sha), partial(_suite, viewer, repo), page)
+
+
+def _suite(viewer: Viewer, repo: Repository, each: CheckSuite) -> Json:
+    """https://docs.github.com/en/graphql/reference/objects#checksuite."""
+    app = {"databaseId": None, "id": f"A_{each.app}", "name": each.app, "slug": each.app}
+    return {
+        "__typename": "CheckSuite",
+        "app": app,
+        "checkRuns": partial(_runs, viewer, repo, each),
+        "conclusion": each.conclusion and each.conclusion.upper(),
+        "createdAt": shapes.moment(each.created_at),
+        "databaseId": each.id,
+        "id": shapes.node_id("CS", each.id),
+        "status": each.status.upper(),
+        "workflowRun": partial(_workflow_run, viewer, repo, each),
+    }
+
+
+def _runs(viewer: Viewer, repo: Repository, suite: CheckSuite, info: Info, **page: Any) -> Json:
+    check(info, page)
+    found = [each for each in repo.checks if each.sha == suite.sha and suites.of_run(repo, each).id == suite.id]
+    return connection(found, partial(_context, viewer, repo), page)
+
+
+def _workflow_run(viewer: Viewer, repo: Repository, suite: CheckSuite, _info: Info) -> Json | None:
+    """Null for what is no workflow's; who may not read actions gets that with an error of its own, as for teams."""
+    if not suite.workflow:
+        return None
+    need(viewer, repo, "actions=read")
+    name = f"{repo.full_name} {suite.workflow}".encode().hex()
+    workflow = {"databaseId": None, "id": f"W_{name}", "name": suite.workflow}
+    return {"databaseId": suite.id, "event": suite.event, "id": f"WFR_{suite.id}", "workflow": workflow}
 
 
 def _account(viewer: Viewer, person: Person) -> Json:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox import payloads
+from sandbox.records import GITHUB_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from sandbox.state import State
 
 Event = dict[str, Any]  # name and payload
-GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is
 DISPATCHES = ("dispatch", "dispatch_workflow")
 
 
@@ -99,6 +99,12 @@ def _draft(state: State, change: Write) -> Iterator[Payload]:
     yield payloads.about(state, change.repository, change.number, action, change.by)
 
 
+def _enqueued(state: State, change: Write) -> Iterator[Payload]:
+    """The group that it makes asks for its checks; both start nothing where GITHUB_TOKEN has put it in."""
+    yield payloads.about(state, change.repository, change.number, "enqueued", change.by)
+    yield payloads.checks_requested(state, change.repository, change.number, change.by)
+
+
 def _review(state: State, change: Write) -> Iterator[Payload]:
     yield payloads.reviewed(state, change.repository, change.number, change.detail["id"], change.by)
 
@@ -136,6 +142,9 @@ AFTER: dict[str, Callable[[State, Write], Iterator[Payload]]] = {
     "change": _changed,
     "draft": _draft,
     "auto_merge": _about("auto_merge_enabled"),
+    "auto_merge_off": _about("auto_merge_disabled", reason="reason"),
+    "enqueue": _enqueued,
+    "dequeue": _about("dequeued", reason="reason"),
     "assign": _people("assigned", "assignee", "assignees"),
     "unassign": _people("unassigned", "assignee", "assignees"),
     "request_reviewers": _reviewers("review_requested"),

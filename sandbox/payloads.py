@@ -121,6 +121,30 @@ def reviewed(state: State, repo: str, number: int, review: int, sender: str) -> 
     }
 
 
+def checks_requested(state: State, repo: str, number: int, sender: str) -> Payload:
+    """The group of a pull request in a merge queue asks for its checks."""
+    where, pull = _repository(state, repo), state.pull(repo, number)
+    if pull.group is None:
+        raise KeyError(f"#{number} is in no merge queue")
+    sha, who = pull.group.sha, {"name": sender, "email": f"{sender}@example.org"}
+    commit = {
+        "id": sha,
+        "tree_id": sha,
+        "message": f"Merge pull request #{number}",
+        "timestamp": shapes.moment(pull.group.at),
+        "author": who,
+        "committer": who,
+    }
+    group = {
+        "head_sha": sha,
+        "head_ref": f"refs/heads/{pull.group.branch}",
+        "base_sha": pull.group.branch.rpartition("-")[2],
+        "base_ref": f"refs/heads/{pull.base_ref}",
+        "head_commit": commit,
+    }
+    return {"action": "checks_requested", "merge_group": group, **_around(state, where, None, sender)}
+
+
 def status(state: State, repo: str, sha: str, number: int, sender: str) -> Payload:
     """The commit got this status."""
     where = _repository(state, repo)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox import suites
 from sandbox.records import CheckRun, Pull, Repository, Review, Status
 
 if TYPE_CHECKING:
@@ -20,12 +21,23 @@ GREEN = ("success", "neutral", "skipped")
 
 
 def contexts(repo: Repository, sha: str) -> list[Status | CheckRun]:
-    """Return the newest status of each context and the newest check run of each name, by their age."""
-    found: dict[tuple[str, str], Status | CheckRun] = {
-        ("status", each.context): each for each in repo.statuses.get(sha, ())
-    }
-    found |= {("check", each.name): each for each in repo.checks if each.sha == sha}
-    return sorted(found.values(), key=lambda each: each.id)
+    """Return the newest status of each context and every attempt of each check run, by their age."""
+    statuses = {each.context: each for each in repo.statuses.get(sha, ())}
+    runs = (each for each in repo.checks if each.sha == sha)
+    return sorted([*statuses.values(), *runs], key=lambda each: each.id)
+
+
+def counted(repo: Repository, sha: str) -> list[Status | CheckRun]:
+    """Leave out the attempts that a newer one has taken the place of: of the same name, App, workflow and event."""
+    found: dict[tuple[str, ...], Status | CheckRun] = {_identity(repo, each): each for each in contexts(repo, sha)}
+    return list(found.values())
+
+
+def _identity(repo: Repository, each: Status | CheckRun) -> tuple[str, ...]:
+    if isinstance(each, Status):
+        return "status", each.context
+    suite = suites.of_run(repo, each)
+    return "check", each.name, suite.app, suite.workflow, suite.event
 
 
 def state_of(each: Status | CheckRun) -> str:
@@ -75,18 +87,25 @@ def settled(state: State, repo: Repository, pull: Pull) -> str:
         return "BLOCKED"
     if repo.strict and not state.git.of(repo).is_merged(pull.head_sha, repo.branches[pull.base_ref]):
         return "BEHIND"
-    green = all(state_of(each) == "success" for each in contexts(repo, pull.head_sha))
-    return "CLEAN" if green else "UNSTABLE"
+    if any(map(suites.is_held, suites.of(repo, pull.head_sha))):
+        return "UNSTABLE"
+    green = all(state_of(each) == "success" for each in counted(repo, pull.head_sha))
+    return ("HAS_HOOKS" if repo.hooks else "CLEAN") if green else "UNSTABLE"
 
 
 def missing(repo: Repository, pull: Pull) -> str:
     """Say what the branch asks for and does not have, "" when it has all."""
-    green = {_name(each) for each in contexts(repo, pull.head_sha) if state_of(each) == "success"}
-    if awaited := sorted(repo.required - green):
+    if awaited := sorted(repo.required - green(repo, pull.head_sha)):
         return f'Required status check "{awaited[0]}" is expected.'
     if decision(repo, pull) in ("CHANGES_REQUESTED", "REVIEW_REQUIRED"):
         return f"At least {repo.approvals} approving review is required by reviewers with write access."
     return ""
+
+
+def green(repo: Repository, sha: str) -> set[str]:
+    """Return the names of what is green; of two with one name, such as of two workflows, the newest counts here."""
+    newest = {_name(each): each for each in counted(repo, sha)}
+    return {name for name, each in newest.items() if state_of(each) == "success"}
 
 
 def refusal(state: State, repo: Repository, pull: Pull, method: str) -> str:

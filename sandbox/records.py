@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 BOT = "[bot]"
+GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is
+ACTIONS = "github-actions"  # the App that workflows run as
 DEFAULT_COLOR = "ededed"  # what GitHub gives to a label that is created by being used
 
 
@@ -95,6 +97,8 @@ class Status:
 
 @dataclass
 class CheckRun:
+    """An attempt of a check; all are kept. `app` is the slug of who made it, `suite` 0 that App's only one."""
+
     id: int
     name: str
     sha: str
@@ -103,6 +107,31 @@ class CheckRun:
     started_at: datetime
     completed_at: datetime | None
     details_url: str = ""
+    app: str = "ci"
+    suite: int = 0
+
+
+@dataclass
+class CheckSuite:
+    """The checks of one App, or of one run of a `workflow`, which `event` has started."""
+
+    id: int
+    sha: str
+    status: str
+    conclusion: str | None
+    created_at: datetime
+    app: str = "ci"
+    workflow: str = ""
+    event: str = "pull_request"
+
+
+@dataclass
+class Queued:
+    """A pull request in a merge queue: since when, and the group that it is tried as."""
+
+    at: datetime
+    branch: str
+    sha: str
 
 
 @dataclass
@@ -185,6 +214,7 @@ class Pull(Item):
     reviews: list[Review] = field(default_factory=list)
     line_comments: list[LineComment] = field(default_factory=list)
     queued: bool = False  # in the merge queue of its base
+    group: Queued | None = None
     auto_merge: AutoMerge | None = None
 
 
@@ -209,11 +239,12 @@ class Repository:
     """`old_names` answer with a redirect; `commits` keeps the files of each commit, `branches` points to them.
 
     The branches of `queues` have a merge queue. Every branch asks for the contexts of `required` and for `approvals`
-    of people with write access before a merge, and, if `strict`, that the head has all of it. `auto_merge` is whether
-    it may be asked for, `drafts` whether a pull request may be opened as one. `actions_pulls` is the setting "Allow
-    GitHub Actions to create and approve pull requests". A token without `workflows` may not push a branch whose
-    workflow files differ from the default branch's where `compares_workflows`, else no commits that change any. `roles`
-    are an organisation's own, by the name that `permissions` has for them, with the role that each builds on.
+    of people with write access before a merge, and, if `strict`, that the head has all of it. `hooks` is that it
+    has pre-receive hooks. `auto_merge` is whether it may be asked for, `drafts` whether a pull request may be opened as
+    one. `actions_pulls` is the setting "Allow GitHub Actions to create and approve pull requests". A token without
+    `workflows` may not push a branch whose workflow files differ from the default branch's where `compares_workflows`,
+    else no commits that change any. `roles` are an organisation's own, by the name that `permissions` has for them,
+    with the role that each builds on.
     """
 
     id: int
@@ -237,6 +268,7 @@ class Repository:
     protected: set[str] = field(default_factory=set)
     methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
     queues: set[str] = field(default_factory=set)
+    hooks: bool = False
     required: set[str] = field(default_factory=set)
     approvals: int = 0
     strict: bool = False
@@ -246,6 +278,7 @@ class Repository:
     compares_workflows: bool = True
     statuses: dict[str, list[Status]] = field(default_factory=dict)
     checks: list[CheckRun] = field(default_factory=list)
+    suites: list[CheckSuite] = field(default_factory=list)
     dispatches: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     runs: list[WorkflowRun] = field(default_factory=list)
 
@@ -272,7 +305,8 @@ class Token:
     """`repositories` are those it was made for, () is all; elsewhere it reads what is public.
 
     `limit` is in requests (REST) and points (GraphQL) an hour, counted apart:
-    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+    https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api. `scopes` has what is a classic
+    personal access token, and nothing else: GraphQL looks at them before it answers anything.
     """
 
     name: str
@@ -281,6 +315,7 @@ class Token:
     permissions: dict[str, str]
     repositories: tuple[str, ...] = ()
     limit: int = 1_000
+    scopes: tuple[str, ...] | None = None
     used: dict[str, int] = field(default_factory=dict)
     resets_at: float = 0.0
 

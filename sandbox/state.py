@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sandbox import suites
 from sandbox.bare import Git, Identity, OnDisk
 from sandbox.faults import Faults
 from sandbox.records import (
@@ -29,6 +30,7 @@ from sandbox.records import (
     Organisation,
     Person,
     Pull,
+    Queued,
     Repository,
     Request,
     Review,
@@ -205,6 +207,7 @@ class State:
         """Open a pull request over HTTP."""
         with self.lock:
             pull = self.add_pull(full_name, title, author, head=head, **more)
+            self._started(full_name, pull)
             self._record("open_pull", full_name, pull.number, title=title, head=head, base=pull.base_ref)
             return pull
 
@@ -224,7 +227,12 @@ class State:
             changed = {name: value for name, value in was.items() if value != getattr(item, name)}
             if changed.get("state") == "closed":
                 self._happened(item, "ReopenedEvent")
+                self._started(full_name, item)
             self._record("change", full_name, number, was=changed)
+
+    def _started(self, full_name: str, item: Item) -> None:
+        if isinstance(item, Pull):
+            suites.start(self, self._at(full_name), item, self._doer() or (item.author.login if item.author else ""))
 
     @staticmethod
     def _reason(item: Item, data: Mapping[str, Any]) -> str | None:
@@ -259,16 +267,34 @@ class State:
                 sha = bare.merge(tip, pull.head_sha, message, Identity.of(by, now))
             repository.branches[pull.base_ref], pull.merged_onto = sha, tip
             pull.state, pull.merged_at, pull.closed_at, pull.updated_at = "closed", now, now, now
-            pull.merged_by, pull.merge_sha, pull.queued = self.person(by), sha, False
+            pull.merged_by, pull.merge_sha = self.person(by), sha
+            if pull.queued:
+                self._ungroup(repository, pull)
+                self._record("dequeue", full_name, number, reason="MERGE")
             self._record("merge", full_name, number, method=method, sha=sha)
             return sha
 
-    def enqueue(self, full_name: str, number: int) -> None:
-        """Put a pull request into the merge queue of its base; nothing comes out of it by itself."""
+    def enqueue(self, full_name: str, number: int, group: Queued) -> None:
+        """Put a pull request into the merge queue of its base; queue.py has what becomes of it."""
         with self.lock:
             pull = self.pull(full_name, number)
-            pull.queued, pull.updated_at = True, self.now()
+            self._at(full_name).branches[group.branch] = group.sha
+            pull.queued, pull.group, pull.updated_at = True, group, self.now()
             self._record("enqueue", full_name, number, sha=pull.head_sha)
+
+    def dequeue(self, full_name: str, number: int, reason: str) -> None:
+        """Take it out of the queue, and its group with it."""
+        with self.lock:
+            pull = self.pull(full_name, number)
+            self._ungroup(self._at(full_name), pull)
+            pull.updated_at = self.now()
+            self._record("dequeue", full_name, number, reason=reason)
+
+    @staticmethod
+    def _ungroup(repository: Repository, pull: Pull) -> None:
+        if pull.group:
+            repository.branches.pop(pull.group.branch, None)
+        pull.queued, pull.group = False, None
 
     def enable_auto_merge(self, full_name: str, number: int, method: str, by: str) -> None:
         """Note who asks for it; nothing comes out of it by itself."""
@@ -276,6 +302,12 @@ class State:
             pull = self.pull(full_name, number)
             pull.auto_merge, pull.updated_at = AutoMerge(self.person(by), method, self.now()), self.now()
             self._record("auto_merge", full_name, number, method=method)
+
+    def disable_auto_merge(self, full_name: str, number: int, reason: str = "") -> None:
+        with self.lock:
+            pull = self.pull(full_name, number)
+            pull.auto_merge, pull.updated_at = None, self.now()
+            self._record("auto_merge_off", full_name, number, reason=reason or "Auto-merge was disabled manually")
 
     def update_branch(self, full_name: str, number: int) -> str:
         """Merge the base into the head. Raises ConflictError."""
@@ -500,6 +532,7 @@ class State:
         if pull.head_repository == repository.full_name:
             repository.branches[pull.head_ref] = sha
         before, pull.head_sha, pull.updated_at, pull.mergeable_reads = pull.head_sha, sha, self.now(), 1
+        self._started(repository.full_name, pull)
         self._record("synchronize", repository.full_name, pull.number, before=before, after=sha)
 
     def pull(self, full_name: str, number: int) -> Pull:

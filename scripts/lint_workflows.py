@@ -24,6 +24,8 @@ SNIPPET = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 KNOWN_BETTER = (
     # https://github.com/actions/languageservices/pull/242
     'invalid activity type "milestoned" for "pull_request_target" Webhook event',
+    # https://github.com/github/docs/pull/39047
+    'invalid activity type "dequeued" for "pull_request_target" Webhook event',
     # https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#vars-context
     'undefined variable "vars"',
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox import payloads
+from sandbox import deliveries, payloads, queue, suites
 from sandbox.faults import Fault
-from sandbox.records import CheckRun, Review, Status
+from sandbox.records import ACTIONS, CheckRun, CheckSuite, Review, Status
 from tests.scene import run, texts
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ def configure(github: Sandbox, config: str = CONFIG) -> None:
 @pytest.fixture(autouse=True)
 def configured(github: Sandbox) -> None:
     configure(github)
-    github.state.tokens["github-token"].permissions |= {"contents": "write", "checks": "read", "statuses": "read"}
+    github.state.tokens["github-token"].permissions |= {
+        "contents": "write",
+        "checks": "read",
+        "statuses": "read",
+        "actions": "read",
+    }
 
 
 def repository(github: Sandbox) -> Repository:
@@ -86,6 +92,36 @@ def reviewed(github: Sandbox, pull: Pull, state: str, by: str = "maintainer") ->
     made = Review(github.state.next_id(), github.state.person(by), state, "", pull.head_sha, github.state.now())
     github.state.review(github.repository, pull.number, made)
     return payloads.reviewed(github.state, github.repository, pull.number, made.id, by)
+
+
+def as_app(bot: Bot, github: Sandbox, name: str = "app") -> None:
+    """From now on the bot has the token of an App, or of a person."""
+    bot.token = github.tokens[name]
+    github.state.tokens[name].permissions |= {"checks": "read", "actions": "read"}
+
+
+def of_workflow(
+    github: Sandbox, pull: Pull, conclusion: str | None, workflow: str = "CI", status: str = "completed"
+) -> CheckSuite:
+    """A run of a workflow on the head, without a check run yet; one that has a conclusion is over."""
+    status = status if conclusion else "queued"
+    made = CheckSuite(github.state.next_id(), pull.head_sha, status, conclusion, github.state.now(), ACTIONS, workflow)
+    repository(github).suites.append(made)
+    return made
+
+
+def within(github: Sandbox, suite: CheckSuite, conclusion: str | None, name: str = "build") -> None:
+    """An attempt of a check, in that run."""
+    status, now = "completed" if conclusion else "in_progress", github.state.now()
+    made = CheckRun(github.state.next_id(), name, suite.sha, status, conclusion, now, now, app=ACTIONS, suite=suite.id)
+    github.state.add_check(github.repository, made)
+
+
+def workflow_run(github: Sandbox, pull: Pull) -> Any:
+    """The event of a workflow that is over: of its own suites GitHub Actions tells no workflow."""
+    about = payloads.about(github.state, github.repository, pull.number, "completed", "reviewer")
+    over = {"head_sha": pull.head_sha, "conclusion": "success", "event": "pull_request", "display_title": pull.title}
+    return {"action": "completed", "workflow_run": over, "repository": about["repository"], "sender": about["sender"]}
 
 
 def sweep(bot: Bot, **variables: str) -> Run:
@@ -558,6 +594,7 @@ def test_f07_an_answer_that_was_lost_is_looked_for(
     """F07: done or not, it ends as merged, once: the 405 of a second attempt is not what is told."""
     if queue:
         requires(github, queues={"main"})
+        as_app(bot, github)
     pull = opened(github)
     # The mutation is the third query, after two reads of the pull request; the embedded store looks for markers, too.
     occurrence = 1 if not queue else 3 if bot.database_url else 4
@@ -590,6 +627,7 @@ def test_f07_a_405_of_what_is_merged_is_a_merge(bot: Bot, github: Sandbox) -> No
 
 def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> None:
     requires(github, queues={"main"}, methods={"rebase"})
+    as_app(bot, github)
     pull = opened(github)
     event = labeled(github, pull)
     run(bot, event)
@@ -601,7 +639,9 @@ def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> 
     writes = len(github.writes)
     run(bot, event)
     sweep(bot)
-    pull.queued = False  # it fell out: whoever wants it in once more puts the label on again
+    github.state.dequeue(
+        github.repository, pull.number, "CI_FAILURE"
+    )  # it fell out: whoever wants it in once more puts the label on again
     sweep(bot)
     assert len(github.writes) == writes
     github.state.remove_label(github.repository, pull.number, LABEL)
@@ -609,6 +649,198 @@ def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> 
     time.sleep(1.1)  # the label is put on in another second
     run(bot, labeled(github, pull), **SKIPS, **later)
     assert pull.queued
+
+
+QUEUE = (
+    "This is not merged yet: the branch `main` has a merge queue, and GitHub starts no checks for what GITHUB_TOKEN "
+    "puts into one: set the input `github-token` to the token of an App, or of a person, with `contents: write` and "
+    "`pull-requests: write`."
+)
+
+
+def test_github_token_puts_nothing_into_a_merge_queue(bot: Bot, github: Sandbox) -> None:
+    """Its group starts no workflow, so that the queue puts it out: https://github.com/loopdive/js2/pull/1790."""
+    requires(github, queues={"main"}, required={"ci"})
+    pull = opened(github)
+    status(github, pull, "success")
+    event = labeled(github, pull)
+    for _ in range(2):
+        run(bot, event)
+        run(bot, status(github, pull, "success"))
+        sweep(bot)
+    assert not pull.queued
+    assert texts(pull.comments) == [ANNOUNCED, QUEUE]
+    as_app(bot, github)
+    sweep(bot)
+    assert pull.queued
+
+
+@pytest.mark.parametrize("token", ["app", "maintainer"])
+def test_what_an_app_or_a_person_puts_into_a_merge_queue_is_merged(bot: Bot, github: Sandbox, token: str) -> None:
+    requires(github, queues={"main"}, required={"ci"})
+    as_app(bot, github, token)
+    pull = opened(github)
+    status(github, pull, "success")
+    run(bot, labeled(github, pull))
+    assert pull.group
+    assert "merge_group checks_requested" in map(deliveries.title, github.state.events)
+    made = Status(github.state.next_id(), "ci", "success", github.state.person("ci"), github.state.now())
+    github.state.add_status(github.repository, pull.group.sha, made)
+    queue.turn(github.state)
+    assert pull.merged_at
+
+
+@ONE_STORE
+@pytest.mark.parametrize("conflicts", [False, True])
+def test_what_a_merge_queue_puts_out_is_not_put_back_by_that_event(
+    bot: Bot, github: Sandbox, *, conflicts: bool
+) -> None:
+    """Or the two would go on for ever where the file of the store goes with its runner. What is in the way is told."""
+    requires(github, queues={"main"}, required={"ci"})
+    as_app(bot, github)
+    pull = opened(github)
+    status(github, pull, "success")
+    run(bot, labeled(github, pull))
+    assert [write.action for write in github.writes].count("enqueue") == 1
+    if conflicts:
+        conflict(github, pull)
+    github.state.events.clear()
+    github.state.offset += timedelta(hours=2)
+    queue.turn(github.state)
+    [event] = github.state.events
+    assert (event["payload"]["action"], event["payload"]["reason"]) == ("dequeued", "CI_TIMEOUT")
+    shutil.rmtree(bot.home / ".mattermod")
+    run(bot, event["payload"])
+    assert not pull.queued
+    assert ("it conflicts with `main`." in waits(pull)) == conflicts
+
+
+@ONE_STORE
+def test_a_pull_request_that_becomes_a_draft_is_told_so(bot: Bot, github: Sandbox) -> None:
+    pull = ready(github)
+    draft(github, pull)
+    run(bot, payloads.about(github.state, github.repository, pull.number, "converted_to_draft", "maintainer"))
+    assert waits(pull) == ["it is a draft."]
+    github.state.set_draft(github.repository, pull.number, draft=False)
+    run(bot, payloads.about(github.state, github.repository, pull.number, "ready_for_review", "maintainer"))
+    assert merges(github) == [pull.number]
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+@pytest.mark.parametrize("action", ["auto_merge_enabled", "auto_merge_disabled", "enqueued", "dequeued"])
+def test_what_changes_nothing_is_left_alone(bot: Bot, github: Sandbox, action: str) -> None:
+    pull = ready(github)
+    run(bot, payloads.about(github.state, github.repository, pull.number, action, "maintainer") | {"reason": "MANUAL"})
+    assert merges(github) == []
+
+
+@pytest.mark.parametrize("by", ["event", "status", "sweep"])
+def test_a_team_that_is_asked_holds_up_no_other(bot: Bot, github: Sandbox, by: str) -> None:
+    """GITHUB_TOKEN may not see which team it is, and is told so beside all else: https://github.com/cli/cli/issues/14317."""
+    asked, other = opened(github), opened(github)
+    github.state.request_reviewers(github.repository, asked.number, [], ["core"])
+    event = labeled(github, asked)
+    if by == "event":
+        run(bot, event)
+    news = labeled(github, other)
+    if by == "sweep":
+        sweep(bot)
+    else:
+        run(bot, news if by == "event" else status(github, other, "success"))
+    assert merges(github) == [other.number]
+    if by == "status":
+        run(bot, status(github, asked, "success"))
+    assert waits(asked) == ["a review is asked of a team."]
+    github.state.remove_reviewers(github.repository, asked.number, [], ["core"])
+    sweep(bot)
+    assert merges(github) == [other.number, asked.number]
+
+
+@ONE_STORE
+def test_a_team_has_its_name_where_the_token_may_see_it(bot: Bot, github: Sandbox) -> None:
+    as_app(bot, github)
+    pull = opened(github)
+    github.state.request_reviewers(github.repository, pull.number, [], ["core"])
+    run(bot, labeled(github, pull))
+    assert waits(pull) == ["a review is asked of core."]
+
+
+@ONE_STORE
+def test_a_classic_token_without_a_scope_is_told_which(bot: Bot, github: Sandbox) -> None:
+    """GitHub refuses the whole query: https://github.com/cli/cli/issues/812."""
+    as_app(bot, github, "maintainer")
+    github.state.tokens["maintainer"].scopes = ("repo",)
+    done = bot.run("pull_request_target", labeled(github, opened(github)))
+    assert done.code == 2, done.log
+    assert "['read:org', 'read:discussion']" in done.log
+    assert "Traceback" not in done.log
+
+
+@ONE_STORE
+@pytest.mark.parametrize("by", ["label", "workflow_run", "sweep"])
+def test_an_attempt_that_was_replaced_holds_nothing_up(bot: Bot, github: Sandbox, by: str) -> None:
+    """GitHub lists every run of a workflow on a commit: https://github.com/cli/cli/issues/13563."""
+    pull = ready(github)
+    within(github, of_workflow(github, pull, "failure"), "failure")
+    run(bot, labeled(github, pull))
+    assert waits(pull) == ["checks failed: `build`."]
+    within(github, of_workflow(github, pull, "success", "Other"), "success")
+    sweep(bot)
+    assert merges(github) == []
+    within(github, of_workflow(github, pull, "success"), "success")
+    if by == "sweep":
+        sweep(bot)
+    else:
+        run(bot, labeled(github, pull) if by == "label" else workflow_run(github, pull))
+    assert merges(github) == [pull.number]
+
+
+CI = {".github/workflows/ci.yml": "name: CI\non: {pull_request: }\njobs: {build: {}, test: {name: Test it}}\n"}
+HELD = "workflows wait for approval: approve them in the merge box (`CI`)."
+
+
+@pytest.mark.parametrize("whose", ["a newcomer's fork", "GITHUB_TOKEN"])
+def test_workflows_that_nobody_has_approved_yet_are_waited_for(bot: Bot, github: Sandbox, whose: str) -> None:
+    """https://github.blog/changelog/2026-06-11-bot-created-pull-requests-can-run-workflows-if-approved."""
+    github.state.write_files(github.repository, CI)
+    by, head = ("newcomer", "newcomer/hello:x") if "fork" in whose else ("github-actions[bot]", "topic")
+    pull = github.state.open_pull(github.repository, "New", by, head=head, mergeable_reads=0)
+    run(bot, labeled(github, pull))
+    sweep(bot)
+    assert merges(github) == []
+    assert waits(pull) == [HELD]
+    suites.approve(github.state, github.repository, pull.number)
+    sweep(bot)
+    assert waits(pull)[1:] == ["it waits for checks: `build`, `Test it`."]
+    for suite in suites.of(repository(github), pull.head_sha):
+        suites.end(github.state, github.repository, suite, "success")
+    run(bot, workflow_run(github, pull))
+    assert merges(github) == [pull.number]
+
+
+@ONE_STORE
+def test_a_workflow_that_has_not_begun_yet_is_waited_for(bot: Bot, github: Sandbox) -> None:
+    """And one whose first job is over, and whose next one GitHub has not queued yet."""
+    pull = ready(github)
+    suite = of_workflow(github, pull, None)
+    sweep(bot)
+    within(github, suite, "success", "first")
+    sweep(bot)
+    assert waits(pull) == ["it waits for checks: `CI`."]
+    suites.end(github.state, github.repository, suite, "success")
+    run(bot, workflow_run(github, pull))
+    assert merges(github) == [pull.number]
+
+
+@ONE_STORE
+@pytest.mark.parametrize("status", ["queued", "requested"])
+def test_an_app_that_never_checks_anything_is_not_waited_for(bot: Bot, github: Sandbox, status: str) -> None:
+    """Its suite stays as GitHub made it: https://github.com/sourcegraph/sourcegraph-public-snapshot/pull/9058."""
+    pull = opened(github)
+    idle = CheckSuite(github.state.next_id(), pull.head_sha, status, None, github.state.now(), "idle-app")
+    repository(github).suites.append(idle)
+    run(bot, labeled(github, pull))
+    assert merges(github) == [pull.number]
 
 
 LABELLERS: dict[str, tuple[str, str, str, str]] = {  # who opened it, where its branch is, who labelled it, why not

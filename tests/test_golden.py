@@ -80,8 +80,10 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "unlabeled": STATE,
         "closed": [ANSWER, PICK, CLEAN, "spinmint: destroy server"],
         "milestoned": STATE,
+        "converted_to_draft": STATE,
+        "dequeued": STATE,
         **dict.fromkeys(
-            "assigned auto_merge_disabled auto_merge_enabled converted_to_draft demilestoned dequeued enqueued locked "
+            "assigned auto_merge_disabled auto_merge_enabled demilestoned enqueued locked "
             "review_request_removed review_requested unassigned unlocked".split()
         ),
     },
@@ -190,6 +192,6 @@ def test_golden_what_follows(action: str) -> None:
     """An open pull request with the label is looked at by itself, after what the event called for."""
     seen: Any = parse("pull_request", given("pull_request", action))
     then, errors = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
-    pushed = action in ("opened", "synchronize")
+    pushed = action in ("opened", "synchronize", "dequeued")
     assert not errors
     assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed)])

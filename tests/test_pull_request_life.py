@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from sandbox import payloads
 from sandbox.act import EXAMPLES
 from sandbox.faults import Fault
-from sandbox.records import CheckRun
+from sandbox.records import ACTIONS, CheckRun, CheckSuite
 from tests.scene import bodies, run, statuses
 
 if TYPE_CHECKING:
@@ -538,8 +538,12 @@ def ready(github: Sandbox) -> Any:
     number = int(opened(github, "reviewer")["number"])
     pull = github.state.pull(github.repository, number)
     pull.mergeable_reads = 0
-    now = github.state.now()
-    run = CheckRun(github.state.next_id(), "build", pull.head_sha, "completed", "success", now, now)
+    now, next_id = github.state.now(), github.state.next_id
+    suite = CheckSuite(next_id(), pull.head_sha, "completed", "success", now, ACTIONS, "CI")
+    repository = github.state.repository(github.repository)
+    assert repository
+    repository.suites.append(suite)
+    run = CheckRun(next_id(), "build", pull.head_sha, "completed", "success", now, now, app=ACTIONS, suite=suite.id)
     github.state.add_check(github.repository, run)
     return payloads.labeled(github.state, github.repository, number, "Ready", "maintainer")
 
@@ -565,6 +569,7 @@ NEEDS: dict[tuple[str, str], tuple[Callable[[Sandbox], Any], str]] = {
     ("pull-request.yml", "pull_requests"): (opened, "`pull-requests: write`"),
     ("pull-request.yml", "statuses"): (opened, "`statuses: write`"),
     ("auto-merge.yml", "contents"): (ready, "`contents: write`"),
+    ("auto-merge.yml", "actions"): (ready, "`actions: read`"),
     ("auto-merge.yml", "checks"): (ready, "`checks: read`"),
     ("auto-merge.yml", "issues"): (closed_issue, "`issues: write`"),
     ("auto-merge.yml", "pull_requests"): (opened, "`pull-requests: write`"),

@@ -267,6 +267,25 @@ def test_a_green_check_of_github_is_enough(servers: Scene) -> None:
     assert servers.builds.requests == []
 
 
+@pytest.mark.parametrize(
+    ("conclusions", "state"), [(("failure", "success"), "ready"), (("success", "failure"), "failed")]
+)
+def test_the_newest_attempt_of_a_check_counts(servers: Scene, conclusions: tuple[str, str], state: str) -> None:
+    """GitHub lists both: https://github.com/cli/cli/issues/13563."""
+    servers.configure(build_by="github", build="build")
+    pull, github = servers.pull(), servers.github.state
+    repository = github.repository(servers.github.repository)
+    assert repository
+    for conclusion in conclusions:
+        now = github.now()
+        made = CheckRun(github.next_id(), "build", pull.head_sha, "completed", conclusion, now, now)
+        repository.checks.append(made)
+    servers.deliver(servers.labeled(pull))
+    servers.pass_time(600)
+    servers.sweep()
+    assert servers.states(pull) == [state]
+
+
 def test_a_check_that_is_red_ends_it(servers: Scene) -> None:
     servers.configure(build_by="github")
     pull = servers.pull()

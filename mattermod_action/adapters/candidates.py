@@ -9,17 +9,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.events import GHOST, PullRequest, Repository
-from mattermod_action.merging import FAILURE, PENDING, SUCCESS, Candidate, Check
+from mattermod_action.merging import APPROVAL, FAILURE, PENDING, SUCCESS, Attempt, Candidate, Check, Maker, Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     Json = dict[str, Any]
     Ask = Callable[[str, Json], Json]  # a query and its variables to its `data`
 
-CHECKS = """
-  nodes { __typename ... on StatusContext { context state } ... on CheckRun { name status conclusion } }
-  pageInfo { hasNextPage endCursor }
+# Whose it is, which takes `actions: read` where it is a workflow's.
+SUITE = "id app { slug } workflowRun { event workflow { id name } }"
+CHECKS = f"""
+  nodes {{ __typename
+    ... on StatusContext {{ context state }}
+    ... on CheckRun {{ name status conclusion databaseId startedAt completedAt checkSuite {{ {SUITE} }} }}
+  }}
+  pageInfo {{ hasNextPage endCursor }}
 """
 REVIEWS = "nodes { state author { __typename login } } pageInfo { hasNextPage endCursor }"
 # What makes up an events.PullRequest, and who put labels on it.
@@ -36,7 +41,7 @@ LABELINGS = """
     nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }
   }
 """
-# A page costs a point for each 20 of it: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
+# A page costs a point for each 14 of it: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
 CANDIDATE = f"""
 fragment candidate on PullRequest {{
   {PULL}
@@ -49,6 +54,9 @@ fragment candidate on PullRequest {{
   }}
   latestOpinionatedReviews(first: $each, writersOnly: true) {{ {REVIEWS} }}
   statusCheckRollup {{ contexts(first: $each) {{ {CHECKS} }} }}
+  commits(last: 1) {{ nodes {{ commit {{
+    checkSuites(last: 100) {{ nodes {{ status conclusion createdAt {SUITE} }} }}
+  }} }} }}
   {LABELINGS}
 }}
 fragment place on Repository {{
@@ -57,6 +65,7 @@ fragment place on Repository {{
 """
 LABELED = f"""
 query ($owner: String!, $name: String!, $label: String!, $after: String, $size: Int!, $each: Int!) {{
+  viewer {{ login }}
   repository(owner: $owner, name: $name) {{
     ...place
     pullRequests(
@@ -68,6 +77,7 @@ query ($owner: String!, $name: String!, $label: String!, $after: String, $size: 
 """
 ONE = f"""
 query ($owner: String!, $name: String!, $number: Int!, $each: Int!) {{
+  viewer {{ login }}
   repository(owner: $owner, name: $name) {{ ...place pullRequest(number: $number) {{ ...candidate }} }}
 }}
 {CANDIDATE}
@@ -87,7 +97,14 @@ ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
 METHODS = {"squash": "squashMergeAllowed", "merge": "mergeCommitAllowed", "rebase": "rebaseMergeAllowed"}
 GREEN = ("SUCCESS", "NEUTRAL", "SKIPPED")
 STATES = {"SUCCESS": SUCCESS, "PENDING": PENDING, "EXPECTED": PENDING}
-# Without `members: read`, which GITHUB_TOKEN never has, a team that is asked for a review is null.
+# How a run of a workflow ends that has run nothing: it waits for an approval, waited too long, or cannot be read.
+# https://github.com/apache/magpie/pull/112, https://github.com/nixfred/blip/issues/44
+ENDS = {"ACTION_REQUIRED": APPROVAL, "FAILURE": FAILURE, "STARTUP_FAILURE": FAILURE}
+# Events by which a workflow checks a pull request; runs of others may be on the same commit.
+EVENTS = ("pull_request", "pull_request_target", "push")
+# As GraphQL's `viewer` has it: https://github.com/PSModule/GitHub/pull/154
+GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is
+# Without `members: read`, which GITHUB_TOKEN never has, a team that is asked for a review is null, beside an error.
 TEAM = "a team"
 
 
@@ -96,9 +113,9 @@ def labeled(ask: Ask, repository: Repository, label: str) -> Iterator[Candidate]
     after: str | None = None
     while True:
         where = {"owner": repository.owner, "name": repository.name, "label": label, "after": after}
-        found = ask(LABELED, where)["repository"]
-        page = found["pullRequests"]
-        yield from (_candidate(ask, found, node, label) for node in page["nodes"] if node)
+        told = ask(LABELED, where)
+        page = told["repository"]["pullRequests"]
+        yield from (_candidate(ask, told, node, label) for node in page["nodes"] if node)
         if not page["pageInfo"]["hasNextPage"]:
             return
         after = page["pageInfo"]["endCursor"]
@@ -106,11 +123,12 @@ def labeled(ask: Ask, repository: Repository, label: str) -> Iterator[Candidate]
 
 def one(ask: Ask, repository: Repository, number: int, label: str) -> Candidate:
     """Read one of them, whatever it carries."""
-    found = ask(ONE, {"owner": repository.owner, "name": repository.name, "number": number})["repository"]
-    return _candidate(ask, found, found["pullRequest"], label)
+    told = ask(ONE, {"owner": repository.owner, "name": repository.name, "number": number})
+    return _candidate(ask, told, told["repository"]["pullRequest"], label)
 
 
-def _candidate(ask: Ask, place: Json, node: Json, label: str) -> Candidate:
+def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
+    place = told["repository"]
     where = repository(place)
     checks, reviews = _rest(ask, where, node)
     return Candidate(
@@ -119,16 +137,22 @@ def _candidate(ask: Ask, place: Json, node: Json, label: str) -> Candidate:
         base=node["baseRefName"],
         mergeable=node["mergeable"],
         merge_state=node["mergeStateStatus"],
-        checks=tuple(map(_check, checks)),
         approvals=tuple(login(each["author"]) for each in reviews if each["state"] == "APPROVED"),
         objections=tuple(login(each["author"]) for each in reviews if each["state"] == "CHANGES_REQUESTED"),
         awaited=tuple(_reviewer(each["requestedReviewer"]) for each in node["reviewRequests"]["nodes"]),
         needs_review=node["reviewDecision"] == "REVIEW_REQUIRED",
         has_queue=node["isMergeQueueEnabled"],
         is_queued=node["isInMergeQueue"],
+        by_github_token=told["viewer"]["login"].casefold() == GITHUB_TOKEN,
         methods=tuple(method for method, field in METHODS.items() if place[field]),
+        **looked_over(checks, node),
         **labeling(node, label),
     )
+
+
+def looked_over(checks: Iterable[Json], node: Json) -> Json:
+    """What has looked at the head, and what has still to."""
+    return {"checks": tuple(map(_check, checks)), "suites": tuple(map(_suite, _suites(node)))}
 
 
 def _rest(ask: Ask, repository: Repository, node: Json) -> tuple[list[Json], list[Json]]:
@@ -190,9 +214,33 @@ def pull(repository: Repository, node: Json) -> PullRequest:
 def _check(node: Json) -> Check:
     if node["__typename"] == "StatusContext":
         return Check(node["context"], STATES.get(node["state"], FAILURE))
-    if node["status"] != "COMPLETED":
-        return Check(node["name"], PENDING)
-    return Check(node["name"], SUCCESS if node["conclusion"] in GREEN else FAILURE)
+    over = node["status"] == "COMPLETED"
+    state = PENDING if not over else SUCCESS if node["conclusion"] in GREEN else FAILURE
+    began, ended = (time(node[name]) if node[name] else None for name in ("startedAt", "completedAt"))
+    attempt = Attempt(_maker(node["checkSuite"]), began, ended, node["databaseId"] or 0, node["checkSuite"]["id"])
+    return Check(node["name"], state, attempt)
+
+
+def _maker(suite: Json) -> Maker:
+    run = suite["workflowRun"] or {}
+    return Maker(
+        (suite["app"] or {}).get("slug") or "", (run.get("workflow") or {}).get("id") or "", run.get("event") or ""
+    )
+
+
+def _suites(node: Json) -> list[Json]:
+    """Those of workflows that check pull requests: https://github.com/NousResearch/hermes-agent/issues/52311 has why.
+
+    GitHub makes a suite for every App that may write checks, and those of Apps that never check anything stay queued.
+    """
+    lists = [each["commit"]["checkSuites"] or {} for each in node["commits"]["nodes"]]
+    found = [suite for each in lists for suite in each.get("nodes") or () if suite]
+    return [suite for suite in found if (suite["workflowRun"] or {}).get("event") in EVENTS]
+
+
+def _suite(node: Json) -> Suite:
+    state = ENDS.get(node["conclusion"], SUCCESS) if node["status"] == "COMPLETED" else PENDING
+    return Suite(node["id"], node["workflowRun"]["workflow"]["name"], state, _maker(node), time(node["createdAt"]))
 
 
 def labeling(node: Json, label: str) -> Json:

@@ -39,7 +39,7 @@ ACTIONS, CONTENTS = "`actions: write`", "`contents: write`"
 CONVERSATION = f"{ISSUES} or {PULLS}"
 MARKS = "`contents: read`, `checks: read` and `statuses: read`"
 OLD = f"{ISSUES}, {PULLS} and `contents: read`"
-READINESS = f"{PULLS}, `checks: read` and {STATUSES.replace('write', 'read')}"
+READINESS = f"{PULLS}, `checks: read`, `actions: read` and {STATUSES.replace('write', 'read')}"
 UNKNOWN_PAUSES = (1.0, 2.0, 4.0)  # seconds that GitHub is given to work out whether a pull request merges
 FOREIGN = (
     "`github-token` may not write to the fork that the branch is in: neither GITHUB_TOKEN nor an App may, only a token "

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.candidates import time
+from mattermod_action.merging import LAST
 from mattermod_action.servers import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from mattermod_action.events import Repository
 
@@ -25,7 +27,7 @@ query ($owner: String!, $name: String!, $sha: String!, $after: String, $size: In
       nodes {
         __typename
         ... on StatusContext { context state targetUrl createdAt }
-        ... on CheckRun { name status conclusion detailsUrl startedAt }
+        ... on CheckRun { name status conclusion detailsUrl startedAt databaseId }
       }
       pageInfo { hasNextPage endCursor }
     }
@@ -37,20 +39,29 @@ PENDING = ("PENDING", "EXPECTED")
 
 
 def newest(ask: Ask, repository: Repository, sha: str, context: str) -> Mark | None:
-    """Read page by page until it is found; of a check run GitHub's rollup has only the newest of each name."""
+    """GitHub's rollup has every attempt of a check run, in an order that nothing is said of."""
+    nodes = _contexts(ask, {"owner": repository.owner, "name": repository.name, "sha": sha})
+    found = [node for node in nodes if node and (node.get("context") or node.get("name")) == context]
+    return _mark(max(found, key=_age)) if found else None
+
+
+def _contexts(ask: Ask, where: Json) -> Iterator[Json | None]:
     after: str | None = None
     while True:
-        where = {"owner": repository.owner, "name": repository.name, "sha": sha, "after": after}
-        rollup = (ask(QUERY, where)["repository"]["object"] or {}).get("statusCheckRollup")
+        rollup = (ask(QUERY, {**where, "after": after})["repository"]["object"] or {}).get("statusCheckRollup")
         if not rollup:
-            return None
+            return
         page = rollup["contexts"]
-        for node in page["nodes"]:
-            if node and (node.get("context") or node.get("name")) == context:
-                return _mark(node)
+        yield from page["nodes"]
         if not page["pageInfo"]["hasNextPage"]:
-            return None
+            return
         after = page["pageInfo"]["endCursor"]
+
+
+def _age(node: Json) -> tuple[datetime, int]:
+    """One that has not begun yet is newer than all that have."""
+    began = node.get("createdAt") or node.get("startedAt")
+    return time(began) if began else LAST, node.get("databaseId") or 0
 
 
 def _mark(node: Json) -> Mark:

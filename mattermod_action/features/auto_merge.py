@@ -2,26 +2,37 @@
 
 You see: a comment when the label is put on, the merge, and a comment that says so. While something is in the way, one
 comment for each commit and reason says what: it is a draft, it conflicts, it carries a label of `unless`, changes
-were requested, a review is asked for, approvals are missing, statuses or check runs have failed or are not over.
-Where there are no checks at all there is nothing to wait for; but a commit is not merged on the event that brought
-it, before its checks can have begun. Where the base branch has a merge queue the pull request is put into that.
+were requested, a review is asked for, approvals are missing, statuses or check runs have failed or are not over,
+workflows wait for somebody to approve them. Where there are no checks at all there is nothing to wait for; but a
+commit is not merged on the event that brought it, before its checks can have begun.
+
+The newest attempt of a check counts: of the same name, App, workflow and event. A workflow run counts from the moment
+that GitHub creates it, even if none of its jobs has started. GitHub holds the workflows of first-time contributors and
+of pull requests that GITHUB_TOKEN opened or pushed to; a person with write access approves them in the merge box.
+Apps that never report a check are not waited for.
+
+If the base branch has a merge queue, the pull request is put into it. This takes the token of an App, or of a person,
+with `contents: write` and `pull-requests: write`, in the input `github-token`. GitHub starts no checks for what
+GITHUB_TOKEN puts into a queue, and removes it when the time is up. With GITHUB_TOKEN nothing is put in, and a comment
+says so.
 
 Whoever put the label on must have write access at that moment and when it is merged, and must not be a bot, unless
 `bots` names it. Authors may put it on their own pull requests from branches of this repository, not from forks.
 Reviews count when they are by people with write access. Right before the merge everything is looked at again, and only
 the commit that was looked at is merged.
 
-It is looked at when a pull request changes, when a review is handed in, when checks are over and on a schedule:
+It is looked at when a pull request changes, when a review is handed in, when checks are over, when a merge queue
+removes it and on a schedule:
 [auto-merge.yml](../../workflows-examples/auto-merge.yml). A schedule begins with those that carry the label
 `priority_label` as well, and of these, as of the others, with the one that has had its label for longest.
 
 Some base branches ask for branches that are up to date. With `update` a schedule merges such a base into what has
 nothing else in its way: into one pull request at a time for each base, after everything that is ready was merged, and
 into no other while the checks of the last one run, for up to two hours. Nothing is merged into a branch of a fork
-whose owner does not allow edits by maintainers. What GITHUB_TOKEN has brought up to date has no checks until
-somebody approves its workflows in the merge box: use the token of an App.
+whose owner does not allow edits by maintainers. If GITHUB_TOKEN brings a branch up to date, its workflows wait until a
+person approves them in the merge box: use the token of an App.
 
-`ignore` names checks that are not waited for: the job that
+`ignore` names checks and workflows that are not waited for: the job that
 this action runs in is one, and its name is `mattermod` in the examples. A merge with GITHUB_TOKEN starts no
 workflow, not even the one for `closed`: picks by label, `label_cleanup` and the end of a test server wait for the next
 sweep, and without `database-url` never come. GITHUB_TOKEN cannot merge changes to workflow files either: use the token
@@ -75,7 +86,8 @@ QUEUED = "This is in the merge queue now, as the label {label} asks for."
 REFUSED = "This could not be merged. {reason}."
 OUTDATED = "This could not be brought up to date with {base}. {reason}."
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
-PUSHED = ("opened", "synchronize")
+# Before its checks can have begun nothing is merged, and a merge queue that has just put it out is not asked again.
+NOT_NOW = ("opened", "synchronize", "dequeued")
 ON_ITS_WAY = {"running", "blocked"}  # what is in the way while checks run
 PATIENCE = timedelta(hours=2)  # for which others are not brought up to date because of one whose checks run
 
@@ -102,7 +114,7 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
     """Say which pull requests are looked at because of an event: none is read whose label the event denies."""
     match event:
         case PullRequestSeen(pull) if pull.is_open and pull.carries(config.label):
-            yield MergeConsidered(pull, pushed=event.action in PUSHED)
+            yield MergeConsidered(pull, pushed=event.action in NOT_NOW)
         case Reviewed(pull) if pull.is_open and pull.carries(config.label):
             yield MergeConsidered(pull)
         case ChecksChanged(repository, sha):

@@ -37,6 +37,18 @@ def test_each_type_is_githubs_own(name: str) -> None:
         assert _signature(mine) <= _signature(theirs.fields[field]), field
 
 
+# What a timeline may be asked for is what it can show here; of all else a query gets to see each value that GitHub has.
+PARTS = ("IssueTimelineItemsItemType", "PullRequestTimelineItemsItemType")
+ENUMS = [name for name in NAMES if isinstance(SCHEMA.type_map[name], GraphQLEnumType) and name not in PARTS]
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_each_value_that_github_may_answer_with_is_one_of_ours(name: str) -> None:
+    ours: Any = SCHEMA.type_map[name]
+    theirs: Any = githubs().type_map[name]
+    assert ours.values.keys() == theirs.values.keys()
+
+
 def _signature(field: Any) -> set[str]:
     """The field's type, and each argument with its type."""
     arguments = getattr(field, "args", {})
