@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sandbox import readiness, shapes
-from sandbox.answers import Answer, answer, invalid, refuse
+from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.bare import ConflictError
 from sandbox.calls import paged
 from sandbox.records import Pull, Review
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from sandbox.bare import Change
     from sandbox.calls import Call
 
-# What a list leaves out of a pull request.
-ONLY_WHOLE = frozenset(
-    """
-    merged mergeable rebaseable mergeable_state merged_by comments review_comments maintainer_can_modify commits
-    additions deletions changed_files
-    """.split()
-)
 DIFF = ("application/vnd.github.diff", "application/vnd.github.v3.diff")
 REVIEWS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
@@ -79,8 +72,14 @@ def open_pull(call: Call) -> Answer:
 
 
 def change_pull(call: Call) -> Answer:
+    """Another base must be there: https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request."""
     call.need("pull_requests=write")
-    call.state.change_item(call.repo.full_name, call.pull.number, call.json())
+    data = call.json() or {}
+    if data.get("base") not in (None, *call.repo.branches):
+        error = {"resource": "PullRequest", "field": "base", "code": "invalid"}
+        errors = [{**error, "message": f"Proposed base branch '{data['base']}' was not found"}]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    call.state.change_item(call.repo.full_name, call.pull.number, data)
     return answer(200, whole(call, call.pull))
 
 
@@ -153,6 +152,37 @@ def create_review(call: Call) -> Answer:
     return answer(200, _review(call, review))
 
 
+def get_review(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    return answer(200, _review(call, _known_review(call)))
+
+
+def change_review(call: Call) -> Answer:
+    call.need("pull_requests=write")
+    review = _known_review(call)
+    call.state.change_review(call.repo.full_name, call.pull.number, review, call.field("body", str))
+    return answer(200, _review(call, review))
+
+
+def dismiss_review(call: Call) -> Answer:
+    """Only what blocks or approves can be dismissed, and once: https://github.com/MorrisonCole/pr-lint-action/issues/155."""
+    call.need("pull_requests=write")
+    review = _known_review(call)
+    call.field("message", str)
+    if review.state in ("COMMENTED", "DISMISSED"):
+        errors = [f"Can not dismiss a {review.state.lower()} pull request review"]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    call.state.dismiss(call.repo.full_name, call.pull.number, review)
+    return answer(200, _review(call, review))
+
+
+def _known_review(call: Call) -> Review:
+    found = next((each for each in call.pull.reviews if each.id == call.values["id"]), None)
+    if found is None:
+        raise not_found(call.docs)
+    return found
+
+
 def list_requested(call: Call) -> Answer:
     call.need("pull_requests=read")
     return answer(200, _requested(call, call.pull))
@@ -206,8 +236,7 @@ def _without_parent(team: dict[str, Any]) -> dict[str, Any]:
 
 def simple(call: Call, pull: Pull, around: dict[str, Any] | None = None) -> dict[str, Any]:
     """Write a pull request as lists have it, `around` being the repository that all of a list are in."""
-    written = shapes.pull(call.state, call.repo, pull, around)
-    return {name: value for name, value in written.items() if name not in ONLY_WHOLE}
+    return shapes.simple_pull(call.state, call.repo, pull, around)
 
 
 def changes(call: Call, pull: Pull) -> list[dict[str, Any]]:
@@ -254,6 +283,7 @@ def _requested(call: Call, pull: Pull) -> dict[str, Any]:
 
 PULLS = "/repos/{owner}/{name}/pulls"
 PULL = PULLS + "/{number:int}"
+REVIEW = PULL + "/reviews/{id:int}"
 TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("GET", PULLS, list_pulls, "pulls/pulls#list-pull-requests"),
     ("POST", PULLS, open_pull, "pulls/pulls#create-a-pull-request"),
@@ -265,6 +295,9 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("GET", PULL + "/files", list_files, "pulls/pulls#list-pull-requests-files"),
     ("GET", PULL + "/reviews", list_reviews, "pulls/reviews#list-reviews-for-a-pull-request"),
     ("POST", PULL + "/reviews", create_review, "pulls/reviews#create-a-review-for-a-pull-request"),
+    ("GET", REVIEW, get_review, "pulls/reviews#get-a-review-for-a-pull-request"),
+    ("PUT", REVIEW, change_review, "pulls/reviews#update-a-review-for-a-pull-request"),
+    ("PUT", REVIEW + "/dismissals", dismiss_review, "pulls/reviews#dismiss-a-review-for-a-pull-request"),
     (
         "GET",
         PULL + "/requested_reviewers",

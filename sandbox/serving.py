@@ -74,7 +74,7 @@ class Application:
             reply = self._as_it_was(request, fault.seconds) or reply
         request.status, request.answer = reply.status, reply.body
         request.kind = reply.headers.get("Content-Type", "")
-        self.state.events += news.of(self.state, request.effects)
+        self.state.send(news.of(self.state, request.effects))
         if fault and (reads := fault.reads or int(fault.kind == "lag")):
             self.state.lag(request.effects, reads)
         return reply, fault, request
