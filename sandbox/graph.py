@@ -12,7 +12,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLError, build_schema, execute_sync, parse, validate
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    Visitor,
+    build_schema,
+    execute_sync,
+    parse,
+    validate,
+    visit,
+)
 
 from sandbox import access, cost
 from sandbox.answers import Answer, answer, refuse
@@ -20,7 +32,7 @@ from sandbox.graph_changes import mutations
 from sandbox.graph_fields import Viewer, queries
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, GraphQLResolveInfo
+    from graphql import DocumentNode, GraphQLResolveInfo, Node
 
     from sandbox.graph_pages import Json
     from sandbox.records import Token
@@ -91,8 +103,41 @@ def _checked(query: str) -> DocumentNode:
     except GraphQLError as error:
         raise RefusedQueryError([_error(error)]) from error
     if errors := validate(SCHEMA, document):
-        raise RefusedQueryError([_error(each) for each in errors])
+        raise RefusedQueryError([{"path": _place(document, each), **_error(each)} for each in errors])
     return document
+
+
+class _Path(Visitor):
+    """Walks a document until it is at a node, and then knows the way there."""
+
+    def __init__(self, wanted: Node | None) -> None:
+        super().__init__()
+        self.wanted, self.way, self.found = wanted, list[str](), list[str]()
+
+    def enter(self, node: Node, *_: Any) -> None:
+        self.way.append(_step(node))
+        if node is self.wanted:
+            self.found = [step for step in self.way if step]
+
+    def leave(self, *_: Any) -> None:
+        self.way.pop()
+
+
+def _place(document: DocumentNode, error: GraphQLError) -> list[str]:
+    """Say where in the query the mistake is, as GitHub does: the operation, then each field by its alias or name."""
+    walk = _Path(error.nodes[0] if error.nodes else None)
+    visit(document, walk)
+    return walk.found
+
+
+def _step(node: Node) -> str:
+    if isinstance(node, OperationDefinitionNode):
+        return f"{node.operation.value} {node.name.value}" if node.name else node.operation.value
+    if isinstance(node, FragmentDefinitionNode):
+        return f"fragment {node.name.value}"
+    if isinstance(node, InlineFragmentNode):
+        return f"... on {node.type_condition.name.value}" if node.type_condition else "..."
+    return (node.alias or node.name).value if isinstance(node, FieldNode) else ""
 
 
 def _error(error: GraphQLError) -> Json:

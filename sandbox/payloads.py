@@ -16,6 +16,7 @@ from sandbox.records import Issue, LineComment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from sandbox.bare import Commit
     from sandbox.records import Item, Label, Milestone, Pull, Repository
     from sandbox.state import State
 
@@ -168,7 +169,7 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
     """The commit got this status."""
     where = _repository(state, repo)
     made = next(each for each in where.statuses[sha] if each.id == number)
-    api, page = f"{state.url}/repos/{where.full_name}/commits", f"{state.url}/{where.full_name}/commit/{sha}"
+    api = f"{state.url}/repos/{where.full_name}/commits"
     return {
         "id": made.id,
         "sha": sha,
@@ -177,7 +178,7 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
         "context": made.context,
         "description": made.description or None,
         "state": made.state,
-        "commit": {"sha": sha, "url": f"{api}/{sha}", "html_url": page},
+        "commit": shapes.commit(state, where, _commit(state, where, sha)),
         "branches": [
             {"name": name, "commit": {"sha": tip, "url": f"{api}/{tip}"}, "protected": name in where.protected}
             for name, tip in where.branches.items()
@@ -221,7 +222,8 @@ def check_suite(state: State, repo: str, sha: str, sender: str) -> Payload:
         "before": None,
         "after": sha,
         "pull_requests": [shapes.pull_link(state, where, pull) for pull in pulls],
-        "app": None,
+        "app": shapes.app(state),
+        "head_commit": shapes.head_commit(_commit(state, where, sha)),
         "created_at": shapes.moment(last.started_at),
         "updated_at": shapes.moment(last.completed_at),
         "latest_check_runs_count": len(newest),
@@ -234,7 +236,9 @@ def dispatched(state: State, repo: str, kind: str, client_payload: Payload, send
     """Somebody called for an event of their own."""
     where = _repository(state, repo)
     around = _around(state, where, None, sender)
-    return {"action": kind, "branch": where.default_branch, "client_payload": client_payload, **around}
+    installed = {"id": where.id, "node_id": shapes.node_id("MDIz", where.id)}
+    told = {"branch": where.default_branch, "client_payload": client_payload, "installation": installed}
+    return {"action": kind, **told, **around}
 
 
 def workflow_dispatched(state: State, repo: str, file: str, asked: Payload, sender: str) -> Payload:
@@ -255,9 +259,11 @@ def about_run(state: State, repo: str, number: int, *, action: str) -> Payload:
     """The run with this id was asked for, or is over."""
     where = _repository(state, repo)
     run = next(each for each in where.runs if each.id == number)
+    written, home = shapes.workflow_run(state, where, run), shapes.lite_repository(state, where)
+    commit = shapes.head_commit(_commit(state, where, written["head_sha"]))
     return {
         "action": action,
-        "workflow_run": shapes.workflow_run(state, where, run),
+        "workflow_run": {**written, "head_commit": commit, "repository": home, "head_repository": home},
         "workflow": shapes.workflow(state, where, run),
         **_around(state, where, None, run.actor.login),
     }
@@ -294,6 +300,10 @@ def person(state: State, login: str) -> Payload | None:
 
 def team(state: State, repo: str, slug: str) -> Payload:
     return shapes.team(state, _repository(state, repo), slug)
+
+
+def _commit(state: State, repo: Repository, sha: str) -> Commit:
+    return state.git.of(repo).log("--no-walk", sha)[0]
 
 
 def _label(state: State, repo: str, label: str) -> Payload:

@@ -116,14 +116,14 @@ def update_branch(call: Call) -> Answer:
     if call.token.kind == "integration":
         call.need(*(["contents=write"] if pull.head_repository == repo.full_name else []))  # it is in no fork
     if (call.json() or {}).get("expected_head_sha") not in (None, pull.head_sha):
-        raise invalid(call.docs, "PullRequest", "expected head sha didn't match current head ref.")
+        raise refuse(422, "expected head sha didn't match current head ref.", call.docs)
     bare = call.state.git.of(repo)
     if bare.is_merged(pull.head_sha, repo.branches[pull.base_ref]):
-        raise invalid(call.docs, "PullRequest", "There are no new commits on the base branch.")
+        raise refuse(422, "There are no new commits on the base branch.", call.docs)
     try:
         call.state.update_branch(repo.full_name, pull.number)
     except ConflictError:
-        raise invalid(call.docs, "PullRequest", "merge conflict between base and head") from None
+        raise refuse(422, "merge conflict between base and head", call.docs) from None
     url = f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}"
     return answer(202, {"message": "Updating pull request branch.", "url": url})
 
@@ -146,7 +146,8 @@ def create_review(call: Call) -> Answer:
     body = str(call.json().get("body") or "")
     me = call.state.person(call.token.login)
     if event == "APPROVE" and pull.author is me:
-        raise refuse(422, "Review Can not approve your own pull request", call.docs)
+        errors = ["Review Can not approve your own pull request"]
+        raise refuse(422, "Unprocessable Entity", call.docs, errors=errors)
     review = Review(call.state.next_id(), me, REVIEWS[event], body, pull.head_sha, call.state.now())
     call.state.review(call.repo.full_name, pull.number, review)
     return answer(200, _review(call, review))

@@ -453,13 +453,50 @@ def check_run(state: State, repo: Repository, check: CheckRun) -> Json:
         "completed_at": moment(check.completed_at),
         "output": {**nothing, "annotations_count": 0, "annotations_url": f"{api}/annotations"},
         "check_suite": {"id": check.id},
-        "app": None,
+        "app": app(state),
         "pull_requests": [],
     }
 
 
 def line_page(state: State, repo: Repository, item: Pull, comment: LineComment) -> str:
     return f"{item_page(state, repo, item)}#discussion_r{comment.id}"
+
+
+def app(state: State) -> Json:
+    """Write the App that checks are made by: GitHub Actions, as the token of a workflow is its."""
+    return {
+        "id": 15368,
+        "slug": "github-actions",
+        "node_id": "MDM6QXBwMTUzNjg=",
+        "owner": user(state, state.person("github")),
+        "name": "GitHub Actions",
+        "description": "Automate your workflow from idea to production",
+        "external_url": "https://help.github.com/en/actions",
+        "html_url": f"{state.url}/apps/github-actions",
+        "created_at": "2018-07-30T09:30:17Z",
+        "updated_at": "2024-04-10T20:33:16Z",
+        "permissions": {"checks": "write", "contents": "read", "metadata": "read"},
+        "events": ["check_run", "check_suite"],
+    }
+
+
+def head_commit(each: Commit) -> Json:
+    """Write a commit as check suites and runs name the one that they are about."""
+    people = {"author": each.author, "committer": each.committer}
+    return {
+        "id": each.sha,
+        "tree_id": each.tree,
+        "message": each.message,
+        "timestamp": moment(each.committer.at.astimezone(UTC)),
+        **{role: {"name": who.name, "email": who.email} for role, who in people.items()},
+    }
+
+
+def lite_repository(state: State, repo: Repository) -> Json:
+    """Write a repository by its names and addresses alone."""
+    written = repository(state, repo)
+    names = ("id", "node_id", "name", "full_name", "private", "owner", "html_url", "description", "fork", "url")
+    return {name: written[name] for name in (*names, *(f"{each}_url" for each in _OF_REPOSITORY))}
 
 
 def workflow(state: State, repo: Repository, run: WorkflowRun) -> Json:

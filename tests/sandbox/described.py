@@ -44,9 +44,12 @@ class Description:
 
     def against(self, pointer: str, value: Any) -> Iterator[str]:
         """Validate, and refuse keys that the description does not know: it never says that there may be no others."""
+        yield from self.validate(pointer, value)
+        yield from self._strange({"$ref": URI + pointer}, value, "")
+
+    def validate(self, pointer: str, value: Any) -> Iterator[str]:
         for error in self._validator(pointer).iter_errors(value):
             yield f"{'.'.join(map(str, error.absolute_path))}: {error.message[:200]}"
-        yield from self._strange({"$ref": URI + pointer}, value, "")
 
     def resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         while "$ref" in schema:
