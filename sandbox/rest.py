@@ -148,6 +148,14 @@ def remove_label(call: Call) -> Answer:
     return answer(200, [shapes.label(call.state, call.repo, each) for each in call.item.labels])
 
 
+def remove_all_labels(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/labels#remove-all-labels-from-an-issue."""
+    call.need(*access.of_item(call.item, "write"))
+    for label in list(call.item.labels):
+        call.state.remove_label(call.repo.full_name, call.item.number, label.name)
+    return Answer(204, b"")
+
+
 def get_rate_limit(call: Call) -> Answer:
     rates = {resource: access.rate(call.token, resource) for resource in ("core", "graphql")}
     return answer(200, {"resources": rates, "rate": rates["core"]})
@@ -164,6 +172,7 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", ISSUE + "/comments", create_comment, "issues/comments#create-an-issue-comment"),
     ("GET", ISSUE + "/labels", list_labels, "issues/labels#list-labels-for-an-issue"),
     ("POST", ISSUE + "/labels", add_labels, "issues/labels#add-labels-to-an-issue"),
+    ("DELETE", ISSUE + "/labels", remove_all_labels, "issues/labels#remove-all-labels-from-an-issue"),
     ("DELETE", ISSUE + "/labels/{label:path}", remove_label, "issues/labels#remove-a-label-from-an-issue"),
 )
 ALL = (
@@ -196,7 +205,12 @@ def handle(state: State, token: Token, request: Request, headers: Mapping[str, s
 
 
 def _is_githubs(path: str) -> bool:
-    """Whether GitHub has calls that begin like this; what does not exist is 404 there, and here, too."""
+    """Whether GitHub has calls that begin like this; what does not exist is 404 there, and here, too.
+
+    No path of GitHub's ends with a slash: https://github.com/actions/github-script/issues/394.
+    """
+    if path != "/" and path.endswith("/"):
+        return False
     first, *rest = path.strip("/").split("/")
     return first in FIRST and (first != "repos" or len(rest) < 3 or rest[2] in OF_REPOSITORY)
 

@@ -76,7 +76,7 @@ def test_a_comment_is_written_and_refused(gh: Gh, github: Sandbox) -> None:
     assert [comment.body for comment in github.state.item(REPO, 5).comments] == ["By gh"]
     refused = gh("api", f"repos/{REPO}/labels", "-f", "name=BUG", "-f", "color=ff0000")
     assert (refused.returncode, refused.stderr) == (1, "gh: Validation Failed (HTTP 422)\n")
-    denied = gh("api", f"repos/{REPO}/statuses/{'0' * 40}", "-f", "state=success", token="github-token")
+    denied = gh("api", f"repos/{REPO}/statuses/{'0' * 40}", "-f", "state=success", by="github-token")
     assert denied.stderr == "gh: Resource not accessible by integration (HTTP 403)\n"
 
 
