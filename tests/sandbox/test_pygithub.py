@@ -262,7 +262,8 @@ def test_a_commit_has_its_files_and_takes_statuses(repo: Repository) -> None:
     commit = repo.get_commit("topic")
     assert ([file.filename for file in commit.files], commit.stats.additions) == (["list.txt"], 1)
     commit.create_status("success", context="ci", description="Good")
-    assert (commit.get_combined_status().state, [each.context for each in commit.get_statuses()]) == ("success", ["ci"])
+    combined = commit.get_combined_status()
+    assert (combined.state, [each.context for each in combined.statuses]) == ("success", ["ci"])
     with pytest.raises(GithubException, match="No commit found for SHA: nowhere"):
         repo.get_commit("nowhere")
 
