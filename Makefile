@@ -27,8 +27,9 @@ setup: $(UV)  ## .venv with everything, from the lock file, hash-checked
 demo: setup  ## three real events on your own machine, and what came of them; KEEP=1 stays up, with a page
 	$(BIN)/python -m sandbox.demo $(if $(KEEP),--keep)
 
-test: setup  ## the whole suite; installs MariaDB (as root) unless TEST_DATABASE_URL names a server
+test: setup  ## the whole suite; installs gh and, unless TEST_DATABASE_URL names a server, MariaDB (as root)
 	scripts/ensure-mariadb
+	scripts/ensure-gh
 	scripts/fetch-npm
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 

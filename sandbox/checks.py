@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sandbox import shapes, suites
-from sandbox.answers import Answer, answer, invalid, refuse
+from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.calls import paged
 from sandbox.records import BOT, CheckRun, Status
 
@@ -111,6 +111,30 @@ def list_checks(call: Call) -> Answer:
     return answer(200, {"total_count": len(found), "check_runs": found})
 
 
+def change_check(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/checks/runs#update-a-check-run; a conclusion completes it."""
+    call.need("checks=write")
+    check, data = _known_check(call), call.json() or {}
+    conclusion = data.get("conclusion", check.conclusion)
+    if conclusion not in (None, *CONCLUSIONS):
+        raise invalid(call.docs, "CheckRun", "Conclusion is not included in the list")
+    check.name = data.get("name") or check.name
+    call.state.change_check(call.repo.full_name, check, data.get("status") or check.status, conclusion)
+    return answer(200, _check(call, check))
+
+
+def get_check(call: Call) -> Answer:
+    call.need("checks=read")
+    return answer(200, _check(call, _known_check(call)))
+
+
+def _known_check(call: Call) -> CheckRun:
+    found = next((each for each in call.repo.checks if each.id == call.values["id"]), None)
+    if found is None:
+        raise not_found(call.docs)
+    return found
+
+
 def _sha(call: Call, ref: str) -> str:
     """Resolve a branch or a sha. Raises 422, as GitHub does for a commit that it does not have."""
     repo = call.repo
@@ -141,31 +165,7 @@ def _status(call: Call, sha: str, status: Status) -> dict[str, Any]:
 
 
 def _check(call: Call, check: CheckRun) -> dict[str, Any]:
-    api = f"{call.state.url}/repos/{call.repo.full_name}/check-runs/{check.id}"
-    return {
-        "id": check.id,
-        "node_id": shapes.node_id("CR", check.id),
-        "name": check.name,
-        "head_sha": check.sha,
-        "external_id": "",
-        "url": api,
-        "html_url": f"{call.state.url}/{call.repo.full_name}/runs/{check.id}",
-        "details_url": f"{call.state.url}/{call.repo.full_name}/runs/{check.id}",
-        "status": check.status,
-        "conclusion": check.conclusion,
-        "started_at": shapes.moment(check.started_at),
-        "completed_at": shapes.moment(check.completed_at),
-        "output": {
-            "title": None,
-            "summary": None,
-            "text": None,
-            "annotations_count": 0,
-            "annotations_url": f"{api}/annotations",
-        },
-        "check_suite": {"id": suites.of_run(call.repo, check).id},
-        "app": None,
-        "pull_requests": [],
-    }
+    return shapes.check_run(call.state, call.repo, check)
 
 
 REPO = "/repos/{owner}/{name}"
@@ -184,5 +184,7 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
         "commits/statuses#get-the-combined-status-for-a-specific-reference",
     ),
     ("POST", REPO + "/check-runs", create_check, "checks/runs#create-a-check-run"),
+    ("GET", REPO + "/check-runs/{id:int}", get_check, "checks/runs#get-a-check-run"),
+    ("PATCH", REPO + "/check-runs/{id:int}", change_check, "checks/runs#update-a-check-run"),
     ("GET", REPO + "/commits/{ref:path}/check-runs", list_checks, "checks/runs#list-check-runs-for-a-git-reference"),
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COMMITS = 250  # in an answer that was not asked for by the page
 FILES = 300
+EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree without a file, which git knows always
 STATUS = {(False, False): "identical", (True, False): "ahead", (False, True): "behind", (True, True): "diverged"}
 
 
@@ -48,6 +49,21 @@ def compare(call: Call) -> Answer:
     return answer(200, written, **headers)
 
 
+def get_commit(call: Call) -> Answer:
+    """Compare it with its first parent: https://docs.github.com/en/rest/commits/commits#get-a-commit."""
+    call.need("contents=read")
+    bare = call.state.git.of(call.repo)
+    sha = bare.resolve(call.values["ref"])
+    if not sha:
+        raise refuse(422, f"No commit found for SHA: {call.values['ref']}", call.docs)
+    [commit] = bare.log("--no-walk", sha)
+    parent = commit.parents[0] if commit.parents else EMPTY
+    files = [pulls.change(call, sha, each) for each in bare.changed(parent, sha)]
+    added, deleted = (sum(each[name] for each in files) for name in ("additions", "deletions"))
+    stats = {"total": added + deleted, "additions": added, "deletions": deleted}
+    return answer(200, {**shapes.commit(call.state, call.repo, commit), "stats": stats, "files": files})
+
+
 def _commits(call: Call, bare: Bare, shas: list[str]) -> list[dict[str, Any]]:
     found = bare.log("--no-walk=unsorted", *shas) if shas else []
     return [shapes.commit(call.state, call.repo, each) for each in found]
@@ -61,5 +77,6 @@ def _links(call: Call, base: str, head: str) -> dict[str, str]:
 
 
 TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
+    ("GET", "/repos/{owner}/{name}/commits/{ref}", get_commit, "commits/commits#get-a-commit"),
     ("GET", "/repos/{owner}/{name}/compare/{basehead:path}", compare, "commits/commits#compare-two-commits"),
 )

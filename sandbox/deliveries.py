@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sandbox.news import Event
+    from sandbox.records import Comment
     from sandbox.state import State
 
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -39,7 +40,7 @@ def carry_out(state: State, data: Mapping[str, Any]) -> list[Event] | str:
     except (KeyError, TypeError, ValueError, ConflictError) as error:
         return f"{type(error).__name__}: {error}"
     events = news.of(state, changes)
-    state.events += events
+    state.send(events)
     return events
 
 
@@ -55,6 +56,27 @@ def _review(state: State, repo: str, number: int, verdict: str, by: str) -> None
     sha = state.pull(repo, number).head_sha
     review = Review(state.next_id(), state.person(by), verdict.upper(), "", sha, state.now())
     state.review(repo, number, review)
+
+
+def _latest_comment(state: State, repo: str, number: int) -> Comment:
+    comments = state.item(repo, number).comments
+    if not comments:
+        raise ValueError(f"#{number} has no comment")
+    return comments[-1]
+
+
+def _dismiss(state: State, repo: str, number: int, _text: str, _by: str) -> None:
+    """Take back what the latest review said."""
+    reviews = state.pull(repo, number).reviews
+    if not reviews:
+        raise ValueError(f"#{number} has no review")
+    state.dismiss(repo, number, reviews[-1])
+
+
+def _label_renamed(state: State, repo: str, _number: int, text: str, _by: str) -> None:
+    """`text` is OLD=NEW."""
+    old, _, new = text.partition("=")
+    state.change_label(repo, state.define_label(repo, old), {"name": new})
 
 
 def _milestone(state: State, repo: str, number: int, title: str, _by: str) -> None:
@@ -80,7 +102,23 @@ ACTS: dict[str, Callable[[State, str, int, str, str], object]] = {
     "close": lambda state, repo, number, *_: state.change_item(repo, number, {"state": "closed"}),
     "reopen": lambda state, repo, number, *_: state.change_item(repo, number, {"state": "open"}),
     "title": lambda state, repo, number, text, _: state.change_item(repo, number, {"title": text}),
+    "body": lambda state, repo, number, text, _: state.change_item(repo, number, {"body": text}),
+    "base": lambda state, repo, number, text, _: state.change_item(repo, number, {"base": text}),
     "milestone": _milestone,
+    "lock": lambda state, repo, number, *_: state.lock_item(repo, number),
+    "unlock": lambda state, repo, number, *_: state.unlock_item(repo, number),
+    "delete": lambda state, repo, number, *_: state.delete(repo, number),
+    "edit-comment": lambda state, repo, number, text, _: state.change_comment(
+        repo, number, _latest_comment(state, repo, number), text
+    ),
+    "delete-comment": lambda state, repo, number, *_: state.delete_comment(
+        repo, number, _latest_comment(state, repo, number)
+    ),
+    "rename-label": _label_renamed,
+    "delete-label": lambda state, repo, _, text, __: state.delete_label(repo, state.define_label(repo, text)),
+    "dismiss": _dismiss,
+    "unrequest": lambda state, repo, number, text, _: state.remove_reviewers(repo, number, [text], []),
+    "unassign": lambda state, repo, number, text, _: state.unassign(repo, number, [text]),
     "push": lambda state, repo, number, *_: state.add_commit(repo, number),
     "approve-workflows": lambda state, repo, number, *_: suites.approve(state, repo, number),
     "enqueue": _enqueue,

@@ -13,7 +13,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLError, build_schema, execute_sync, parse, validate
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    Visitor,
+    build_schema,
+    execute_sync,
+    parse,
+    validate,
+    visit,
+)
 
 from sandbox import access, cost
 from sandbox.answers import Answer, answer, refuse
@@ -21,7 +33,7 @@ from sandbox.graph_changes import mutations
 from sandbox.graph_fields import Viewer, queries
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, GraphQLResolveInfo
+    from graphql import DocumentNode, GraphQLResolveInfo, Node
 
     from sandbox.graph_pages import Json
     from sandbox.records import Token
@@ -31,6 +43,10 @@ if TYPE_CHECKING:
 
 SCHEMA = build_schema((Path(__file__).parent / "schema.graphql").read_text())
 TIMED_OUT = b'{"data":null,"errors":[{"message":"Something went wrong while executing your query."}]}'
+# One name for two types in two fragments, such as the `state` of an issue and of a pull request: GitHub takes it from
+# its own command line (https://github.com/cli/cli/issues/12476), as the library that it is made of still does
+# (https://graphql-ruby.org/api-doc/2.5.11/GraphQL/Schema.html#allow_legacy_invalid_return_type_conflicts-class_method).
+TOLERATED = "they return conflicting types"
 _UNKNOWN_FIELD = re.compile(r"Cannot query field '(\w+)' on type '(\w+)'")
 
 
@@ -95,9 +111,42 @@ def _checked(query: str) -> DocumentNode:
         document = parse(query, no_location=False)
     except GraphQLError as error:
         raise RefusedQueryError([_error(error)]) from error
-    if errors := validate(SCHEMA, document):
-        raise RefusedQueryError([_error(each) for each in errors])
+    if errors := [each for each in validate(SCHEMA, document) if TOLERATED not in each.message]:
+        raise RefusedQueryError([{"path": _place(document, each), **_error(each)} for each in errors])
     return document
+
+
+class _Path(Visitor):
+    """Walks a document until it is at a node, and then knows the way there."""
+
+    def __init__(self, wanted: Node | None) -> None:
+        super().__init__()
+        self.wanted, self.way, self.found = wanted, list[str](), list[str]()
+
+    def enter(self, node: Node, *_: Any) -> None:
+        self.way.append(_step(node))
+        if node is self.wanted:
+            self.found = [step for step in self.way if step]
+
+    def leave(self, *_: Any) -> None:
+        self.way.pop()
+
+
+def _place(document: DocumentNode, error: GraphQLError) -> list[str]:
+    """Say where in the query the mistake is, as GitHub does: the operation, then each field by its alias or name."""
+    walk = _Path(error.nodes[0] if error.nodes else None)
+    visit(document, walk)
+    return walk.found
+
+
+def _step(node: Node) -> str:
+    if isinstance(node, OperationDefinitionNode):
+        return f"{node.operation.value} {node.name.value}" if node.name else node.operation.value
+    if isinstance(node, FragmentDefinitionNode):
+        return f"fragment {node.name.value}"
+    if isinstance(node, InlineFragmentNode):
+        return f"... on {node.type_condition.name.value}" if node.type_condition else "..."
+    return (node.alias or node.name).value if isinstance(node, FieldNode) else ""
 
 
 def _error(error: GraphQLError) -> Json:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from sandbox import access, checks, readiness, shapes, suites
+from sandbox import access, checks, graph_more, readiness, shapes, suites
 from sandbox.graph_pages import Json, check, connection, listed, typed
 from sandbox.records import BOT, CheckRun, Pull
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Happening,
         Issue,
         LineComment,
-        Milestone,
         Person,
         Repository,
         Review,
@@ -70,6 +69,7 @@ class Viewer:
 
 def queries(viewer: Viewer) -> Json:
     return {
+        "node": partial(_node, viewer),
         "viewer": partial(_viewer, viewer),
         "rateLimit": partial(_rate, viewer),
         "repositoryOwner": partial(_owner, viewer),
@@ -87,6 +87,15 @@ def _viewer(viewer: Viewer, _info: Info) -> Json:
     """`viewer` is a User even for an App, and only here a bot's login keeps its suffix."""
     person = viewer.state.person(viewer.token.login)
     return {**_account(viewer, person), "__typename": "User", "login": person.login}
+
+
+def _node(viewer: Viewer, _info: Info, id: str) -> Json | GraphQLError:  # noqa: A002  # GitHub's own name
+    """Only issues and pull requests are found like that here."""
+    for repo in viewer.state.repositories.values():
+        for item in repo.items.values():
+            if node_of(item) == id and access.allowed(viewer.token, repo, access.of_item(item, "read")):
+                return written_item(viewer, repo, item)
+    raise typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{id}'")
 
 
 def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json:
@@ -149,6 +158,7 @@ def _written_repository(viewer: Viewer, repo: Repository) -> Json:
         "object": partial(_object, viewer, repo),
         "issue": partial(_item, viewer, repo, "Issue"),
         "pullRequest": partial(_item, viewer, repo, "PullRequest"),
+        **graph_more.of_repository(repo),
     }
 
 
@@ -170,6 +180,7 @@ def _items(viewer: Viewer, repo: Repository, kind: str, info: Info, **asked: Any
         and asked.get("baseRefName") in (None, getattr(item, "base_ref", None))
         and asked.get("headRefName") in (None, getattr(item, "head_ref", None))
     ]
+    found = graph_more.matching(found, asked.get("filterBy"))
     order = asked.get("orderBy") or {"direction": "ASC", "field": "CREATED_AT"}
     if order["field"] != "CREATED_AT":
         raise typed("NOT_IMITATED", "The sandbox lists in the order CREATED_AT only")
@@ -258,7 +269,7 @@ def written_item(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json |
         "id": node_of(item),
         "labels": partial(_labels, item),
         "locked": item.locked,
-        "milestone": item.milestone and _milestone(item.milestone),
+        "milestone": item.milestone and graph_more.milestone(item.milestone),
         "number": item.number,
         "state": _state(item),
         "timelineItems": partial(_timeline, viewer, item),
@@ -266,6 +277,7 @@ def written_item(viewer: Viewer, repo: Repository, item: Issue | Pull) -> Json |
         "updatedAt": shapes.moment(item.updated_at),
         "url": shapes.item_page(viewer.state, repo, item),
         "viewerDidAuthor": _is_viewer(viewer, item.author),
+        **graph_more.of_item(item),
     }
     return {**written, **_of_pull(viewer, repo, item)} if isinstance(item, Pull) else written
 
@@ -284,7 +296,6 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "baseRefName": item.base_ref,
         "headRefName": item.head_ref,
         "headRefOid": item.head_sha,
-        "headRepository": {"nameWithOwner": item.head_repository} if item.head_repository else None,
         "isCrossRepository": item.head_repository != repo.full_name,
         "isDraft": item.draft,
         "isInMergeQueue": item.queued,
@@ -301,8 +312,9 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "reviewRequests": partial(_requests, viewer, item),
         "commits": partial(_commits, viewer, repo, item),
         "reviewThreads": partial(_threads, viewer, repo, item),
-        "reviews": partial(_reviews, viewer, item),
+        "reviews": partial(_reviews, viewer, repo, item),
         "statusCheckRollup": partial(_rollup, viewer, repo, item.head_sha),
+        **graph_more.of_pull(viewer, repo, item),
     }
 
 
@@ -342,6 +354,7 @@ def _commit(viewer: Viewer, repo: Repository, each: Commit) -> Json:
         "history": partial(_history, viewer, repo, each.sha),
         "id": f"C_{each.sha}",
         "message": each.message,
+        "messageBody": each.message.partition("\n")[2].strip(),
         "messageHeadline": each.message.partition("\n")[0],
         "oid": each.sha,
         "parents": partial(_parents, viewer, repo, each),
@@ -436,28 +449,25 @@ def _line_comment(viewer: Viewer, repo: Repository, item: Pull, each: LineCommen
     }
 
 
-def _milestone(each: Milestone) -> Json:
-    return {"id": shapes.node_id("MI", each.id), "number": each.number, "title": each.title}
-
-
-def _reviews(viewer: Viewer, item: Pull, info: Info, **page: Any) -> Json:
+def _reviews(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
     check(info, page)
-    return connection(item.reviews, partial(_review, viewer), page)
+    return connection(item.reviews, partial(_review, viewer, repo), page)
 
 
 def _opinions(viewer: Viewer, repo: Repository, item: Pull, info: Info, **page: Any) -> Json:
     check(info, page)
     found = readiness.opinions(repo, item, writers_only=bool(page.get("writersOnly")))
-    return connection(found, partial(_review, viewer), page)
+    return connection(found, partial(_review, viewer, repo), page)
 
 
-def _review(viewer: Viewer, review: Review) -> Json:
+def _review(viewer: Viewer, repo: Repository, review: Review) -> Json:
     return {
         "author": _actor(viewer, review.author),
         "body": review.body,
         "createdAt": shapes.moment(review.submitted_at),
         "id": shapes.node_id("PRR", review.id),
         "state": review.state,
+        **graph_more.of_review(repo, review),
     }
 
 
@@ -507,7 +517,7 @@ def _happening(viewer: Viewer, each: Happening) -> Json:
         "actor": _actor(viewer, each.actor),
         "createdAt": shapes.moment(each.created_at),
         "id": shapes.node_id("LE", each.id),
-        "label": each.label and _label(each.label),
+        "label": each.label and graph_more.label(each.label),
     }
 
 
@@ -543,6 +553,7 @@ def _context(viewer: Viewer, repo: Repository, each: Status | CheckRun) -> Json:
             "name": each.name,
             "startedAt": shapes.moment(each.started_at),
             "status": each.status.upper(),
+            **graph_more.of_check(each),
         }
     return {
         "__typename": "StatusContext",
@@ -601,6 +612,7 @@ def _account(viewer: Viewer, person: Person) -> Json:
         "databaseId": person.id,
         "id": shapes.node_id("BOT" if person.kind == "Bot" else "U", person.id),
         "login": login,
+        "name": None,
         "url": f"{viewer.state.url}/{path}",
     }
 
@@ -634,6 +646,7 @@ def written_comment(viewer: Viewer, repo: Repository, item: Issue | Pull, each: 
         "updatedAt": lambda _: shapes.moment(each.updated_at),
         "url": lambda _: f"{shapes.item_page(viewer.state, repo, item)}#issuecomment-{each.id}",
         "viewerDidAuthor": _is_viewer(viewer, each.author),
+        **graph_more.of_comment(repo, each),
     }
 
 
@@ -641,13 +654,4 @@ def _labels(item: Issue | Pull, info: Info, **page: Any) -> Json:
     check(info, page)
     written = {each.id: each for each in item.labels}
     ordered = [written[number] for number in sorted(written)]
-    return connection(ordered, _label, page)
-
-
-def _label(each: Any) -> Json:
-    return {
-        "color": each.color,
-        "description": each.description,
-        "id": shapes.node_id("LA", each.id),
-        "name": each.name,
-    }
+    return connection(ordered, graph_more.label, page)

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,10 +29,13 @@ def typed(kind: str, message: str) -> GraphQLError:
 
 
 def check(info: Info, page: Json) -> None:
-    """https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit."""
+    """https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api#node-limit.
+
+    Whoever only counts needs no page: https://github.com/cli/cli/blob/v2.23.0/api/query_builder.go asks like that.
+    """
     name = f"`{info.field_name}` connection"
     asked = {way: page[way] for way in ("first", "last") if page.get(way) is not None}
-    if not asked:
+    if not asked and not _only_counts(info):
         message = f"You must provide a `first` or `last` value to properly paginate the {name}."
         raise typed("MISSING_PAGINATION_BOUNDARIES", message)
     for way, count in asked.items():
@@ -41,6 +44,11 @@ def check(info: Info, page: Json) -> None:
             raise typed("EXCESSIVE_PAGINATION", message)
         if count < 0:
             raise typed("INVALID_PAGINATION", f"`{way}` on the {name} cannot be less than zero.")
+
+
+def _only_counts(info: Info) -> bool:
+    parts = [part for node in info.field_nodes if node.selection_set for part in node.selection_set.selections]
+    return all(isinstance(part, FieldNode) and part.name.value == "totalCount" for part in parts)
 
 
 def connection(things: list[Any], write: Any, page: Json, sign: int = 1) -> Json:

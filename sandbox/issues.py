@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.calls import Call
-    from sandbox.records import Comment, Issue, Pull
+    from sandbox.records import Comment, Issue, Label, Pull
 
+REASONS = ("off-topic", "too heated", "resolved", "spam")
 REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 
 
@@ -133,6 +134,53 @@ def create_label(call: Call) -> Answer:
     return answer(201, shapes.label(call.state, call.repo, made))
 
 
+def get_label(call: Call) -> Answer:
+    call.need("issues=read", "pull_requests=read")
+    return answer(200, shapes.label(call.state, call.repo, _label(call)))
+
+
+def change_label(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/labels#update-a-label."""
+    call.need("issues=write", "pull_requests=write")
+    label, data = _label(call), call.json() or {}
+    name = data.get("new_name") or label.name
+    if name.casefold() in call.repo.labels.keys() - {label.name.casefold()}:
+        errors = [{"resource": "Label", "code": "already_exists", "field": "name"}]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    changed = {key: data[key] for key in ("color", "description") if key in data}
+    call.state.change_label(call.repo.full_name, label, {"name": name, **changed})
+    return answer(200, shapes.label(call.state, call.repo, label))
+
+
+def delete_label(call: Call) -> Answer:
+    call.need("issues=write", "pull_requests=write")
+    call.state.delete_label(call.repo.full_name, _label(call))
+    return Answer(204, b"")
+
+
+def _label(call: Call) -> Label:
+    found = call.repo.labels.get(call.values["label"].casefold())
+    if found is None:
+        raise not_found(call.docs)
+    return found
+
+
+def lock(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/issues/issues#lock-an-issue."""
+    call.need(*access.of_item(call.item, "write"))
+    reason = (call.json() or {}).get("lock_reason")
+    if reason not in (None, *REASONS):
+        raise invalid(call.docs, "Issue", "Lock reason is not included in the list")
+    call.state.lock_item(call.repo.full_name, call.item.number, reason)
+    return Answer(204, b"")
+
+
+def unlock(call: Call) -> Answer:
+    call.need(*access.of_item(call.item, "write"))
+    call.state.unlock_item(call.repo.full_name, call.item.number)
+    return Answer(204, b"")
+
+
 def list_milestones(call: Call) -> Answer:
     """Those that are open, unless asked for `closed` or `all`."""
     call.need("issues=read", "pull_requests=read")
@@ -180,6 +228,11 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", COMMENT + "/reactions", react, "reactions/reactions#create-reaction-for-an-issue-comment"),
     ("GET", REPO + "/labels", list_repository_labels, "issues/labels#list-labels-for-a-repository"),
     ("POST", REPO + "/labels", create_label, "issues/labels#create-a-label"),
+    ("GET", REPO + "/labels/{label:path}", get_label, "issues/labels#get-a-label"),
+    ("PATCH", REPO + "/labels/{label:path}", change_label, "issues/labels#update-a-label"),
+    ("DELETE", REPO + "/labels/{label:path}", delete_label, "issues/labels#delete-a-label"),
+    ("PUT", ISSUE + "/lock", lock, "issues/issues#lock-an-issue"),
+    ("DELETE", ISSUE + "/lock", unlock, "issues/issues#unlock-an-issue"),
     ("GET", REPO + "/milestones", list_milestones, "issues/milestones#list-milestones"),
     ("POST", ISSUE + "/assignees", assign, "issues/assignees#add-assignees-to-an-issue"),
     ("DELETE", ISSUE + "/assignees", unassign, "issues/assignees#remove-assignees-from-an-issue"),

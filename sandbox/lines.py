@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from sandbox import pulls, shapes
-from sandbox.answers import Answer, answer, invalid, refuse
+from sandbox.answers import Answer, answer, invalid, not_found, refuse
+from sandbox.calls import paged
 from sandbox.records import LineComment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox.calls import Call
+    from sandbox.records import Pull
 
 HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)")
 
@@ -30,9 +33,10 @@ def create(call: Call) -> Answer:
     if line not in set(_shown(patch)):
         raise invalid(call.docs, "PullRequestReviewComment", "pull_request_review_thread.line must be part of the diff")
     now, author = call.state.now(), call.state.person(call.token.login)
-    made = LineComment(call.state.next_id(), author, body, now, now, path=path, line=line, sha=call.pull.head_sha)
+    place = {"path": path, "line": line, "sha": call.pull.head_sha, "hunk": patch}
+    made = LineComment(call.state.next_id(), author, body, now, now, **place)
     call.state.comment_on_line(call.repo.full_name, call.pull.number, made)
-    return answer(201, _written(call, made, patch))
+    return answer(201, shapes.line_comment(call.state, call.repo, call.pull, made))
 
 
 def _shown(patch: str) -> Iterator[int]:
@@ -46,36 +50,44 @@ def _shown(patch: str) -> Iterator[int]:
             yield number
 
 
-def _written(call: Call, made: LineComment, patch: str) -> dict[str, Any]:
-    api = f"{call.state.url}/repos/{call.repo.full_name}/pulls"
-    page = shapes.line_page(call.state, call.repo, call.pull, made)
-    pull = f"{api}/{call.pull.number}"
-    return {
-        "id": made.id,
-        "node_id": shapes.node_id("PRRC", made.id),
-        "url": f"{api}/comments/{made.id}",
-        "html_url": page,
-        "pull_request_url": pull,
-        "pull_request_review_id": None,
-        "diff_hunk": patch,
-        "path": made.path,
-        "line": made.line,
-        "side": "RIGHT",
-        "commit_id": made.sha,
-        "original_commit_id": made.sha,
-        "user": shapes.user(call.state, call.state.person(call.token.login)),
-        "body": made.body,
-        "created_at": shapes.moment(made.created_at),
-        "updated_at": shapes.moment(made.updated_at),
-        "author_association": shapes.association(call.repo, made.author),
-        "_links": {
-            "self": {"href": f"{api}/comments/{made.id}"},
-            "html": {"href": page},
-            "pull_request": {"href": pull},
-        },
-    }
+def list_comments(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    return paged(call, call.pull.line_comments, partial(shapes.line_comment, call.state, call.repo, call.pull))
 
 
+def get(call: Call) -> Answer:
+    pull, comment = _known(call)
+    call.need("pull_requests=read")
+    return answer(200, shapes.line_comment(call.state, call.repo, pull, comment))
+
+
+def change(call: Call) -> Answer:
+    pull, comment = _known(call)
+    call.need("pull_requests=write")
+    call.state.change_line_comment(call.repo.full_name, pull.number, comment, call.field("body", str))
+    return answer(200, shapes.line_comment(call.state, call.repo, pull, comment))
+
+
+def delete(call: Call) -> Answer:
+    pull, comment = _known(call)
+    call.need("pull_requests=write")
+    call.state.delete_line_comment(call.repo.full_name, pull.number, comment)
+    return Answer(204, b"")
+
+
+def _known(call: Call) -> tuple[Pull, LineComment]:
+    for pull in call.repo.pulls():
+        for comment in pull.line_comments:
+            if comment.id == call.values["id"]:
+                return pull, comment
+    raise not_found(call.docs)
+
+
+COMMENT = pulls.PULLS + "/comments/{id:int}"
 TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
+    ("GET", pulls.PULL + "/comments", list_comments, "pulls/comments#list-review-comments-on-a-pull-request"),
     ("POST", pulls.PULL + "/comments", create, "pulls/comments#create-a-review-comment-for-a-pull-request"),
+    ("GET", COMMENT, get, "pulls/comments#get-a-review-comment-for-a-pull-request"),
+    ("PATCH", COMMENT, change, "pulls/comments#update-a-review-comment-for-a-pull-request"),
+    ("DELETE", COMMENT, delete, "pulls/comments#delete-a-review-comment-for-a-pull-request"),
 )

@@ -7,44 +7,66 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sandbox import shapes
-from sandbox.records import Issue
+from sandbox.records import Issue, LineComment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from sandbox.records import Item, Milestone, Pull, Repository
+    from sandbox.bare import Commit
+    from sandbox.records import Item, Label, Milestone, Pull, Repository
     from sandbox.state import State
 
 Payload = dict[str, Any]
+Maker = TypeVar("Maker", bound="Callable[..., Payload]")
+
+
+def _sent(make: Maker) -> Maker:
+    """Count what this makes among the events that were sent: its caller is the one who hands it out."""
+
+    @wraps(make)
+    def made(state: State, *given: Any, **more: Any) -> Payload:
+        payload = make(state, *given, **more)
+        state.sent.append({"name": name(payload), "payload": payload})
+        return payload
+
+    return cast("Maker", made)
 
 
 def name(payload: Payload) -> str:
     """Return the event's name, as in GITHUB_EVENT_NAME (a workflow may ask for `pull_request_target` instead)."""
+    if "comment" in payload and "pull_request" in payload:
+        return "pull_request_review_comment"
     return next((kind for field, kind in BY_FIELD.items() if field in payload), "issues")
 
 
 BY_FIELD = {  # the first that a payload has tells what it is
-    "comment": "issue_comment",
+    "comment": "issue_comment",  # or one on a line: that has a pull request, too
     "review": "pull_request_review",
     "pull_request": "pull_request",
     "check_suite": "check_suite",
+    "check_run": "check_run",
     "merge_group": "merge_group",
     "workflow_run": "workflow_run",
     "client_payload": "repository_dispatch",
     "inputs": "workflow_dispatch",
     "context": "status",
+    "issue": "issues",
+    "label": "label",
 }
 
 
+@_sent
 def labeled(state: State, repo: str, number: int, label: str, sender: str) -> Payload:
     """`sender` put `label` on."""
     state.add_labels(repo, number, [label], sender)
     return about_label(state, repo, number, label, sender, action="labeled")
 
 
+@_sent
 def unlabeled(state: State, repo: str, number: int, label: str, sender: str) -> Payload:
     """`sender` took `label` off."""
     state.define_label(repo, label)
@@ -65,11 +87,13 @@ def about_milestone(state: State, repo: str, number: int, was: Milestone | None,
     return {**around, "milestone": shapes.milestone(state, where, item.milestone or was)}
 
 
+@_sent
 def opened(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The item was opened, by its author unless somebody else is named."""
     return about(state, repo, number, "opened", sender)
 
 
+@_sent
 def opened_issue(state: State, repo: str, title: str, labels: Iterable[str], author: str) -> Payload:
     """Open an issue that has these labels from the start, as one from a template has."""
     issue = state.add_issue(repo, title, author)
@@ -77,6 +101,7 @@ def opened_issue(state: State, repo: str, title: str, labels: Iterable[str], aut
     return opened(state, repo, issue.number)
 
 
+@_sent
 def opened_pull(
     state: State, repo: str, title: str, labels: Iterable[str], author: str, *, head: str = "topic"
 ) -> Payload:
@@ -86,6 +111,7 @@ def opened_pull(
     return opened(state, repo, pull.number)
 
 
+@_sent
 def edited(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The title was edited, to what it was before."""
     return {
@@ -94,6 +120,7 @@ def edited(state: State, repo: str, number: int, sender: str | None = None) -> P
     }
 
 
+@_sent
 def closed(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     item = state.item(repo, number)
     if item.state != "closed":
@@ -101,6 +128,7 @@ def closed(state: State, repo: str, number: int, sender: str | None = None) -> P
     return about(state, repo, number, "closed", sender)
 
 
+@_sent
 def synchronize(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The pull request's branch got a new commit."""
     before = state.pull(repo, number).head_sha
@@ -108,15 +136,31 @@ def synchronize(state: State, repo: str, number: int, sender: str | None = None)
     return {**about(state, repo, number, "synchronize", sender), "before": before, "after": after}
 
 
-def reviewed(state: State, repo: str, number: int, review: int, sender: str) -> Payload:
-    """The review with this id was handed in."""
+def reviewed(state: State, repo: str, number: int, review: int, sender: str, *, action: str = "submitted") -> Payload:
+    """The review with this id was handed in, changed or dismissed."""
     where, pull = _repository(state, repo), state.pull(repo, number)
     made = next(each for each in pull.reviews if each.id == review)
     written = shapes.review(state, where, pull, made)
     return {
-        "action": "submitted",
+        "action": action,
         "review": {**written, "state": made.state.lower()},
-        "pull_request": shapes.pull(state, where, pull),
+        "pull_request": shapes.simple_pull(state, where, pull),
+        **_around(state, where, pull, sender),
+    }
+
+
+def commented_on_line(
+    state: State, repo: str, number: int, comment: int, sender: str, *, action: str = "created"
+) -> Payload:
+    """The comment with this id on a line was written, edited or deleted."""
+    where, pull = _repository(state, repo), state.pull(repo, number)
+    made = next((each for each in pull.line_comments if each.id == comment), None) or state.deleted[comment]
+    if not isinstance(made, LineComment):
+        raise TypeError(f"{comment} is on no line")
+    return {
+        "action": action,
+        "pull_request": shapes.simple_pull(state, where, pull),
+        "comment": shapes.line_comment(state, where, pull, made),
         **_around(state, where, pull, sender),
     }
 
@@ -149,7 +193,7 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
     """The commit got this status."""
     where = _repository(state, repo)
     made = next(each for each in where.statuses[sha] if each.id == number)
-    api, page = f"{state.url}/repos/{where.full_name}/commits", f"{state.url}/{where.full_name}/commit/{sha}"
+    api = f"{state.url}/repos/{where.full_name}/commits"
     return {
         "id": made.id,
         "sha": sha,
@@ -158,7 +202,7 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
         "context": made.context,
         "description": made.description or None,
         "state": made.state,
-        "commit": {"sha": sha, "url": f"{api}/{sha}", "html_url": page},
+        "commit": shapes.commit(state, where, _commit(state, where, sha)),
         "branches": [
             {"name": name, "commit": {"sha": tip, "url": f"{api}/{tip}"}, "protected": name in where.protected}
             for name, tip in where.branches.items()
@@ -168,6 +212,13 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
         "updated_at": shapes.moment(made.created_at),
         **_around(state, where, None, sender),
     }
+
+
+def check_run(state: State, repo: str, number: int, sender: str, *, action: str) -> Payload:
+    """The check run with this id was created or completed."""
+    where = _repository(state, repo)
+    made = next(each for each in where.checks if each.id == number)
+    return {"action": action, "check_run": shapes.check_run(state, where, made), **_around(state, where, None, sender)}
 
 
 def suite_is_over(state: State, repo: str, sha: str) -> bool:
@@ -195,7 +246,8 @@ def check_suite(state: State, repo: str, sha: str, sender: str) -> Payload:
         "before": None,
         "after": sha,
         "pull_requests": [shapes.pull_link(state, where, pull) for pull in pulls],
-        "app": None,
+        "app": shapes.app(state),
+        "head_commit": shapes.head_commit(_commit(state, where, sha)),
         "created_at": shapes.moment(last.started_at),
         "updated_at": shapes.moment(last.completed_at),
         "latest_check_runs_count": len(newest),
@@ -208,7 +260,9 @@ def dispatched(state: State, repo: str, kind: str, client_payload: Payload, send
     """Somebody called for an event of their own."""
     where = _repository(state, repo)
     around = _around(state, where, None, sender)
-    return {"action": kind, "branch": where.default_branch, "client_payload": client_payload, **around}
+    installed = {"id": where.id, "node_id": shapes.node_id("MDIz", where.id)}
+    told = {"branch": where.default_branch, "client_payload": client_payload, "installation": installed}
+    return {"action": kind, **told, **around}
 
 
 def workflow_dispatched(state: State, repo: str, file: str, asked: Payload, sender: str) -> Payload:
@@ -218,13 +272,22 @@ def workflow_dispatched(state: State, repo: str, file: str, asked: Payload, send
     return {"inputs": asked["inputs"], "ref": ref, "workflow": f".github/workflows/{file}", **around}
 
 
+@_sent
 def workflow_ended(state: State, repo: str, number: int, conclusion: str) -> Payload:
     """The run with this id is over."""
-    where, run = _repository(state, repo), state.end_run(repo, number, conclusion)
-    written = shapes.workflow_run(state, where, run)
+    state.end_run(repo, number, conclusion)
+    return about_run(state, repo, number, action="completed")
+
+
+def about_run(state: State, repo: str, number: int, *, action: str) -> Payload:
+    """The run with this id was asked for, or is over."""
+    where = _repository(state, repo)
+    run = next(each for each in where.runs if each.id == number)
+    written, home = shapes.workflow_run(state, where, run), shapes.lite_repository(state, where)
+    commit = shapes.head_commit(_commit(state, where, written["head_sha"]))
     return {
-        "action": "completed",
-        "workflow_run": written,
+        "action": action,
+        "workflow_run": {**written, "head_commit": commit, "repository": home, "head_repository": home},
         "workflow": shapes.workflow(state, where, run),
         **_around(state, where, None, run.actor.login),
     }
@@ -243,9 +306,16 @@ def commented(state: State, repo: str, number: int, comment: int, sender: str, *
     }
 
 
+@_sent
 def comment_created(state: State, repo: str, number: int, author: str, body: str) -> Payload:
     """`author` wrote a comment."""
     return commented(state, repo, number, state.add_comment(repo, number, author, body).id, author)
+
+
+def label_defined(state: State, repo: str, label: Label, sender: str, *, action: str) -> Payload:
+    """The repository has another label, no longer has it, or it was changed."""
+    where = _repository(state, repo)
+    return {"action": action, "label": shapes.label(state, where, label), **_around(state, where, None, sender)}
 
 
 def person(state: State, login: str) -> Payload | None:
@@ -254,6 +324,10 @@ def person(state: State, login: str) -> Payload | None:
 
 def team(state: State, repo: str, slug: str) -> Payload:
     return shapes.team(state, _repository(state, repo), slug)
+
+
+def _commit(state: State, repo: Repository, sha: str) -> Commit:
+    return state.git.of(repo).log("--no-walk", sha)[0]
 
 
 def _label(state: State, repo: str, label: str) -> Payload:
@@ -276,7 +350,7 @@ def _around(state: State, repo: Repository, item: Item | None, sender: str | Non
 
 def _place(state: State, full_name: str, number: int) -> tuple[Repository, Issue | Pull]:
     repo = _repository(state, full_name)
-    return repo, repo.items[number]
+    return repo, repo.items[number] if number in repo.items else repo.gone[number]
 
 
 def _repository(state: State, full_name: str) -> Repository:

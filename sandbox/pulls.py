@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sandbox import access, readiness, shapes
-from sandbox.answers import Answer, answer, invalid, refuse
+from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.bare import WITHOUT_WORKFLOWS, WORKFLOWS, ConflictError
 from sandbox.calls import paged
 from sandbox.records import Pull, Review
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from sandbox.bare import Change
     from sandbox.calls import Call
 
-# What a list leaves out of a pull request.
-ONLY_WHOLE = frozenset(
-    """
-    merged mergeable rebaseable mergeable_state merged_by comments review_comments maintainer_can_modify commits
-    additions deletions changed_files
-    """.split()
-)
 DIFF = ("application/vnd.github.diff", "application/vnd.github.v3.diff")
 REVIEWS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
@@ -81,8 +74,14 @@ def open_pull(call: Call) -> Answer:
 
 
 def change_pull(call: Call) -> Answer:
+    """Another base must be there: https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request."""
     call.need("pull_requests=write")
-    call.state.change_item(call.repo.full_name, call.pull.number, call.json())
+    data = call.json() or {}
+    if data.get("base") not in (None, *call.repo.branches):
+        error = {"resource": "PullRequest", "field": "base", "code": "invalid"}
+        errors = [{**error, "message": f"Proposed base branch '{data['base']}' was not found"}]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    call.state.change_item(call.repo.full_name, call.pull.number, data)
     return answer(200, whole(call, call.pull))
 
 
@@ -119,16 +118,16 @@ def update_branch(call: Call) -> Answer:
     if call.token.kind == "integration":
         call.need(*(["contents=write"] if pull.head_repository == repo.full_name else []))  # it is in no fork
     if (call.json() or {}).get("expected_head_sha") not in (None, pull.head_sha):
-        raise invalid(call.docs, "PullRequest", "expected head sha didn't match current head ref.")
+        raise refuse(422, "expected head sha didn't match current head ref.", call.docs)
     bare = call.state.git.of(repo)
     if bare.is_merged(pull.head_sha, repo.branches[pull.base_ref]):
-        raise invalid(call.docs, "PullRequest", "There are no new commits on the base branch.")
+        raise refuse(422, "There are no new commits on the base branch.", call.docs)
     try:
         if _brings_workflows(call):
             raise refuse(422, WITHOUT_WORKFLOWS.format(file=f"{WORKFLOWS}/x.yml", name="workflows"), call.docs)
         call.state.update_branch(repo.full_name, pull.number)
     except ConflictError:
-        raise invalid(call.docs, "PullRequest", "merge conflict between base and head") from None
+        raise refuse(422, "merge conflict between base and head", call.docs) from None
     url = f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}"
     return answer(202, {"message": "Updating pull request branch.", "url": url})
 
@@ -166,10 +165,42 @@ def create_review(call: Call) -> Answer:
         errors = ["GitHub Actions is not permitted to approve pull requests."]
         raise refuse(422, "Unprocessable Entity", call.docs, errors=errors)
     if event == "APPROVE" and pull.author is me:
-        raise refuse(422, "Review Can not approve your own pull request", call.docs)
+        errors = ["Review Can not approve your own pull request"]
+        raise refuse(422, "Unprocessable Entity", call.docs, errors=errors)
     review = Review(call.state.next_id(), me, REVIEWS[event], body, pull.head_sha, call.state.now())
     call.state.review(call.repo.full_name, pull.number, review)
     return answer(200, _review(call, review))
+
+
+def get_review(call: Call) -> Answer:
+    call.need("pull_requests=read")
+    return answer(200, _review(call, _known_review(call)))
+
+
+def change_review(call: Call) -> Answer:
+    call.need("pull_requests=write")
+    review = _known_review(call)
+    call.state.change_review(call.repo.full_name, call.pull.number, review, call.field("body", str))
+    return answer(200, _review(call, review))
+
+
+def dismiss_review(call: Call) -> Answer:
+    """Only what blocks or approves can be dismissed, and once: https://github.com/MorrisonCole/pr-lint-action/issues/155."""
+    call.need("pull_requests=write")
+    review = _known_review(call)
+    call.field("message", str)
+    if review.state in ("COMMENTED", "DISMISSED"):
+        errors = [f"Can not dismiss a {review.state.lower()} pull request review"]
+        raise refuse(422, "Validation Failed", call.docs, errors=errors)
+    call.state.dismiss(call.repo.full_name, call.pull.number, review)
+    return answer(200, _review(call, review))
+
+
+def _known_review(call: Call) -> Review:
+    found = next((each for each in call.pull.reviews if each.id == call.values["id"]), None)
+    if found is None:
+        raise not_found(call.docs)
+    return found
 
 
 def list_requested(call: Call) -> Answer:
@@ -230,8 +261,7 @@ def _without_parent(team: dict[str, Any]) -> dict[str, Any]:
 
 def simple(call: Call, pull: Pull, around: dict[str, Any] | None = None) -> dict[str, Any]:
     """Write a pull request as lists have it, `around` being the repository that all of a list are in."""
-    written = shapes.pull(call.state, call.repo, pull, around)
-    return {name: value for name, value in written.items() if name not in ONLY_WHOLE}
+    return shapes.simple_pull(call.state, call.repo, pull, around)
 
 
 def changes(call: Call, pull: Pull) -> list[dict[str, Any]]:
@@ -278,6 +308,7 @@ def _requested(call: Call, pull: Pull) -> dict[str, Any]:
 
 PULLS = "/repos/{owner}/{name}/pulls"
 PULL = PULLS + "/{number:int}"
+REVIEW = PULL + "/reviews/{id:int}"
 TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("GET", PULLS, list_pulls, "pulls/pulls#list-pull-requests"),
     ("POST", PULLS, open_pull, "pulls/pulls#create-a-pull-request"),
@@ -289,6 +320,9 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("GET", PULL + "/files", list_files, "pulls/pulls#list-pull-requests-files"),
     ("GET", PULL + "/reviews", list_reviews, "pulls/reviews#list-reviews-for-a-pull-request"),
     ("POST", PULL + "/reviews", create_review, "pulls/reviews#create-a-review-for-a-pull-request"),
+    ("GET", REVIEW, get_review, "pulls/reviews#get-a-review-for-a-pull-request"),
+    ("PUT", REVIEW, change_review, "pulls/reviews#update-a-review-for-a-pull-request"),
+    ("PUT", REVIEW + "/dismissals", dismiss_review, "pulls/reviews#dismiss-a-review-for-a-pull-request"),
     (
         "GET",
         PULL + "/requested_reviewers",

@@ -63,11 +63,16 @@ class Comment:
 
 @dataclass(kw_only=True)
 class LineComment(Comment):
-    """A comment on a line of the new side of a diff, at the commit `sha`; each begins a thread."""
+    """A comment on a line of the new side of a diff, at the commit `sha`; each begins a thread.
+
+    `review` is the id of the review that it is in, `hunk` the diff of its file.
+    """
 
     path: str
     line: int
     sha: str
+    review: int = 0
+    hunk: str = ""
 
 
 @dataclass
@@ -170,6 +175,7 @@ class Item:
     state: str = "open"
     state_reason: str | None = None
     locked: bool = False
+    lock_reason: str | None = None
     closed_at: datetime | None = None
     milestone: Milestone | None = None
     assignees: list[Person] = field(default_factory=list)
@@ -255,7 +261,7 @@ class Repository:
     fork: bool = False
     archived: bool = False
     default_branch: str = "main"
-    gone: set[int] = field(default_factory=set)
+    gone: dict[int, Issue] = field(default_factory=dict)  # deleted
     old_names: set[str] = field(default_factory=set)
     permissions: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)

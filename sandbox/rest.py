@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 
 READS = ("GET", "HEAD", "OPTIONS")
 MOVED = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
+# How the paths of GitHub's calls begin, and how they go on after /repos/OWNER/NAME.
+FIRST = frozenset(
+    """
+    advisories agents app app-manifests applications apps assignments classrooms codes_of_conduct credentials emojis
+    enterprises events feeds gists gitignore installation issues licenses markdown marketplace_listing meta networks
+    notifications octocat organizations orgs rate_limit repos repositories search teams user users versions zen
+    """.split()
+) | {""}
+OF_REPOSITORY = frozenset(
+    """
+    actions activity agents assignees attestations autolinks automated-security-fixes branches check-runs check-suites
+    code-quality code-scanning code-security-configuration codeowners codespaces collaborators comments commits
+    community compare contents contributors copilot dependabot dependency-graph deployments dispatches environments
+    events forks generate git hash-algorithm hooks immutable-releases import installation interaction-limits
+    invitations issue-types issues keys labels languages license merge-upstream merges milestones notifications pages
+    private-vulnerability-reporting properties pulls readme releases rules rulesets secret-scanning
+    security-advisories stacks stargazers stats statuses subscribers subscription tags tarball teams topics traffic
+    transfer vulnerability-alerts zipball
+    """.split()
+)
 RAW = ("application/vnd.github.raw", "application/vnd.github.v3.raw")
 
 
@@ -179,7 +199,20 @@ def handle(state: State, token: Token, request: Request, headers: Mapping[str, s
             call = Call(state, token, path, query, headers, raw, docs, values)
             _redirect_if_moved(call, request)
             return handler(call)
+    if not _is_githubs(path):
+        raise not_found()
     raise refuse(501, f"The sandbox does not imitate {method} {path}")
+
+
+def _is_githubs(path: str) -> bool:
+    """Whether GitHub has calls that begin like this; what does not exist is 404 there, and here, too.
+
+    No path of GitHub's ends with a slash: https://github.com/actions/github-script/issues/394.
+    """
+    if path != "/" and path.endswith("/"):
+        return False
+    first, *rest = path.strip("/").split("/")
+    return first in FIRST and (first != "repos" or len(rest) < 3 or rest[2] in OF_REPOSITORY)
 
 
 def _by_name(state: State, path: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from sandbox import access, control, deliveries, git, graph, news, page, rest, strikes
 from sandbox.answers import Answer, RefusedError
@@ -39,6 +40,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = await read(receive)
+        scope = {**scope, "path": _normal(scope)}
         own = self._own_pages(scope, raw)
         if own is not None:
             if scope["method"] == "POST":
@@ -74,7 +76,7 @@ class Application:
             reply = self._as_it_was(request, fault.seconds) or reply
         request.status, request.answer = reply.status, reply.body
         request.kind = reply.headers.get("Content-Type", "")
-        self.state.events += news.of(self.state, request.effects)
+        self.state.send(news.of(self.state, request.effects))
         if fault and (reads := fault.reads or int(fault.kind == "lag")):
             self.state.lag(request.effects, reads)
         return reply, fault, request
@@ -124,6 +126,24 @@ class Application:
         if request.path != "/rate_limit":  # asking what is left costs nothing
             access.spend(token)
         return rest.handle(self.state, token, request, headers, raw)
+
+
+def _normal(scope: Scope) -> str:
+    """Take `.` and `..` out of the path, percent-encoded ones too, as what stands before GitHub does.
+
+    https://datatracker.ietf.org/doc/html/rfc3986#section-5.2.4 and, that it is done before anybody looks at the path,
+    https://github.com/github/github-mcp-server/issues/3103
+    """
+    segments = [unquote(part) for part in scope["raw_path"].decode("latin-1").split("/")[1:]]
+    kept: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment != ".":
+            kept.append(segment)
+    if kept and segments[-1] in (".", ".."):
+        kept.append("")  # what is left is a folder
+    return "/" + "/".join(kept)
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -13,6 +13,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from sandbox import suites
 from sandbox.objects import NOREPLY
 from sandbox.records import Issue, Pull
 
@@ -21,7 +22,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sandbox.bare import Commit, Identity
-    from sandbox.records import Comment, Item, Label, LineComment, Milestone, Person, Repository, Review, WorkflowRun
+    from sandbox.records import (
+        CheckRun,
+        Comment,
+        Item,
+        Label,
+        LineComment,
+        Milestone,
+        Person,
+        Repository,
+        Review,
+        WorkflowRun,
+    )
     from sandbox.state import State
 
 Json = dict[str, Any]
@@ -350,6 +362,20 @@ def pull(state: State, repo: Repository, item: Pull, written: Json | None = None
     }
 
 
+# What a list leaves out of a pull request, and the events about its reviews.
+ONLY_WHOLE = frozenset(
+    """
+    merged mergeable rebaseable mergeable_state merged_by comments review_comments maintainer_can_modify commits
+    additions deletions changed_files
+    """.split()
+)
+
+
+def simple_pull(state: State, repo: Repository, item: Pull, around: Json | None = None) -> Json:
+    written = pull(state, repo, item, around)
+    return {name: value for name, value in written.items() if name not in ONLY_WHOLE}
+
+
 def _auto_merge(state: State, item: Pull) -> Json | None:
     if item.auto_merge is None:
         return None
@@ -374,8 +400,104 @@ def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
     }
 
 
+def line_comment(state: State, repo: Repository, item: Pull, each: LineComment) -> Json:
+    """Write a comment on a line of the new side."""
+    api, page = f"{state.url}/repos/{repo.full_name}/pulls", line_page(state, repo, item, each)
+    position = max(1, each.hunk.count("\n"))
+    places = {"position": position, "original_position": position, "line": each.line, "original_line": each.line}
+    return {
+        "id": each.id,
+        "node_id": node_id("PRRC", each.id),
+        "url": f"{api}/comments/{each.id}",
+        "html_url": page,
+        "pull_request_url": f"{api}/{item.number}",
+        "pull_request_review_id": each.review or None,
+        "diff_hunk": each.hunk,
+        "path": each.path,
+        **places,
+        **dict.fromkeys(("start_line", "original_start_line", "start_side")),
+        "side": "RIGHT",
+        "subject_type": "line",
+        "commit_id": each.sha,
+        "original_commit_id": each.sha,
+        "user": user(state, each.author),
+        "body": each.body,
+        "created_at": moment(each.created_at),
+        "updated_at": moment(each.updated_at),
+        "author_association": association(repo, each.author),
+        "reactions": reactions(f"{api}/comments/{each.id}", each.reactions),
+        "_links": {
+            "self": {"href": f"{api}/comments/{each.id}"},
+            "html": {"href": page},
+            "pull_request": {"href": f"{api}/{item.number}"},
+        },
+    }
+
+
+def check_run(state: State, repo: Repository, check: CheckRun) -> Json:
+    """Write a check run as both the API and its event have it."""
+    api = f"{state.url}/repos/{repo.full_name}/check-runs/{check.id}"
+    page = f"{state.url}/{repo.full_name}/runs/{check.id}"
+    nothing = {"title": None, "summary": None, "text": None}
+    return {
+        "id": check.id,
+        "node_id": node_id("CR", check.id),
+        "name": check.name,
+        "head_sha": check.sha,
+        "external_id": "",
+        "url": api,
+        "html_url": page,
+        "details_url": check.details_url or page,
+        "status": check.status,
+        "conclusion": check.conclusion,
+        "started_at": moment(check.started_at),
+        "completed_at": moment(check.completed_at),
+        "output": {**nothing, "annotations_count": 0, "annotations_url": f"{api}/annotations"},
+        "check_suite": {"id": suites.of_run(repo, check).id},
+        "app": app(state),
+        "pull_requests": [],
+    }
+
+
 def line_page(state: State, repo: Repository, item: Pull, comment: LineComment) -> str:
     return f"{item_page(state, repo, item)}#discussion_r{comment.id}"
+
+
+def app(state: State) -> Json:
+    """Write the App that checks are made by: GitHub Actions, as the token of a workflow is its."""
+    return {
+        "id": 15368,
+        "slug": "github-actions",
+        "node_id": "MDM6QXBwMTUzNjg=",
+        "owner": user(state, state.person("github")),
+        "name": "GitHub Actions",
+        "description": "Automate your workflow from idea to production",
+        "external_url": "https://help.github.com/en/actions",
+        "html_url": f"{state.url}/apps/github-actions",
+        "created_at": "2018-07-30T09:30:17Z",
+        "updated_at": "2024-04-10T20:33:16Z",
+        "permissions": {"checks": "write", "contents": "read", "metadata": "read"},
+        "events": ["check_run", "check_suite"],
+    }
+
+
+def head_commit(each: Commit) -> Json:
+    """Write a commit as check suites and runs name the one that they are about."""
+    people = {"author": each.author, "committer": each.committer}
+    return {
+        "id": each.sha,
+        "tree_id": each.tree,
+        "message": each.message,
+        "timestamp": moment(each.committer.at.astimezone(UTC)),
+        **{role: {"name": who.name, "email": who.email} for role, who in people.items()},
+    }
+
+
+def lite_repository(state: State, repo: Repository) -> Json:
+    """Write a repository by its names and addresses alone."""
+    written = repository(state, repo)
+    names = ("id", "node_id", "name", "full_name", "private", "owner", "html_url", "description", "fork", "url")
+    return {name: written[name] for name in (*names, *(f"{each}_url" for each in _OF_REPOSITORY))}
 
 
 def workflow(state: State, repo: Repository, run: WorkflowRun) -> Json:
@@ -473,7 +595,7 @@ def _common(state: State, repo: Repository, item: Item) -> Json:
         "number": item.number,
         "state": item.state,
         "locked": item.locked,
-        "active_lock_reason": None,
+        "active_lock_reason": item.lock_reason,
         "title": item.title,
         "user": user(state, item.author),
         "body": item.body or None,

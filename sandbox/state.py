@@ -62,6 +62,7 @@ class State:
         self.short_pages = False  # lists of REST leave things out, and only `Link` says whether more pages follow
         self.run_details = True  # GitHub Enterprise Server before 3.21 does not know `return_run_details`
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
+        self.sent: list[dict[str, Any]] = []  # every event that was ever made, also those that were handed out
         self.bot: Callable[[dict[str, Any]], Ran] | None = None  # runs at once on each event
         self.runs: list[dict[str, Any]] = []  # what came of it
         self.beside: dict[str, Callable[[], list[dict[str, Any]]]] = {}  # by title: what the other services hold
@@ -86,6 +87,11 @@ class State:
 
     def next_id(self) -> int:
         return next(self._ids)
+
+    def send(self, events: list[dict[str, Any]]) -> None:
+        """Keep events for whoever asks for them."""
+        self.events += events
+        self.sent += events
 
     def person(self, login: str) -> Person:
         """Return the account; it comes into being when first named, like everybody on a real GitHub once did."""
@@ -212,7 +218,7 @@ class State:
             return pull
 
     def change_item(self, full_name: str, number: int, data: Mapping[str, Any]) -> None:
-        """Change title, body, state or milestone; what `data` does not name stays."""
+        """Change title, body, state, milestone or base; what `data` does not name stays."""
         with self.lock:
             item, now = self.item(full_name, number), self.now()
             was = {"title": item.title, "body": item.body, "state": item.state, "milestone": item.milestone}
@@ -224,7 +230,10 @@ class State:
                 milestones = {each.number: each for each in self._at(full_name).milestones}
                 item.milestone = milestones[data["milestone"]] if data["milestone"] else None
             item.updated_at = now
-            changed = {name: value for name, value in was.items() if value != getattr(item, name)}
+            changed: dict[str, Any] = {name: value for name, value in was.items() if value != getattr(item, name)}
+            if isinstance(item, Pull) and data.get("base") not in (None, item.base_ref):
+                changed["base"] = {"ref": item.base_ref, "sha": self._at(full_name).branches.get(item.base_ref, "")}
+                item.base_ref, item.mergeable_reads = data["base"], 1
             if changed.get("state") == "closed":
                 self._happened(item, "ReopenedEvent")
                 self._started(full_name, item)
@@ -240,6 +249,18 @@ class State:
         if isinstance(item, Pull):
             return None
         return data.get("state_reason") or ("completed" if data["state"] == "closed" else "reopened")
+
+    def lock_item(self, full_name: str, number: int, reason: str | None = None) -> None:
+        with self.lock:
+            item = self.item(full_name, number)
+            item.locked, item.lock_reason, item.updated_at = True, reason, self.now()
+            self._record("lock", full_name, number, reason=reason)
+
+    def unlock_item(self, full_name: str, number: int) -> None:
+        with self.lock:
+            item = self.item(full_name, number)
+            item.locked, item.lock_reason, item.updated_at = False, None, self.now()
+            self._record("unlock", full_name, number)
 
     def set_draft(self, full_name: str, number: int, *, draft: bool) -> None:
         with self.lock:
@@ -328,9 +349,23 @@ class State:
             pull.updated_at = self.now()
             self._record("review", full_name, number, id=review.id, state=review.state)
 
+    def change_review(self, full_name: str, number: int, review: Review, body: str) -> None:
+        with self.lock:
+            was, review.body = review.body, body
+            self._record("change_review", full_name, number, id=review.id, was=was)
+
+    def dismiss(self, full_name: str, number: int, review: Review) -> None:
+        with self.lock:
+            review.state = "DISMISSED"
+            self._record("dismiss", full_name, number, id=review.id)
+
     def comment_on_line(self, full_name: str, number: int, comment: LineComment) -> None:
+        """A comment that stands alone is in a review of its own, without a text."""
         with self.lock:
             pull = self.pull(full_name, number)
+            author, at = comment.author or self.person("ghost"), comment.created_at
+            pull.reviews.append(Review(self.next_id(), author, "COMMENTED", "", comment.sha, at))
+            comment.review = pull.reviews[-1].id
             pull.line_comments.append(comment)
             pull.updated_at = self.now()
             place = {"path": comment.path, "line": comment.line}
@@ -348,9 +383,13 @@ class State:
     def remove_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
         with self.lock:
             pull = self.pull(full_name, number)
+            gone = {
+                "reviewers": [person.login for person in pull.reviewers if person.login in names],
+                "teams": [team for team in pull.teams if team in teams],
+            }
             pull.reviewers = [person for person in pull.reviewers if person.login not in names]
             pull.teams = [team for team in pull.teams if team not in teams]
-            self._record("remove_reviewers", full_name, number, reviewers=list(names), teams=list(teams))
+            self._record("remove_reviewers", full_name, number, **gone)
 
     def add_status(self, full_name: str, sha: str, status: Status) -> None:
         with self.lock:
@@ -362,6 +401,13 @@ class State:
             self._at(full_name).checks.append(check)
             detail = {"id": check.id, "name": check.name, "conclusion": check.conclusion}
             self._record("check_run", full_name, 0, sha=check.sha, **detail)
+
+    def change_check(self, full_name: str, check: CheckRun, status: str, conclusion: str | None) -> None:
+        with self.lock:
+            check.status, check.conclusion = "completed" if conclusion else status, conclusion
+            check.completed_at = self.now() if conclusion else None
+            detail = {"id": check.id, "name": check.name, "conclusion": check.conclusion}
+            self._record("change_check", full_name, 0, sha=check.sha, **detail)
 
     def open_issue(self, full_name: str, title: str, author: str, body: str, labels: Iterable[str]) -> Issue:
         with self.lock:
@@ -386,6 +432,17 @@ class State:
             self.deleted[comment.id] = comment
             self._record("delete_comment", full_name, number, id=comment.id)
 
+    def change_line_comment(self, full_name: str, number: int, comment: LineComment, body: str) -> None:
+        with self.lock:
+            was, comment.body, comment.updated_at = comment.body, body, self.now()
+            self._record("change_line_comment", full_name, number, id=comment.id, was=was)
+
+    def delete_line_comment(self, full_name: str, number: int, comment: LineComment) -> None:
+        with self.lock:
+            self.pull(full_name, number).line_comments.remove(comment)
+            self.deleted[comment.id] = comment
+            self._record("delete_line_comment", full_name, number, id=comment.id)
+
     def react(self, full_name: str, number: int, comment: Comment, content: str, by: str) -> tuple[int, bool]:
         """Return the reaction's id, and whether it is new."""
         with self.lock:
@@ -409,12 +466,20 @@ class State:
             item.assignees = [person for person in item.assignees if person not in gone]
             self._record("unassign", full_name, number, assignees=[person.login for person in gone])
 
-    def dispatched(self, full_name: str, name: str, payload: dict[str, Any], *, workflow: bool = False) -> None:
+    def dispatched(
+        self,
+        full_name: str,
+        name: str,
+        payload: dict[str, Any],
+        *,
+        workflow: bool = False,
+        runs: Iterable[WorkflowRun] = (),
+    ) -> None:
         """A workflow was asked for by its file's `name`, or whoever listens for events of this `name`."""
         with self.lock:
             self._at(full_name).dispatches.append((name, payload))
             action = "dispatch_workflow" if workflow else "dispatch"
-            self._record(action, full_name, 0, name=name, payload=payload)
+            self._record(action, full_name, 0, name=name, payload=payload, runs=[run.id for run in runs])
 
     def add_run(self, full_name: str, run: WorkflowRun) -> None:
         with self.lock:
@@ -425,6 +490,7 @@ class State:
         with self.lock:
             run = next(each for each in self._at(full_name).runs if each.id == number)
             run.conclusion, run.ended_at = conclusion, self.now()
+            self._record("end_run", full_name, 0, id=run.id)
             return run
 
     def set_branch(self, full_name: str, name: str, sha: str | None) -> None:
@@ -442,8 +508,11 @@ class State:
         """Delete an issue; its number answers 410 from now on."""
         with self.lock:
             repository = self._at(full_name)
-            del repository.items[number]
-            repository.gone.add(number)
+            item = repository.items[number]
+            if isinstance(item, Pull):
+                raise TypeError(f"#{number} is a pull request, which nobody can delete")
+            repository.gone[number] = repository.items.pop(number)  # type: ignore[assignment]  # as was just made sure
+            self._record("delete_issue", full_name, number)
 
     def add_milestone(self, full_name: str, title: str) -> Milestone:
         with self.lock:
@@ -459,6 +528,30 @@ class State:
                 labels[name.casefold()] = Label(self.next_id(), name, **more)
                 self._record("create_label", full_name, 0, name=name)
             return labels[name.casefold()]
+
+    def change_label(self, full_name: str, label: Label, data: Mapping[str, Any]) -> None:
+        """Change name, colour or description; what `data` does not name stays."""
+        with self.lock:
+            was = {name: getattr(label, name) for name in ("name", "color", "description")}
+            for name, value in {**was, **data}.items():
+                setattr(label, name, value)
+            labels = self._at(full_name).labels
+            del labels[was["name"].casefold()]
+            labels[label.name.casefold()] = label
+            changed = {name: value for name, value in was.items() if value != getattr(label, name)}
+            self._record("change_label", full_name, 0, name=label.name, was=changed)
+
+    def delete_label(self, full_name: str, label: Label) -> None:
+        """Delete it; it comes off every item that has it."""
+        with self.lock:
+            repository = self._at(full_name)
+            del repository.labels[label.name.casefold()]
+            having = [item for item in repository.items.values() if label in item.labels]
+            for item in having:
+                item.labels, item.updated_at = [each for each in item.labels if each is not label], self.now()
+                self._happened(item, "UnlabeledEvent", "", label)
+            numbers = [item.number for item in having]
+            self._record("delete_label", full_name, 0, label=asdict(label), name=label.name, items=numbers)
 
     def add_labels(self, full_name: str, number: int, names: Iterable[str], by: str = "") -> list[Label]:
         """Put labels on; return those that were not there before. It is the author who does, unless it is said."""

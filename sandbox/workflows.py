@@ -38,12 +38,13 @@ def dispatch(call: Call) -> Answer:
         raise refuse(422, "Invalid request.\n\nevent_type is too long (maximum is 100 characters).", call.docs)
     if len(payload) > MOST_KEYS:
         raise refuse(422, f"Invalid request.\n\nNo more than {MOST_KEYS} properties are allowed.", call.docs)
+    started = []
     for file, workflow in _workflows(call.repo).items():
         trigger = workflow["on"].get("repository_dispatch", ...)
         if trigger is not ... and kind in ((trigger or {}).get("types") or [kind]):
             more = {"file": file, "event": "repository_dispatch", "ref": call.repo.default_branch}
-            _start(call, workflow, payload, kind, **more)
-    call.state.dispatched(call.repo.full_name, kind, payload)
+            started.append(_start(call, workflow, payload, kind, **more))
+    call.state.dispatched(call.repo.full_name, kind, payload, runs=started)
     return Answer(204, b"")
 
 
@@ -61,7 +62,7 @@ def dispatch_workflow(call: Call) -> Answer:
     _check_inputs(call, workflow["on"].get("workflow_dispatch", ...), inputs)
     more = {"file": file, "event": "workflow_dispatch", "ref": ref}
     made = _start(call, workflow, inputs, str(workflow.get("name") or file), **more)
-    call.state.dispatched(call.repo.full_name, file, {"ref": ref, "inputs": inputs}, workflow=True)
+    call.state.dispatched(call.repo.full_name, file, {"ref": ref, "inputs": inputs}, workflow=True, runs=[made])
     if not data.get("return_run_details"):
         return Answer(204, b"")
     url, page = _addresses(call, made)

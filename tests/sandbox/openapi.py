@@ -1,4 +1,7 @@
-"""What the sandbox answers, and what is asked of it, held against GitHub's OpenAPI description (@octokit/openapi)."""
+"""What the sandbox answers, and what is asked of it, held against GitHub's OpenAPI description (@octokit/openapi).
+
+The events that it makes are held against GitHub's description of its webhooks, too (`webhooks.py`).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import json
 import re
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from jsonschema import Draft202012Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
-
 import sandbox
+from tests.sandbox import webhooks
+from tests.sandbox.described import MODULES, Description
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
     from sandbox.records import Request
 
-FILE = Path(__file__).parents[2] / ".cache/npm/node_modules/@octokit/openapi/generated/api.github.com.json"
-URI = "urn:github"
 # Answers that any operation may give, whatever its description lists.
 ALWAYS = frozenset({301, 304, 307, 401, 403, 404, 410, 422, 429, 501})
 NOT_REST = re.compile(r"/graphql|/_sandbox/.*|/[^/]+/[^/]+/(info/refs|git-(upload|receive)-pack)")
@@ -31,10 +29,10 @@ NOT_REST = re.compile(r"/graphql|/_sandbox/.*|/[^/]+/[^/]+/(info/refs|git-(uploa
 
 @contextmanager
 def checked(scenario: Any = None, *, requests: bool = True) -> Iterator[Sandbox]:
-    """Run a sandbox, and hold all that was said (or, without `requests`, the answers) against the description."""
+    """Run a sandbox, and hold all that was said and sent (without `requests`: not asked) against the descriptions."""
     with sandbox.serve(scenario) as running:
         yield running
-    found = sorted(set(problems(running.requests)))
+    found = sorted({*problems(running.requests), *webhooks.problems(running.state.sent)})
     found = [problem for problem in found if requests or ": request: " not in problem]
     assert not found, "\n".join(found)
 
@@ -52,11 +50,11 @@ def _of(request: Request) -> Iterator[str]:
             yield "GitHub has no such call"
         return
     path, method = found
-    described = description()["paths"][path][method]
+    described = GITHUB.root["paths"][path][method]
     if request.status < 400:  # a refused request may be wrong: that is what was tried
         yield from _query(request, described)
-        yield from _body(request, described, f"{URI}#/paths/{_pointer(path)}/{method}")
-    yield from _answer(request, described, f"{URI}#/paths/{_pointer(path)}/{method}")
+        yield from _body(request, described, f"#/paths/{_pointer(path)}/{method}")
+    yield from _answer(request, described, f"#/paths/{_pointer(path)}/{method}")
 
 
 @cache
@@ -71,7 +69,7 @@ def operation(method: str, path: str) -> tuple[str, str] | None:
 
 @cache
 def templates() -> list[tuple[re.Pattern[str], str, frozenset[str]]]:
-    return [(_pattern(template), template, frozenset(methods)) for template, methods in description()["paths"].items()]
+    return [(_pattern(template), template, frozenset(methods)) for template, methods in GITHUB.root["paths"].items()]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -82,7 +80,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _query(request: Request, described: dict[str, Any]) -> Iterator[str]:
-    parameters = [_resolved(each) for each in described.get("parameters", ())]
+    parameters = [GITHUB.resolved(each) for each in described.get("parameters", ())]
     known = {each["name"] for each in parameters if each["in"] == "query"}
     for name, _ in parse_qsl(request.query):
         if name not in known:
@@ -93,7 +91,7 @@ def _body(request: Request, described: dict[str, Any], place: str) -> Iterator[s
     content = described.get("requestBody", {}).get("content", {})
     if request.body and "application/json" in content:
         where = f"{place}/requestBody/content/application~1json/schema"
-        yield from (f"request: {problem}" for problem in against(where, json.loads(request.body)))
+        yield from (f"request: {problem}" for problem in GITHUB.against(where, json.loads(request.body)))
     elif request.body and not content:
         yield "takes no body"
 
@@ -104,93 +102,27 @@ def _answer(request: Request, described: dict[str, Any], place: str) -> Iterator
         if request.status not in ALWAYS:
             yield f"does not answer {request.status}"
         return
-    content = _resolved(described["responses"][key]).get("content", {})
+    content = GITHUB.resolved(described["responses"][key]).get("content", {})
     if not request.kind.startswith("application/json") or "application/json" not in content:
         return
     reference = described["responses"][key].get("$ref")
-    where = f"{URI}{reference}" if reference else f"{place}/responses/{key}"
+    where = reference or f"{place}/responses/{key}"
     # GitHub repeats the status in the body of a refusal, of which the description of 422 does not know.
     body = json.loads(request.answer)
     refusal = isinstance(body, dict) and request.status >= 400
     shown = {name: body[name] for name in body if name != "status"} if refusal else body
-    yield from against(f"{where}/content/application~1json/schema", shown)
-
-
-def against(where: str, value: Any) -> Iterator[str]:
-    """Validate, and refuse keys that the description does not know: it never says that there may be no others."""
-    for error in validator(where).iter_errors(value):
-        yield f"{'.'.join(map(str, error.absolute_path))}: {error.message[:200]}"
-    yield from _strange({"$ref": where}, value, "")
-
-
-@cache
-def validator(where: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": where}, registry=registry())
-
-
-def _strange(schema: dict[str, Any], value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, list):
-        for inner in _variants(schema):
-            if "items" in inner and value:
-                yield from _strange(inner["items"], value[0], f"{path}[]")
-                return
-    if not isinstance(value, dict):
-        return
-    known: dict[str, list[dict[str, Any]]] = {}
-    for inner in _variants(schema):
-        if inner.get("additionalProperties"):
-            return
-        for name, each in inner.get("properties", {}).items():
-            known.setdefault(name, []).append(each)
-    if known:
-        yield from (f"{path}.{name}: GitHub has no such key" for name in value.keys() - known.keys())
-        for name in value.keys() & known.keys():
-            yield from _strange({"anyOf": known[name]}, value[name], f"{path}.{name}")
-
-
-def _variants(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    schema = _resolved(schema)
-    yield schema
-    for word in ("allOf", "anyOf", "oneOf"):
-        for inner in schema.get(word, ()):
-            yield from _variants(inner)
-
-
-def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
-        schema = _at(schema["$ref"].removeprefix(URI))
-    return schema
-
-
-@cache
-def _at(pointer: str) -> dict[str, Any]:
-    found: Any = description()
-    for part in pointer.removeprefix("#/").split("/"):
-        found = found[part.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")]
-    return dict(found)
+    yield from GITHUB.against(f"{where}/content/application~1json/schema", shown)
 
 
 def _pointer(path: str) -> str:
     return path.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
 
 
-@cache
-def registry() -> Registry[Any]:
-    empty: Registry[Any] = Registry()
-    filled: Registry[Any] = empty.with_resource(URI, DRAFT202012.create_resource(description()))
-    return filled
-
-
-@cache
-def description() -> dict[str, Any]:
-    """Load it; OpenAPI 3.0 says `nullable` where JSON Schema has a type of that name."""
-    if not FILE.exists():
-        raise RuntimeError("GitHub's description is not there: run `scripts/fetch-npm`")
-    loaded: dict[str, Any] = json.loads(FILE.read_text())
+def _mend(loaded: dict[str, Any]) -> None:
+    """OpenAPI 3.0 says `nullable` where JSON Schema has a type of that name."""
     label = loaded["components"]["schemas"]["pull-request-simple"]["properties"]["labels"]["items"]
     label["properties"]["description"]["nullable"] = True  # as `label`, which these are, has it
     _understand_nullable(loaded)
-    return loaded
 
 
 def _understand_nullable(node: Any) -> None:
@@ -214,3 +146,6 @@ def _allow_null(node: dict[str, Any]) -> None:
             node[word] = [*node[word], {"type": "null"}]
     if "allOf" in node:
         node["anyOf"] = [{"type": "null"}, {"allOf": node.pop("allOf")}]
+
+
+GITHUB = Description(MODULES / "@octokit/openapi/generated/api.github.com.json", _mend)

@@ -104,6 +104,79 @@ def test_labels_and_assignees(repo: Repository) -> None:
         repo.create_label("Another", "ff0000")
 
 
+def test_labels_of_a_repository(repo: Repository) -> None:
+    label = repo.create_label("old", "ff0000")
+    label.edit("young", "00ff00", "A word")
+    assert (label.name, label.color, label.description) == ("young", "00ff00", "A word")
+    assert repo.get_label("YOUNG").name == "young"
+    repo.get_issue(5).add_to_labels("young")
+    label.delete()
+    assert [each.name for each in repo.get_issue(5).labels] == ["bug"]
+    repo.get_issue(5).delete_labels()
+    assert repo.get_issue(5).labels == []
+
+
+def test_locks(repo: Repository) -> None:
+    issue = repo.get_issue(5)
+    issue.lock("resolved")
+    assert (repo.get_issue(5).locked, repo.get_issue(5).active_lock_reason) == (True, "resolved")
+    issue.unlock()
+    assert not repo.get_issue(5).locked
+
+
+def test_reviews_are_changed_and_dismissed_once(repo: Repository) -> None:
+    pull = repo.get_pull(7)
+    review = pull.create_review(event="APPROVE", body="Fine")
+    review.edit("Better")
+    assert [each.body for each in pull.get_reviews()] == ["Better"]
+    review.dismiss("Old")
+    assert [each.state for each in pull.get_reviews()] == ["DISMISSED"]
+    with pytest.raises(GithubException, match="Can not dismiss a dismissed pull request review"):
+        review.dismiss("Old")
+
+
+def test_comments_on_lines_come_in_reviews(repo: Repository) -> None:
+    pull = repo.create_pull(base="main", head="topic", title="Four")
+    comment = pull.create_review_comment("Why?", repo.get_commit(pull.head.sha), "list.txt", line=4)
+    comment.edit("Ah")
+    assert [(each.body, each.path) for each in pull.get_review_comments()] == [("Ah", "list.txt")]
+    assert [(each.id, each.state) for each in pull.get_reviews()] == [(comment.pull_request_review_id, "COMMENTED")]
+    comment.delete()
+    assert pull.get_review_comments().totalCount == 0
+
+
+def test_a_pull_request_moves_to_another_base(repo: Repository) -> None:
+    pull = repo.create_pull(base="main", head="topic", title="Four")
+    pull.edit(base="other")
+    assert repo.get_pull(pull.number).base.ref == "other"
+    with pytest.raises(GithubException, match="Proposed base branch 'nowhere' was not found"):
+        pull.edit(base="nowhere")
+
+
+def test_a_check_run_is_ended_later(repo: Repository, github: Sandbox) -> None:
+    sha = github.state.repositories[repo.id].branches["topic"]
+    run = repo.create_check_run("build", sha, status="queued")
+    run.edit(status="in_progress")
+    run.edit(conclusion="failure")
+    assert (repo.get_check_run(run.id).status, repo.get_check_run(run.id).conclusion) == ("completed", "failure")
+
+
+def test_a_query_and_its_errors(repo: Repository) -> None:
+    asked = 'query { repository(owner: "octo-org", name: "hello") { issue(number: %d) { title } } }'
+    _, answer = repo.requester.graphql_query(asked % 5, {})
+    assert answer["data"]["repository"]["issue"] == {"title": "A question"}
+    with pytest.raises(GithubException, match="Could not resolve to a Issue with the number of 404"):
+        repo.requester.graphql_query(asked % 404, {})
+
+
+def test_what_is_known_is_not_sent_again(repo: Repository, github: Sandbox) -> None:
+    held = client(github).get_repo("octo-org/hello")
+    used = github.state.tokens["maintainer"].used["core"]
+    assert held.update() is False  # 304 by its ETag
+    assert github.state.tokens["maintainer"].used["core"] == used
+    assert repo.requester.rate_limiting[1] == 1_000
+
+
 def test_a_pull_request_is_opened_reviewed_and_merged(repo: Repository, github: Sandbox) -> None:
     pull = repo.create_pull(base="main", head="topic", title="Four", body="Because")
     known = [pull.mergeable, *(repo.get_pull(pull.number).mergeable for _ in range(2))]
@@ -183,6 +256,16 @@ def test_statuses_add_up(repo: Repository, github: Sandbox) -> None:
         )
         _, combined = repo.requester.requestJsonAndCheck("GET", f"/repos/octo-org/hello/commits/{sha}/status")
         assert combined["state"] == expected
+
+
+def test_a_commit_has_its_files_and_takes_statuses(repo: Repository) -> None:
+    commit = repo.get_commit("topic")
+    assert ([file.filename for file in commit.files], commit.stats.additions) == (["list.txt"], 1)
+    commit.create_status("success", context="ci", description="Good")
+    combined = commit.get_combined_status()
+    assert (combined.state, [each.context for each in combined.statuses]) == ("success", ["ci"])
+    with pytest.raises(GithubException, match="No commit found for SHA: nowhere"):
+        repo.get_commit("nowhere")
 
 
 def test_checks(repo: Repository, github: Sandbox) -> None:

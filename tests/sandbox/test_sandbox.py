@@ -188,7 +188,7 @@ def test_an_hour_has_an_end(github: Sandbox) -> None:
     [
         "{ repository(owner: 1) { id } }",
         '{ repository(owner: "octo-org", name: "hello") { nonsense } }',
-        '{ repository(owner: "octo-org", name: "hello") { issue(number: 5) { comments { totalCount } } } }',
+        '{ repository(owner: "octo-org", name: "hello") { issue(number: 5) { comments { nodes { id } } } } }',
         '{ repository(owner: "octo-org", name: "hello") { issue(number: 5) { comments(last: 101) { totalCount } } } }',
     ],
     ids=["argument", "field", "no-page", "page-too-large"],
@@ -433,3 +433,47 @@ def test_a_token_that_sees_no_team_asks_none_for_a_review(github: Sandbox, token
         [error] = answer["errors"]
         assert error.startswith("Could not resolve to a node with the global id of 'T_")
     assert call(github, "POST", path, {"reviewers": ["reviewer"]}, github.tokens[token])[0] == 201
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"{REPO}/./issues/5", 200),
+        (f"{REPO}/pulls/../issues/5", 200),
+        (f"{REPO}/pulls/%2e%2E/issues/%2e/5", 200),
+        (f"/../..{REPO}/issues/5", 200),
+        (f"{REPO}/contents/docs/../README.md", 200),
+        ("/repos/octo-org/secret/../hello", 200),
+        (f"{REPO}/issues/5/..", 404),  # which is the list with a slash
+        (f"{REPO}/issues/5/labels/.", 404),
+        (f"{REPO}/issues/", 404),
+        (f"{REPO}/...", 404),
+        (f"{REPO}/wishes", 404),
+        ("/wishes", 404),
+        (f"{REPO}/releases", 501),  # which GitHub has
+        (f"{REPO}/issues/404", 404),
+    ],
+)
+def test_a_path_is_read_as_by_a_proxy_before_github(github: Sandbox, path: str, status: int) -> None:
+    """https://datatracker.ietf.org/doc/html/rfc3986#section-5.2.4."""
+    found, answer, headers = call(github, "GET", path)
+    assert found == status
+    assert headers["X-RateLimit-Limit"] == "1000"
+    if status == 404:
+        assert answer == {**answer, "message": "Not Found", "status": "404"}
+        assert answer["documentation_url"].startswith("https://docs.github.com/rest")
+    connection = http.client.HTTPConnection(github.url.removeprefix("http://"), timeout=10)
+    connection.request("HEAD", path, headers={"Authorization": f"Bearer {github.token}"})
+    head = connection.getresponse()
+    assert (head.status, head.read()) == (status, b"")
+    assert head.headers["Content-Type"] == headers["Content-Type"]
+
+
+def test_a_label_that_is_a_dot_cannot_be_taken_off_by_its_path(github: Sandbox) -> None:
+    """The path of `.` is that of all labels, with a slash."""
+    github.state.add_labels(github.repository, github.pull, [".", "..", "x"])
+    for name in (".", "..", "%2e", "%2e%2e"):
+        assert call(github, "DELETE", f"{REPO}/issues/7/labels/{name}")[0] == 404
+    assert [label.name for label in github.state.item(github.repository, 7).labels] == [".", "..", "x"]
+    assert call(github, "DELETE", f"{REPO}/issues/7/labels")[0] == 204
+    assert github.state.item(github.repository, 7).labels == []
