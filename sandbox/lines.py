@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox import pulls, shapes
-from sandbox.answers import Answer, answer, invalid, refuse
+from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.records import LineComment
 
 if TYPE_CHECKING:
@@ -33,6 +33,16 @@ def create(call: Call) -> Answer:
     made = LineComment(call.state.next_id(), author, body, now, now, path=path, line=line, sha=call.pull.head_sha)
     call.state.comment_on_line(call.repo.full_name, call.pull.number, made)
     return answer(201, _written(call, made, patch))
+
+
+def delete(call: Call) -> Answer:
+    """https://docs.github.com/en/rest/pulls/comments#delete-a-review-comment-for-a-pull-request."""
+    found = [(pull, each) for pull in call.repo.pulls() for each in pull.line_comments if each.id == call.values["id"]]
+    if not found:
+        raise not_found(call.docs)
+    call.need("pull_requests=write")
+    call.state.delete_line_comment(call.repo.full_name, found[0][0].number, found[0][1])
+    return Answer(204, b"")
 
 
 def _shown(patch: str) -> Iterator[int]:
@@ -78,4 +88,10 @@ def _written(call: Call, made: LineComment, patch: str) -> dict[str, Any]:
 
 TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", pulls.PULL + "/comments", create, "pulls/comments#create-a-review-comment-for-a-pull-request"),
+    (
+        "DELETE",
+        pulls.PULLS + "/comments/{id:int}",
+        delete,
+        "pulls/comments#delete-a-review-comment-for-a-pull-request",
+    ),
 )

@@ -301,6 +301,11 @@ class State:
             place = {"path": comment.path, "line": comment.line}
             self._record("comment_on_line", full_name, number, id=comment.id, body=comment.body, **place)
 
+    def delete_line_comment(self, full_name: str, number: int, comment: LineComment) -> None:
+        with self.lock:
+            self.pull(full_name, number).line_comments.remove(comment)
+            self._record("delete_comment_on_line", full_name, number, id=comment.id)
+
     def request_reviewers(self, full_name: str, number: int, names: Iterable[str], teams: Iterable[str]) -> None:
         with self.lock:
             pull = self.pull(full_name, number)
