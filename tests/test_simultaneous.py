@@ -144,7 +144,7 @@ def test_a_list_that_lags_is_looked_at_again(github: Sandbox, tmp_path: Path) ->
         (Fault("status", "DELETE", DELETE, status=502), 3),
         (Fault("reset", "DELETE", DELETE), 3),
         (Fault("reset", "DELETE", DELETE, when="after"), 3),
-        (Fault("secondary-limit", "DELETE", DELETE, retry_after=90), 3),
+        (Fault("secondary-limit", "DELETE", DELETE, retry_after="90"), 3),
         (Fault("status", "POST", "/graphql", status=502, occurrence=2, times=4), 3),
     ],
     ids=["bad gateway", "reset", "lost answer", "rate limit", "no list"],
