@@ -1,8 +1,8 @@
 """`make docs`: write what the pages say twice, from the one place where it is kept; a test holds that none is stale.
 
 README's inputs and outputs come from action.yml, its first workflow from workflows-examples/labels.yml, and the page of
-each feature from the feature's own docstring. States and variables of test servers come from the code, and the jobs of a
-day from benchmarks/day.py.
+each feature from the feature's own docstring. States and variables of test servers come from the code, and the jobs of
+a day from benchmarks/day.py.
 """
 
 from __future__ import annotations

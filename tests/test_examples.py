@@ -151,7 +151,7 @@ def test_act_evaluates_the_condition_in_the_same_way(
     (tmp_path / ".github/workflows/one.yml").write_text(json.dumps(workflow))
     (tmp_path / "event.json").write_text(json.dumps({**payload, "repository": {"default_branch": MAIN}}))
     options = ["--dryrun", "--eventpath", "event.json", "--platform", "ubuntu-latest=none", "--pull=false"]
-    command = [ACT, name, *options, "--container-daemon-socket", "-"]
+    command: list[str | Path] = [ACT, name, *options, "--container-daemon-socket", "-"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ("Set up job" in ran.stdout) is matters, f"{about}: {ran.stdout}{ran.stderr}"
 
