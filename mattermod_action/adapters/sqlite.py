@@ -73,6 +73,7 @@ class SQLiteStore(SqlStore):
 
     def _forget_what_is_old(self) -> None:
         """Nothing grows for ever on a runner that stays. What is forgotten is as if the file had been lost."""
+        self.execute("BEGIN IMMEDIATE", {})  # one commit for all of it; closing without one takes it back
         prune(self, self._clock, CLOSED_FOR)
         prune(self, self._clock, UNTOUCHED_FOR, EVER)
         before = self._clock.now() - UNTOUCHED_FOR
@@ -80,6 +81,7 @@ class SQLiteStore(SqlStore):
             self.execute(f"DELETE FROM {table} WHERE {column} < :before", {"before": before})  # noqa: S608  # constants
         unfinished = "DELETE FROM mm_ledger WHERE updated_at < :before AND state IN ('intent', 'sent')"
         self.execute(unfinished, {"before": before})
+        self.execute("COMMIT", {})
 
     def _connect(self) -> sqlite3.Connection:
         prepare(self._path, self._workspace)
