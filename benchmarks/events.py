@@ -6,7 +6,8 @@ and no more comments than fit on a page; of the schedule, for one pull request a
 outcome needs where the payload is believed and the database asked. A budget is the floor and one, and what safety
 costs: reading the configuration, a permission, two reactions on a command, one look at what is, the changed files where
 paths are guarded, and, when there is a comment before a merge and one after it, the embedded store's second look for
-markers.
+markers. Without a shared database a run looks once more after it has posted (`looks`): see
+docs/decisions/0001-life-of-a-comment.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Payload = dict[str, Any]
 
 CONFIG, ROLE, REACTIONS, LIVE, FILES, MARKERS = 1, 1, 2, 1, 1, 1
+SHARED = "MySQL"
 DEV, BLOCK, HELP = "2: Dev Review", "Do Not Merge", "Help Wanted"
 BUILD, READY, APPROVED = "Build App", "Ready to Merge", "CherryPick/Approved"
 TARGETS = ("release-10.5", "release-10.4", "release-10.3")
@@ -39,7 +41,8 @@ TARGETS = ("release-10.5", "release-10.4", "release-10.3")
 class Case:
     """An event. `golden` are the (event, action) of it in tests/test_golden.py; `original` is None when it has no such.
 
-    `safety` is what its budget has above the floor and one; `budget` is given where one is agreed.
+    `safety` is what its budget has above the floor and one; `budget` is given where one is agreed. `looks` is how many
+    times a run without a shared database posts something and then looks once more.
     """
 
     title: str
@@ -50,6 +53,7 @@ class Case:
     safety: int = CONFIG
     agreed: int | None = None
     name: str = ""
+    looks: int = 0
 
     @property
     def budget(self) -> int:
@@ -200,16 +204,18 @@ CASES = [
     Case("comment edited, no command", _edited, (COMMENT, "edited"), 4, agreed=0),
     Case("comment deleted", _deleted, (COMMENT, "deleted"), agreed=0),
     Case("opened by a member", lambda t: t.opened("reviewer"), (PULL, "opened"), 5, 2, CONFIG + ROLE),
-    Case("opened by an outsider", lambda t: t.opened(), (PULL, "opened"), 10, 5, agreed=9),
-    Case("pull request labeled, a message", pull("labeled", DEV), (PULL, "labeled"), 3, 1, CONFIG + LIVE),
+    Case("opened by an outsider", lambda t: t.opened(), (PULL, "opened"), 10, 5, agreed=9, looks=1),
+    Case("pull request labeled, a message", pull("labeled", DEV), (PULL, "labeled"), 3, 1, CONFIG + LIVE, looks=1),
     Case("pull request labeled, blocks", pull("labeled", BLOCK), (PULL, "labeled"), None, 1, CONFIG + LIVE),
     Case("pull request labeled, no message", pull("labeled", "Other"), (PULL, "labeled"), None, 0, CONFIG + LIVE),
     # The run, a comment and the label's end; the pull request is looked at once more right before.
-    Case("pull request labeled, a workflow", _starts, (PULL, "labeled"), None, 3, CONFIG + ROLE + 2 * LIVE),
+    Case("pull request labeled, a workflow", _starts, (PULL, "labeled"), None, 3, CONFIG + ROLE + 2 * LIVE, looks=1),
     # All that a merge depends on, the comments before and after, the merge; and all of it once more right before.
-    Case("pull request labeled, merged", _merges, (PULL, "labeled"), None, 4, CONFIG + ROLE + 2 * LIVE + MARKERS),
-    Case("pull request labeled, to be merged later", _waits, (PULL, "labeled"), None, 3, CONFIG + ROLE + LIVE),
-    Case("checks over, merged", _checks_over, ("status", ""), 7, 3, CONFIG + ROLE + LIVE, name="status"),
+    Case(
+        "pull request labeled, merged", _merges, (PULL, "labeled"), None, 4, CONFIG + ROLE + 2 * LIVE + MARKERS, looks=2
+    ),
+    Case("pull request labeled, to be merged later", _waits, (PULL, "labeled"), None, 3, CONFIG + ROLE + LIVE, looks=1),
+    Case("checks over, merged", _checks_over, ("status", ""), 7, 3, CONFIG + ROLE + LIVE, name="status", looks=1),
     Case("unlabeled, blocked no more", pull("unlabeled", BLOCK, (BLOCK,)), (PULL, "unlabeled"), None, 1, CONFIG + LIVE),
     Case("edited", pull("edited"), (PULL, "edited"), None, 0, CONFIG + ROLE + FILES + LIVE),
     Case(
@@ -223,10 +229,12 @@ CASES = [
     Case("closed and merged, a clean-up label", pull("merged", "", (DEV,)), (PULL, "closed"), 6, 1),
     # As by command, and the clean-up label. Asked for are who put the label on and who opened it, the pull request, its
     # comments. The original takes 13, 14 where whoever opened it is no member, and 1 for each clean-up label.
-    Case("closed and merged, picked by label", _by_label, (PULL, "closed"), 14, 6, CONFIG + 2 * ROLE + 2 * LIVE),
+    Case(
+        "closed and merged, picked by label", _by_label, (PULL, "closed"), 14, 6, CONFIG + 2 * ROLE + 2 * LIVE, looks=1
+    ),
     Case("milestoned", pull("milestoned"), (PULL, "milestoned"), None, 0, CONFIG + LIVE),
-    Case("issue opened with a label", lambda t: _issue_with(t, HELP), (ISSUE, "opened"), None, 1),
-    Case("issue labeled", issue("labeled", HELP), (ISSUE, "labeled"), 3, 1),
+    Case("issue opened with a label", lambda t: _issue_with(t, HELP), (ISSUE, "opened"), None, 1, looks=1),
+    Case("issue labeled", issue("labeled", HELP), (ISSUE, "labeled"), 3, 1, looks=1),
     Case("issue unlabeled", issue("unlabeled", HELP, (HELP,)), (ISSUE, "unlabeled"), None, 0),
     Case("issue edited", issue("edited"), (ISSUE, "edited"), None, 0),
     Case("issue reopened", issue("reopened"), (ISSUE, "reopened"), None, 0),
@@ -241,11 +249,14 @@ CASES = [
         None,
         1,
         CONFIG + ROLE + 1,
+        looks=1,
     ),
-    Case("/mattermod help", comment("/mattermod help"), (COMMENT, "created"), None, 1, CONFIG + ROLE + 1),
+    Case("/mattermod help", comment("/mattermod help"), (COMMENT, "created"), None, 1, CONFIG + ROLE + 1, looks=1),
     # The pull request, with labels, milestone and people in one, and a review; on the original labels and a comment.
-    Case("/cherry-pick onto a branch", _picks(*TARGETS[:1]), (COMMENT, "created"), 11, 5, agreed=12),
-    Case("/cherry-pick onto three branches", _picks(*TARGETS), (COMMENT, "created"), None, 11, agreed=12 + 2 * 4),
+    Case("/cherry-pick onto a branch", _picks(*TARGETS[:1]), (COMMENT, "created"), 11, 5, agreed=12, looks=1),
+    Case(
+        "/cherry-pick onto three branches", _picks(*TARGETS), (COMMENT, "created"), None, 11, agreed=12 + 2 * 4, looks=1
+    ),
     Case("merge group", _merge_group, ("merge_group", "checks_requested"), None, 2, CONFIG + LIVE),
 ]
 
@@ -264,12 +275,16 @@ class Counted:
     again: Cost
 
     @property
+    def budget(self) -> int:
+        return self.case.budget + (0 if self.store == SHARED else self.case.looks)
+
+    @property
     def problems(self) -> list[str]:
         """Say what is over the budget or otherwise wrong, with the calls."""
         found = []
-        if len(self.first.calls) > self.case.budget:
-            found.append(f"{len(self.first.calls)} calls, and {self.case.budget} is the budget: {self.first.calls}")
-        if len(self.again.calls) > max(len(self.first.calls), self.case.budget):
+        if len(self.first.calls) > self.budget:
+            found.append(f"{len(self.first.calls)} calls, and {self.budget} is the budget: {self.first.calls}")
+        if len(self.again.calls) > max(len(self.first.calls), self.budget):
             found.append(f"delivered again it costs {len(self.again.calls)} calls: {self.again.calls}")
         if self.again.writes:
             found.append(f"delivered again it writes: {self.again.calls}")
@@ -281,7 +296,7 @@ class Counted:
 def count(case: Case, trial: Trial) -> Counted:
     event = case.make(trial)
     first, again = (trial.run(event, case.name) for _ in range(2))
-    return Counted(case, "MySQL" if trial.database_url else "embedded", first, again)
+    return Counted(case, SHARED if trial.database_url else "embedded", first, again)
 
 
 @contextlib.contextmanager

@@ -51,11 +51,13 @@ if TYPE_CHECKING:
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
+UNCHECKED = "the comment is posted, but it is not certain that no other run has posted it, too: {error}"
 DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {
     "posted": "comment posted",
     "found": "comment found, posted by a run that died",
     "edited": "comment brought up to date",
+    "doubled": "comment posted by another run at the same time, ours is deleted",
     "known": "nothing new, the comment is there",
     "baseline": "nothing, it was there before this action was",
     "dropped": "nothing, it is not called for any more",
@@ -91,6 +93,7 @@ class Bot:
         event, plan, known = self._compare(event, plan)
         due = self._due(event, plan, known)
         outcomes: list[Event | None] = [self._carry_out(effect, event, known, plan) for effect in due]
+        self._settle([effect for effect in due if isinstance(effect, Once)], event, plan)
         if isinstance(event, CommandGiven):
             over = [each for each in plan.accepted if each not in plan.unfinished]
             outcomes += [CommandEnded(event, each, tuple(plan.accepted[each]), each in plan.failed) for each in over]
@@ -181,11 +184,13 @@ class Bot:
         unknown = [effect for effect in due if isinstance(effect, Comment) and effect.key not in known.entries]
         kinds = {isinstance(effect, ReviewComment) for effect in unknown}
         found = [self._world.github.markers(unknown[0].subject, on_lines=kind) for kind in sorted(kinds)]
-        markers = {marker: url for each in found for marker, url in each.items()}
+        markers = {marker: comments for each in found for marker, comments in each.items()}
         posted = [effect for effect in unknown if effect.marker in markers]
         for effect in posted:
-            self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, markers[effect.marker])
-            self._tell(effect, Outcome("known", markers[effect.marker]))
+            there, on_lines = markers[effect.marker], isinstance(effect, ReviewComment)
+            self._hands.delete_copies(effect.subject, there, on_lines=on_lines)
+            self._world.store.note([effect], CONFIRMED, effect.subject.updated_at, there[0].url)
+            self._tell(effect, Outcome("known", there[0].url))
         told = [] if self._world.first_attempt else [each for each in due if isinstance(each, PostChat)]
         # A kept comment may have to say something else.
         over = [effect for effect in posted if not isinstance(effect, KeptComment)]
@@ -204,6 +209,8 @@ class Bot:
             if isinstance(effect, Ensure):
                 return self._ensured(effect, event, plan)
             outcome = self.ledger.carry_out(effect, known.entries.get(effect.key), self._asked_at(event, effect))
+            if isinstance(effect, KeptComment) and self.ledger.fresh(effect):
+                outcome = self.ledger.settle(effect)[effect.key]  # what is kept has to be the one that stays
         except Refused as refusal:
             self._refuse(effect, refusal, plan)
             return None if isinstance(refusal, Overtaken) else effect.ended("", done=False, reason=str(refusal))
@@ -213,10 +220,25 @@ class Bot:
         if isinstance(effect, KeptComment):
             changed = self._hands.keep(effect, outcome, is_all=effect.feature not in plan.silent)
             outcome = Outcome("edited", outcome.url) if changed else outcome
-        self._tell(effect, outcome)
+        if not self.ledger.fresh(effect):
+            self._tell(effect, outcome)
         if outcome.what == BASELINE:
             return None
         return effect.ended(outcome.url, done=outcome.what in ("posted", "found"))
+
+    def _settle(self, effects: list[Once], event: Event, plan: Plan) -> None:
+        """Without a shared database: see that no other run has posted the same, and say what came of each comment."""
+        fresh = [(effect, outcome) for effect in effects if (outcome := self.ledger.fresh(effect))]
+        if not fresh:
+            return
+        settled: dict[str, Outcome] = {}
+        try:
+            settled = self.ledger.settle()
+        except Exception as error:  # noqa: BLE001  # the comments are there, and what comes after them is due
+            error.args = (UNCHECKED.format(error=error), *error.args[1:])
+            self._fail(fresh[0][0], error, event, plan)
+        for effect, posted in fresh:
+            self._tell(effect, settled.get(effect.key, posted))
 
     def _ensured(self, effect: Ensure, event: Event, plan: Plan) -> Event | None:
         if isinstance(effect, Pick):

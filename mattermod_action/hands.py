@@ -6,6 +6,7 @@ from datetime import datetime  # singledispatch reads the annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
+from mattermod_action.duplicates import copies, withdraw
 from mattermod_action.effects import (
     AddLabels,
     CloseItem,
@@ -30,9 +31,11 @@ from mattermod_action.effects import (
 from mattermod_action.errors import Overtaken, Refused
 from mattermod_action.facts import at_least
 from mattermod_action.merging import obstacles
-from mattermod_action.ports import Place, Status
+from mattermod_action.ports import Place, Status, Written
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from mattermod_action.effects import Need
     from mattermod_action.events import Repository, Subject
     from mattermod_action.ledger import Outcome
@@ -197,7 +200,18 @@ class Hands:
         self._world.store.tell_server(effect.row, comment)
 
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
-        return self._world.github.markers(subject, since, on_lines=on_lines).get(marker)
+        found = self._world.github.markers(subject, since, on_lines=on_lines).get(marker, ())
+        if not self._world.store.durable:
+            self.delete_copies(subject, found, on_lines=on_lines)
+        return found[0].url if found else None
+
+    def delete_copies(self, subject: Subject, found: Sequence[Written], *, on_lines: bool = False) -> None:
+        """Without a shared database: what was posted twice, by runs of which one died before it could see that."""
+        for copy in copies(found):
+            self._world.github.delete_comment(subject, copy, on_lines=on_lines)
+
+    def withdraw(self, posted: Sequence[tuple[Comment, Written]]) -> Mapping[str, Written]:
+        return withdraw(self._world.github, self._world.clock, posted)
 
 
 def _place(effect: Dispatch) -> Place:

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from mattermod_action.duplicates import LIST_LAG
 from mattermod_action.effects import ABANDONED, Comment, Dispatch, ReviewComment, TellPicks, TellServer, marker
 from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.ports import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mattermod_action.effects import Once
     from mattermod_action.events import Subject
@@ -24,7 +26,6 @@ COMMENTS = (Comment.__name__, ReviewComment.__name__, TellPicks.__name__, TellSe
 BASELINE, INTENT, SENT, CONFIRMED = "baseline", "intent", "sent", "confirmed"
 
 EVER = datetime(1970, 1, 2)  # noqa: DTZ001  # naive UTC, as everywhere; before there was anything to find
-LIST_LAG = 15.0  # seconds between two looks that must both find nothing: lists lag behind writes (GitHub, R-01)
 SKEW = timedelta(hours=1)  # how far the database's clock may be off GitHub's when we look for what we sent
 PATIENCE = 60.0  # seconds a run may spend on waiting, for a lease of another run or for GitHub's rate limit
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0  # seconds between two looks at a lease that another run holds
@@ -44,10 +45,16 @@ class Hands(Protocol[E_contra]):
     def find_comment(self, subject: Subject, marker: str, since: datetime, *, on_lines: bool = False) -> str | None:
         """The same for a comment of which nothing but its marker is known."""
 
+    def withdraw(self, posted: Sequence[tuple[Comment, Written]]) -> Mapping[str, Written]:
+        """Delete what another run has posted before, and return by its key what stays in its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an effect: posted | found (made by an attempt that died) | known | baseline | dropped."""
+    """What became of an effect: posted | found (made by an attempt that died) | doubled | known | baseline | dropped.
+
+    `doubled` is what another run has posted at the same time: its comment stays, and ours was deleted.
+    """
 
     what: str
     url: str = ""
@@ -67,6 +74,7 @@ class Ledger(Generic[E_contra]):
     def __init__(self, store: Store, clock: Clock, owner: str, hands: Hands[E_contra]) -> None:
         self._store, self._clock, self._owner, self._hands = store, clock, owner, hands
         self._patience = PATIENCE
+        self._fresh: dict[str, tuple[_Claim, Comment, Written]] = {}  # posted, and not looked at once more
 
     def carry_out(self, effect: E_contra, entry: Entry | None, asked_at: datetime | None = None) -> Outcome:
         """Make `effect` happen unless it has; `entry` is its row as last read.
@@ -80,6 +88,25 @@ class Ledger(Generic[E_contra]):
         if claim.was and (url := self._made_before(effect, claim.was)) is not None:
             return self._confirm(effect, claim, Outcome("found", url))
         return self._send(effect, claim)
+
+    def fresh(self, effect: Once) -> Outcome | None:
+        """What this run has posted, of which `settle` has to say what becomes of it; None for everything else."""
+        found = self._fresh.get(effect.key)
+        return Outcome("posted", found[2].url) if found else None
+
+    def settle(self, *only: Once) -> dict[str, Outcome]:
+        """Look once more at what this run has posted without a shared database, and confirm what came of it.
+
+        Raises what the look raises. The rows are `sent` then, so whoever takes over looks again.
+        """
+        fresh = [self._fresh.pop(key) for key in [effect.key for effect in only] or [*self._fresh]]
+        older = self._hands.withdraw([(effect, mine) for _, effect, mine in fresh])
+        outcomes = {}
+        for claim, effect, mine in fresh:
+            stays = older.get(effect.key)
+            outcome = Outcome("doubled", stays.url) if stays else Outcome("posted", mine.url)
+            outcomes[effect.key] = self._confirm(effect, claim, outcome)
+        return outcomes
 
     def park(self, effect: E_contra) -> None:
         """Leave a row that a sweep goes on with, unless there is one."""
@@ -140,8 +167,14 @@ class Ledger(Generic[E_contra]):
                 if found := self._look_twice(partial(self._hands.find, effect), self._clock.now(), effect):
                     return self._confirm(effect, claim, Outcome("found", found))
             else:
-                return self._confirm(effect, claim, Outcome("posted", url))
+                return self._posted(effect, claim, url)
         raise Unsure("GitHub does not say whether it carried out the request; the next run looks again")
+
+    def _posted(self, effect: E_contra, claim: _Claim, url: str) -> Outcome:
+        if self._store.durable or not isinstance(effect, Comment):
+            return self._confirm(effect, claim, Outcome("posted", url))
+        self._fresh[effect.key] = (claim, effect, Written(url, effect.body))
+        return Outcome("posted", url)
 
     def _attempt(self, effect: E_contra, claim: _Claim) -> str:
         while True:
@@ -186,7 +219,7 @@ class Ledger(Generic[E_contra]):
         self._clock.sleep(LIST_LAG)
         return find(since)
 
-    def _confirm(self, effect: E_contra, claim: _Claim, outcome: Outcome) -> Outcome:
+    def _confirm(self, effect: Once, claim: _Claim, outcome: Outcome) -> Outcome:
         """Row count 0: another run took over, and finds the marker; or the server lost the row, which is made anew."""
         if not self._store.confirm(effect.key, self._owner, claim.fence, outcome.url):
             self._store.note([effect], CONFIRMED, effect.subject.updated_at, outcome.url)

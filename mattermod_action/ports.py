@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -82,6 +83,19 @@ class Leases(Protocol):
 
     def end_lease(self, name: str, owner: str, fence: int) -> None:
         """Give it back, if it is still ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A comment of ours, as a list shows it."""
+
+    url: str
+    body: str
+
+    @property
+    def number(self) -> int:
+        """What GitHub numbers comments by: an older one has a smaller number. Its address ends with it."""
+        return int(re.sub(r".*\D", "", self.url) or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,8 +389,13 @@ class GitHub(Protocol):
     def review_comment(self, subject: Subject, body: str, sha: str, place: tuple[str, int]) -> str:
         """Post a comment on a line (path, number) of a commit and return its URL."""
 
-    def markers(self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False) -> Mapping[str, str]:
-        """Find our own markers in the comments (newest first, back to `since`): marker to comment URL.
+    def delete_comment(self, subject: Subject, comment: Written, *, on_lines: bool = False) -> None:
+        """Delete a comment of ours, on a line or below the description; one that is gone is deleted already."""
+
+    def markers(
+        self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False
+    ) -> Mapping[str, Sequence[Written]]:
+        """Find our own markers in the comments, back to `since`: marker to the comments that have it, the oldest first.
 
         With `on_lines` in the comments on lines of the diff, otherwise in those below the description.
 

@@ -97,7 +97,7 @@ class World:
             return MySQLStore(self.database, self.clock)
         from mattermod_action.adapters.sqlite import SQLiteStore
 
-        return SQLiteStore(self.inputs.state, self.clock)
+        return SQLiteStore(self.inputs.state, self.clock, self.inputs.workspace)
 
     @cached_property
     def github(self) -> GitHub:

@@ -20,6 +20,7 @@ import click
 
 import sandbox
 from sandbox import scenario
+from scripts import newer_syntax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,12 +88,12 @@ class Act:
         return Ran(process.returncode, log)
 
     def prepare(self) -> None:
-        """A repository that holds nothing but the workflow, and beside it what the action is built from."""
+        """A repository that holds nothing but the workflow, as far as act knows its keys, and the action's source."""
         workflows = self.home / ".github/workflows"
         if workflows.exists():
             return
         workflows.mkdir(parents=True)
-        shutil.copy(EXAMPLES / self.workflow, workflows)
+        (workflows / self.workflow).write_text(newer_syntax.without((EXAMPLES / self.workflow).read_text()))
         subprocess.run(["git", "init", "--quiet", self.home], check=True)
         shutil.copytree(ROOT, self._source, ignore=NOT_SOURCE)
 

@@ -43,6 +43,9 @@ def name(payload: Payload) -> str:
     return next((kind for field, kind in BY_FIELD.items() if field in payload), "issues")
 
 
+BRANCHES_TOLD = (
+    10  # the most that a status tells of: https://docs.github.com/en/webhooks/webhook-events-and-payloads#status
+)
 BY_FIELD = {  # the first that a payload has tells what it is
     "comment": "issue_comment",  # or one on a line: that has a pull request, too
     "review": "pull_request_review",
@@ -190,7 +193,7 @@ def checks_requested(state: State, repo: str, number: int, sender: str) -> Paylo
 
 
 def status(state: State, repo: str, sha: str, number: int, sender: str) -> Payload:
-    """The commit got this status."""
+    """The commit got this status. Told are branches that contain it, with their heads; none has a fork's commit."""
     where = _repository(state, repo)
     made = next(each for each in where.statuses[sha] if each.id == number)
     api = f"{state.url}/repos/{where.full_name}/commits"
@@ -206,8 +209,8 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
         "branches": [
             {"name": name, "commit": {"sha": tip, "url": f"{api}/{tip}"}, "protected": name in where.protected}
             for name, tip in where.branches.items()
-            if tip == sha
-        ],
+            if tip == sha or (sha in where.commits and state.git.of(where).is_merged(tip, sha))
+        ][:BRANCHES_TOLD],
         "created_at": shapes.moment(made.created_at),
         "updated_at": shapes.moment(made.created_at),
         **_around(state, where, None, sender),
@@ -238,7 +241,7 @@ def check_suite(state: State, repo: str, sha: str, sender: str) -> Payload:
     suite = {
         "id": last.id,
         "node_id": shapes.node_id("CS", last.id),
-        "head_branch": pulls[0].head_ref if pulls else None,
+        "head_branch": next((name for name, tip in where.branches.items() if tip == sha), None),
         "head_sha": sha,
         "status": "completed",
         "conclusion": worst[0] if worst else "success",

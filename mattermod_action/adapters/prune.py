@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mattermod_action.adapters.sql import SqlStore
     from mattermod_action.ports import Clock
 
+WHILE_CLOSED, EVER = "State = 'closed' AND", ""
 TABLES = ("PullRequests", "Issues")
 BATCH = 500  # items looked up at a time
 # A run may be started once more for 30 days, with the payload it had:
@@ -33,29 +34,32 @@ class Pruned:
     rows: int = 0
 
 
-def prune(store: SqlStore, clock: Clock, older_than: timedelta) -> Pruned:
-    """Delete what was closed and not touched for `older_than`. Raises Mistake when that is too short, and Down."""
+def prune(store: SqlStore, clock: Clock, older_than: timedelta, which: str = WHILE_CLOSED) -> Pruned:
+    """Delete what was closed and not touched for `older_than`. Raises Mistake when that is too short, and Down.
+
+    `EVER` has what is open as well, which the embedded store may lose at any time.
+    """
     if older_than.days < SHORTEST:
         raise Mistake(f"items can be pruned after {SHORTEST} days: until then an old run may be started once more")
     done = Pruned()
     before = clock.now() - older_than
     for table in TABLES:
-        for item in _items(store, table, before):
-            _prune(store, table, {**item, "before": before}, done)
+        for item in _items(store, table, which, before):
+            _prune(store, table, which, {**item, "before": before}, done)
     return done
 
 
-def _items(store: SqlStore, table: str, before: object) -> Iterator[dict[str, Any]]:
+def _items(store: SqlStore, table: str, which: str, before: object) -> Iterator[dict[str, Any]]:
     sql = f"""
-        SELECT RepoOwner, RepoName, Number FROM {table} WHERE State = 'closed' AND UpdatedAt < :before
+        SELECT RepoOwner, RepoName, Number FROM {table} WHERE {which} UpdatedAt < :before
         ORDER BY RepoOwner, RepoName, Number LIMIT {BATCH}
         """  # noqa: S608  # constants of this file
     while rows := store.execute(sql, {"before": before})[1]:
         yield from ({"owner": owner, "name": name, "number": number} for owner, name, number in rows)
 
 
-def _prune(store: SqlStore, table: str, item: dict[str, Any], done: Pruned) -> None:
-    unseen = f"UPDATE {table} SET UpdatedAt = NULL WHERE {ITEM} AND State = 'closed' AND UpdatedAt < :before"  # noqa: S608  # constants of this file
+def _prune(store: SqlStore, table: str, which: str, item: dict[str, Any], done: Pruned) -> None:
+    unseen = f"UPDATE {table} SET UpdatedAt = NULL WHERE {ITEM} AND {which} UpdatedAt < :before"  # noqa: S608  # constants of this file
     store.execute(unseen, item)
     rows = f"""
         DELETE FROM mm_ledger WHERE repository = :repository AND number = :number AND updated_at < :before
@@ -63,5 +67,5 @@ def _prune(store: SqlStore, table: str, item: dict[str, Any], done: Pruned) -> N
         AND NOT EXISTS (SELECT 1 FROM {table} WHERE {ITEM} AND UpdatedAt IS NOT NULL)
         """  # noqa: S608  # constants of this file
     done.rows += store.execute(rows, {**item, "repository": f"{item['owner']}/{item['name']}"})[0]
-    gone = f"DELETE FROM {table} WHERE {ITEM} AND State = 'closed' AND UpdatedAt IS NULL"  # noqa: S608  # constants of this file
+    gone = f"DELETE FROM {table} WHERE {ITEM} AND {which} UpdatedAt IS NULL"  # noqa: S608  # constants of this file
     done.items += store.execute(gone, item)[0]

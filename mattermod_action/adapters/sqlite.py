@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mattermod_action.adapters.prune import EVER, SHORTEST, prune
 from mattermod_action.adapters.schema import create_book, steps_of_all
 from mattermod_action.adapters.sql import SqlStore
+from mattermod_action.adapters.state_file import prepare
 from mattermod_action.adapters.statements import Dialect
-from mattermod_action.errors import Down, Mistake
+from mattermod_action.errors import Down, MattermodError, Mistake
 from mattermod_action.ports import SCHEMA
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Clock
 
 PATIENCE = 30.0  # seconds to wait for another process that writes
+CLOSED_FOR, UNTOUCHED_FOR = timedelta(days=SHORTEST), timedelta(days=400)
 PAUSE = 0.02  # seconds between two tries
 PRIMARY = 0xFF  # the part of an extended result code that says what kind it is: https://www.sqlite.org/rescode.html
 T = TypeVar("T")
@@ -39,9 +43,9 @@ class SQLiteStore(SqlStore):
         new="excluded.{name}",
     )
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, workspace: Path | None = None) -> None:
         super().__init__(clock)
-        self._path = path
+        self._path, self._workspace = path, workspace
         self._connection: sqlite3.Connection | None = None
 
     def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
@@ -62,11 +66,25 @@ class SQLiteStore(SqlStore):
 
     def close(self) -> None:
         if self._connection is not None:
+            with suppress(MattermodError):  # whatever it is, the next run does it
+                self._forget_what_is_old()
             self._connection.close()
             self._connection = None
 
+    def _forget_what_is_old(self) -> None:
+        """Nothing grows for ever on a runner that stays. What is forgotten is as if the file had been lost."""
+        self.execute("BEGIN IMMEDIATE", {})  # one commit for all of it; closing without one takes it back
+        prune(self, self._clock, CLOSED_FOR)
+        prune(self, self._clock, UNTOUCHED_FOR, EVER)
+        before = self._clock.now() - UNTOUCHED_FOR
+        for table, column in (("mm_picks", "updated_at"), ("mm_lists", "read_at"), ("mm_leases", "lease_until")):
+            self.execute(f"DELETE FROM {table} WHERE {column} < :before", {"before": before})  # noqa: S608  # constants
+        unfinished = "DELETE FROM mm_ledger WHERE updated_at < :before AND state IN ('intent', 'sent')"
+        self.execute(unfinished, {"before": before})
+        self.execute("COMMIT", {})
+
     def _connect(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        prepare(self._path, self._workspace)
         connection = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
         try:
             if _version(connection) < SCHEMA:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox import deliveries
-from sandbox.records import Review
+from sandbox import deliveries, payloads
+from sandbox.records import CheckRun, Review, Status
 from tests.sandbox.test_sandbox import REPO, call, graphql
 
 if TYPE_CHECKING:
@@ -290,3 +290,34 @@ def test_a_check_run_is_completed_later(github: Sandbox, head: str) -> None:
         assert status == 200
     assert (changed["status"], changed["conclusion"]) == ("completed", "success")
     assert titles(github.state.events) == ["check_run created", "check_run completed", "check_suite completed"]
+
+
+def told(github: Sandbox, sha: str, event: str) -> Any:
+    by, now = github.state.person("reviewer"), github.state.now()
+    if event == "status":
+        made = Status(github.state.next_id(), "ci", "success", by, now)
+        github.state.add_status(github.repository, sha, made)
+        written = payloads.status(github.state, github.repository, sha, made.id, "reviewer")
+        return [branch["name"] for branch in written["branches"]]
+    check = CheckRun(github.state.next_id(), "build", sha, "completed", "success", now, now)
+    github.state.add_check(github.repository, check)
+    return payloads.check_suite(github.state, github.repository, sha, "reviewer")["check_suite"]["head_branch"]
+
+
+def test_what_is_told_of_a_commits_branches(github: Sandbox) -> None:
+    """A status has all branches that contain the commit, up to ten; a fork's commit is in none of ours."""
+    state, place = github.state, github.repository
+    own = state.add_pull(place, "Own", "reviewer", head="topic").head_sha
+    fork = state.add_pull(place, "Fork", "newcomer", head="newcomer/hello:topic").head_sha
+    found = state.repository(place)
+    assert found
+    tip = found.branches["main"]
+    assert (told(github, own, "status"), told(github, own, "suite")) == (["topic"], "topic")
+    assert (told(github, fork, "status"), told(github, fork, "suite")) == ([], None)
+    assert told(github, tip, "suite") == "main"
+    assert {"main", "topic"} <= {*told(github, tip, "status")}
+    state.write_files(place, {"more.txt": "more\n"}, "topic")
+    assert told(github, own, "status") == ["topic"]  # overtaken, and still in the branch
+    for number in range(12):
+        state.set_branch(place, f"later-{number}", tip)
+    assert len(told(github, tip, "status")) == 10

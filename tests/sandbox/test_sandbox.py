@@ -379,6 +379,27 @@ def test_a_line_is_commented_on_where_the_diff_shows_it(github: Sandbox, change:
     assert call(github, "POST", path, {"body": "Why?", **place})[0] == 403
 
 
+@pytest.mark.parametrize(
+    ("permissions", "conversation", "line"),
+    [
+        ({"issues": "write", "pull_requests": "read"}, 204, 403),
+        ({"issues": "read", "pull_requests": "write"}, 204, 204),
+        ({"issues": "read", "pull_requests": "read"}, 403, 403),
+    ],
+)
+def test_a_comment_is_deleted_once(github: Sandbox, permissions: dict[str, str], conversation: int, line: int) -> None:
+    """One that is gone is 404; what a comment takes, its deletion takes."""
+    pull = github.state.pull(github.repository, github.pull)
+    place = {"commit_id": pull.head_sha, "path": f"change-{pull.number}.txt", "line": 1, "side": "RIGHT"}
+    said = call(github, "POST", f"{REPO}/issues/{pull.number}/comments", {"body": "Hello"})[1]
+    remark = call(github, "POST", f"{REPO}/pulls/{pull.number}/comments", {"body": "Why?", **place})[1]
+    github.state.tokens["github-token"].permissions |= permissions
+    for path, status in ((f"issues/comments/{said['id']}", conversation), (f"pulls/comments/{remark['id']}", line)):
+        assert call(github, "DELETE", f"{REPO}/{path}")[0] == status
+        assert call(github, "DELETE", f"{REPO}/{path}")[0] == (404 if status == 204 else status)
+    assert len(pull.line_comments) == (line != 204)
+
+
 def test_issues_are_listed_by_who_made_them(github: Sandbox) -> None:
     made = github.state.add_issue(github.repository, "Mine", "somebody")
     found = call(github, "GET", f"{REPO}/issues?creator=Somebody&state=all")[1]
