@@ -49,7 +49,7 @@ def combined(call: Call) -> Answer:
     call.need("statuses=read")
     sha = _sha(call, call.values["ref"])
     newest = list({each.context: each for each in call.repo.statuses.get(sha, [])}.values())
-    api = f"{call.state.url}/repos/{call.repo.full_name}/commits/{sha}"
+    api = f"{call.state.api}/repos/{call.repo.full_name}/commits/{sha}"
     return answer(
         200,
         {
@@ -104,7 +104,7 @@ def _sha(call: Call, ref: str) -> str:
 
 
 def _simple(call: Call, sha: str, status: Status) -> dict[str, Any]:
-    api = f"{call.state.url}/repos/{call.repo.full_name}/statuses/{sha}"
+    api = f"{call.state.api}/repos/{call.repo.full_name}/statuses/{sha}"
     return {
         "url": api,
         "avatar_url": f"{call.state.url}/avatars/{status.creator.id}",
@@ -124,7 +124,7 @@ def _status(call: Call, sha: str, status: Status) -> dict[str, Any]:
 
 
 def _check(call: Call, check: CheckRun) -> dict[str, Any]:
-    api = f"{call.state.url}/repos/{call.repo.full_name}/check-runs/{check.id}"
+    api = f"{call.state.api}/repos/{call.repo.full_name}/check-runs/{check.id}"
     return {
         "id": check.id,
         "node_id": shapes.node_id("CR", check.id),

@@ -8,27 +8,42 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphql import GraphQLError, build_schema, execute_sync, parse, validate
+from graphql import (
+    REMOVE,
+    EnumValueDefinitionNode,
+    FieldDefinitionNode,
+    GraphQLError,
+    TypeDefinitionNode,
+    Visitor,
+    build_ast_schema,
+    execute_sync,
+    parse,
+    validate,
+    visit,
+)
 
 from sandbox import access, cost
 from sandbox.answers import Answer, answer, refuse
 from sandbox.graph_changes import mutations
 from sandbox.graph_fields import Viewer, queries
+from sandbox.variants import GITHUB_COM, VARIANTS
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, GraphQLResolveInfo
+    from graphql import DocumentNode, GraphQLResolveInfo, GraphQLSchema, Node
+    from graphql.language.visitor import VisitorAction
 
     from sandbox.graph_pages import Json
     from sandbox.records import Token
     from sandbox.state import State
+    from sandbox.variants import Variant
 
     Info = GraphQLResolveInfo[Any]
 
-SCHEMA = build_schema((Path(__file__).parent / "schema.graphql").read_text())
+DOCUMENT = parse((Path(__file__).parent / "schema.graphql").read_text())
 _UNKNOWN_FIELD = re.compile(r"Cannot query field '(\w+)' on type '(\w+)'")
 
 
@@ -36,15 +51,16 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
     """Answer a query; what is wrong with one is said under `errors`, with status 200, as GitHub does."""
     query, variables, operation = _asked(raw)
     try:
-        document = _checked(query)
+        document = _checked(query, state.variant)
         viewer = Viewer(state, token, cost.of(document, variables, operation))
-        access.spend_points(token, viewer.cost.points)
+        if state.variant.limits:
+            access.spend_points(token, viewer.cost.points)
     except RefusedQueryError as refused:
         return answer(200, {"errors": refused.errors})
     except GraphQLError as error:
         return answer(200, {"errors": [_error(error)]})
     result = execute_sync(
-        SCHEMA,
+        schema(state.variant),
         document,
         {**queries(viewer), **mutations(viewer)},
         variable_values=variables,
@@ -54,6 +70,29 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
     )
     found = {} if result.data is None and result.errors else {"data": result.data}
     return answer(200, {**found, **({"errors": [_error(each) for each in result.errors]} if result.errors else {})})
+
+
+@cache
+def schema(variant: Variant) -> GraphQLSchema:
+    """What this kind of GitHub knows of it."""
+    return build_ast_schema(visit(DOCUMENT, _Without(variant.lacks)))
+
+
+class _Without(Visitor):
+    """Takes out the fields and values that are named TYPE.NAME in `lacks`."""
+
+    def __init__(self, lacks: frozenset[str]) -> None:
+        super().__init__()
+        self._lacks = lacks
+
+    def enter(self, node: Node, _key: object, _parent: object, _path: object, above: list[Node]) -> VisitorAction:
+        if not isinstance(node, FieldDefinitionNode | EnumValueDefinitionNode):
+            return None
+        kind = next((each.name.value for each in reversed(above) if isinstance(each, TypeDefinitionNode)), "")
+        return REMOVE if f"{kind}.{node.name.value}" in self._lacks else None
+
+
+SCHEMA = schema(VARIANTS[GITHUB_COM])
 
 
 def _field(source: Json, info: Info, **arguments: Any) -> Any:
@@ -82,7 +121,7 @@ class RefusedQueryError(Exception):
 
 
 @lru_cache(maxsize=64)
-def _checked(query: str) -> DocumentNode:
+def _checked(query: str, variant: Variant) -> DocumentNode:
     """Parse and validate; a client sends the same few texts again and again."""
     if not query:
         raise RefusedQueryError([{"message": "A query attribute must be specified and must be a string."}])
@@ -90,7 +129,7 @@ def _checked(query: str) -> DocumentNode:
         document = parse(query, no_location=False)
     except GraphQLError as error:
         raise RefusedQueryError([_error(error)]) from error
-    if errors := validate(SCHEMA, document):
+    if errors := validate(schema(variant), document):
         raise RefusedQueryError([_error(each) for each in errors])
     return document
 

@@ -80,7 +80,10 @@ def _viewer(viewer: Viewer, _info: Info) -> Json:
     return {**_account(viewer, person), "__typename": "User", "login": person.login}
 
 
-def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json:
+def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json | None:
+    """Null where nothing is limited: https://github.com/nicklegan/github-org-repo-metrics-action/pull/24."""
+    if not viewer.state.variant.limits:
+        return None
     rate = access.rate(viewer.token, "graphql")
     resets = shapes.moment(datetime.fromtimestamp(rate["reset"], UTC))
     return {**rate, "cost": viewer.cost.points, "nodeCount": viewer.cost.nodes, "resetAt": resets}

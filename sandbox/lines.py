@@ -47,7 +47,7 @@ def _shown(patch: str) -> Iterator[int]:
 
 
 def _written(call: Call, made: LineComment, patch: str) -> dict[str, Any]:
-    api = f"{call.state.url}/repos/{call.repo.full_name}/pulls"
+    api = f"{call.state.api}/repos/{call.repo.full_name}/pulls"
     page = shapes.line_page(call.state, call.repo, call.pull, made)
     pull = f"{api}/{call.pull.number}"
     return {

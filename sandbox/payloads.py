@@ -125,7 +125,7 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
     """The commit got this status."""
     where = _repository(state, repo)
     made = next(each for each in where.statuses[sha] if each.id == number)
-    api, page = f"{state.url}/repos/{where.full_name}/commits", f"{state.url}/{where.full_name}/commit/{sha}"
+    api, page = f"{state.api}/repos/{where.full_name}/commits", f"{state.url}/{where.full_name}/commit/{sha}"
     return {
         "id": made.id,
         "sha": sha,
@@ -158,7 +158,7 @@ def check_suite(state: State, repo: str, sha: str, sender: str) -> Payload:
     newest = {each.name: each for each in where.checks if each.sha == sha}
     worst = [each.conclusion for each in newest.values() if each.conclusion not in ("success", "neutral", "skipped")]
     last = max(newest.values(), key=lambda each: each.id)
-    api = f"{state.url}/repos/{where.full_name}/check-suites/{last.id}"
+    api = f"{state.api}/repos/{where.full_name}/check-suites/{last.id}"
     pulls = [pull for pull in where.pulls() if pull.head_sha == sha and pull.head_repository == where.full_name]
     suite = {
         "id": last.id,

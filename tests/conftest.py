@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.variants import GITHUB_COM, VARIANTS
 from tests import servers
 from tests.harness import Bot
 from tests.sandbox.openapi import checked
@@ -40,9 +41,24 @@ def database(mysql_server: servers.Server) -> Database:
     return mysql_server.migrated()
 
 
+@pytest.hookimpl(trylast=True)  # so that it stands last among a test's parameters
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What a module says of `everywhere` is shown on every kind of GitHub; github.com's does not stand in the names."""
+    mark = metafunc.definition.get_closest_marker("everywhere")
+    if mark and "variant" in metafunc.fixturenames:
+        others = [pytest.param(name, id=name) for name in VARIANTS if name != GITHUB_COM]
+        metafunc.parametrize("variant", [pytest.param(GITHUB_COM, id=pytest.HIDDEN_PARAM), *others], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def variant(request: pytest.FixtureRequest) -> str:
+    """Which kind of GitHub the sandbox is."""
+    return str(getattr(request, "param", GITHUB_COM))
+
+
 @pytest.fixture
-def github() -> Iterator[sandbox.Sandbox]:
-    with checked() as running:
+def github(variant: str) -> Iterator[sandbox.Sandbox]:
+    with checked(variant=variant) as running:
         yield running
 
 
@@ -55,7 +71,7 @@ def signatures() -> Iterator[Signatures]:
 @pytest.fixture(params=["sqlite", "mysql"])
 def bot(request: pytest.FixtureRequest, github: sandbox.Sandbox, tmp_path: Path) -> Bot:
     """The bot on each of the two stores."""
-    made = Bot(github.url, github.token, tmp_path)
+    made = Bot.of(github, tmp_path)
     if request.param == "mysql":
         made.database_url = servers.url(request.getfixturevalue("database"))
     return made

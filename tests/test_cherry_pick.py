@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sandbox.records import Pull
     from tests.harness import Bot
 
-pytestmark = pytest.mark.one_store
+pytestmark = [pytest.mark.everywhere, pytest.mark.one_store]
 APPROVED, DONE = "CherryPick/Approved", "CherryPick/Done"
 CONFIG = """
 cherry_pick: {}
@@ -95,7 +95,7 @@ def test_s03_mm42_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(
     assert [who.login for who in made.reviewers] == [who.login for who in made.assignees] == ["reviewer"]
     assert f"| `{RELEASE}` | #{made.number} |" in summary(project, pull)
     assert "no checks have started" in summary(project, pull)
-    assert done.outputs["pulls"] == [f"{project.github.url}/octo-org/hello/pull/{made.number}"]
+    assert done.outputs["pulls"] == [f"{project.github.server_url}/octo-org/hello/pull/{made.number}"]
     [comment] = [each for each in project.github.state.item("octo-org/hello", pull.number).comments if each.reactions]
     assert {content for content, _ in comment.reactions} == {"eyes", "+1"}
 

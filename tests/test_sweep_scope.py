@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mattermod_action.sweeps import Tally
     from sandbox import Sandbox
 
+pytestmark = pytest.mark.everywhere
 TABLES = ("PullRequests", "Issues", "mm_ledger", "mm_sweeps", "mm_leases", "mm_lists")
 BROKEN = "label_messages:\n  pull_request: []\n"
 
