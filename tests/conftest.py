@@ -19,14 +19,28 @@ if TYPE_CHECKING:
     import sandbox
     from mattermod_action.adapters.database_url import Database
 
+OLDEST = "ghes-3.17"
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a module says of `one_store` is shown on MySQL, and on the embedded store by `make soak`."""
+    """What a module says of `one_store` is shown on MySQL, and on the embedded store by `make soak`.
+
+    On other GitHubs than github.com `make test` shows the tests that `everywhere` names, on the oldest server.
+    """
     for item in items:
+        if _is_elsewhere(item):
+            item.add_marker(pytest.mark.soak)
         chosen = any("bot" in mark.args[0] for mark in item.iter_markers("parametrize"))
         if item.get_closest_marker("one_store") and not chosen and "[sqlite" in item.name:
             item.add_marker(pytest.mark.soak)
+
+
+def _is_elsewhere(item: pytest.Item) -> bool:
+    variant, mark = getattr(item, "callspec", None), item.get_closest_marker("everywhere")
+    chosen = variant.params.get("variant", GITHUB_COM) if variant else GITHUB_COM
+    shown = chosen == OLDEST and mark and any(item.name.startswith(name) for name in mark.args)
+    return bool(chosen != GITHUB_COM and not shown)
 
 
 @pytest.fixture(scope="session")

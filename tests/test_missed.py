@@ -41,7 +41,13 @@ label_cleanup: {labels: ["2: Dev Review"]}
 """
 DRY: Any = {"INPUT_DRY-RUN": "true"}
 SIZES = (0, 1, 49, 50, 51, 99, 100, 101, 1_000)
-pytestmark = [pytest.mark.everywhere, pytest.mark.parametrize("bot", ["mysql"], indirect=True)]
+pytestmark = [
+    pytest.mark.everywhere(
+        "test_the_first_sweep_answers_nothing_and_the_next_what_is_new",
+        "test_150_pulls_and_500_issues_take_five_requests",
+    ),
+    pytest.mark.parametrize("bot", ["mysql"], indirect=True),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sandbox.records import Pull
 
-pytestmark = pytest.mark.everywhere
+pytestmark = pytest.mark.everywhere("test_outcome[root_commit")
 METHODS = ("squash", "rebase", "merge")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{digit:064x}\nsize 12\n"
 MODULE = "1234567890123456789012345678901234567890"

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
     from tests.harness import Run
 
-pytestmark = pytest.mark.everywhere
+pytestmark = pytest.mark.everywhere(
+    "test_a_run_that_died_is_gone_on_with", "test_f08_what_a_rate_limit_held_up_is_parked_and_resumed"
+)
 DEV, QA, HELP = "2: Dev Review", "3: QA Review", "Help Wanted"
 LATER = {"MATTERMOD_CLOCK_SKIPS": "true", "MATTERMOD_CLOCK_OFFSET": "60"}  # seconds; a lease is 30
 
