@@ -128,7 +128,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     report.seen = _seen(given, event)
     text = world.config_text(event.repository.full_name, by_query=isinstance(event, Tick))
     loaded = load(text, given.config)
-    for warning in loaded.warnings:
+    for warning in filter(None, (world.server_warning, *loaded.warnings)):
         annotate("warning", warning)
     world = _with_legacy(world, loaded, report)
     _check_test_servers(loaded.config, given)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sandbox.records import Request, Token
     from sandbox.state import State
 
+SEARCHES = 30  # a minute
 READS = ("GET", "HEAD", "OPTIONS")
 MOVED = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
 RAW = ("application/vnd.github.raw", "application/vnd.github.v3.raw")
@@ -132,7 +133,8 @@ def get_rate_limit(call: Call) -> Answer:
     if not call.state.variant.limits:  # https://github.com/actions/stale/issues/1227
         raise refuse(404, "Rate limiting is not enabled.", call.docs)
     rates = {resource: access.rate(call.token, resource) for resource in ("core", "graphql")}
-    return answer(200, {"resources": rates, "rate": rates["core"]})
+    search = {**rates["core"], "limit": SEARCHES, "used": 0, "remaining": SEARCHES}
+    return answer(200, {"resources": {**rates, "search": search}, "rate": rates["core"]})
 
 
 REPO = "/repos/{owner}/{name}"

@@ -35,6 +35,9 @@ query ($owner: String!, $name: String!, $file: String!) {
 }
 """
 RAW = "application/vnd.github.raw+json"
+VERSION = "X-GitHub-Enterprise-Version"
+OLDEST_SERVER = (3, 17)
+OLD_SERVER = "GitHub Enterprise Server {} is not supported: upgrade it to 3.17 or later"
 
 
 class Way(NamedTuple):
@@ -55,10 +58,21 @@ class Way(NamedTuple):
 
 
 class Contents:
-    """The files of one GitHub, read with one token; each request is noted in `calls`."""
+    """The files of one GitHub, read with one token; each request is noted in `calls`.
+
+    An Enterprise Server names its version in each answer, which `heard` keeps.
+    """
 
     def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
         self._api_url, self._token, self._clock, self._calls = api_url, token, clock, calls
+        self.heard: list[str] = []
+
+    @property
+    def warning(self) -> str:
+        """Say that the server is too old; "" when it is not, and for github.com and ghe.com, which have no version."""
+        version = next(filter(None, self.heard), "")
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+        return OLD_SERVER.format(version) if len(numbers) > 1 and numbers < OLDEST_SERVER else ""
 
     def read(self, repository: str, path: str) -> str:
         """Return the text of `path` on the default branch. Raises Mistake and Down."""
@@ -69,12 +83,13 @@ class Contents:
 
         Where that allowance is used up, or the query fails, the other way is left.
         """
-        query = Way("POST", GRAPHQL, partial(_answer, self._api_url, self._token, repository, path))
+        query = Way("POST", GRAPHQL, partial(_answer, self._api_url, self._token, repository, path, self.heard))
         return self._patiently(chain([query], repeat(self._by_rest(repository, path))), repository, path)
 
     def _by_rest(self, repository: str, path: str) -> Way:
         address = f"/repos/{repository}/contents/{quote(path)}"
-        return Way("GET", address, partial(_get, f"{self._api_url}{address}", self._token, REDIRECTS))
+        ask = partial(_get, f"{self._api_url}{address}", self._token, self.heard, REDIRECTS)
+        return Way("GET", address, ask)
 
     def _patiently(self, ways: Iterable[Way], repository: str, path: str) -> str:
         for pause, way in zip(PAUSES, ways, strict=False):
@@ -99,7 +114,7 @@ def _reason(status: int, body: bytes, path: str, repository: str) -> str:
     return f"GitHub answered {status}"
 
 
-def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
+def _get(url: str, token: str, heard: list[str], redirects: int) -> tuple[int, bytes]:
     parts = urlsplit(url)
     connection = connect(parts.scheme, parts.netloc)
     try:
@@ -109,13 +124,14 @@ def _get(url: str, token: str, redirects: int) -> tuple[int, bytes]:
         moved = answer.headers.get("Location", "")
         # The token goes to the host it was given for and nowhere else.
         if answer.status in (301, 307, 308) and redirects and urlsplit(moved).netloc == parts.netloc:
-            return _get(moved, token, redirects - 1)
+            return _get(moved, token, heard, redirects - 1)
+        heard.append(answer.headers.get(VERSION, ""))
         return answer.status, answer.read(LARGEST + 1)
     finally:
         connection.close()
 
 
-def _answer(api_url: str, token: str, repository: str, path: str) -> tuple[int, bytes]:
+def _answer(api_url: str, token: str, repository: str, path: str, heard: list[str]) -> tuple[int, bytes]:
     """Ask for a blob, and say what came of it as the other way would.
 
     https://docs.github.com/en/graphql/reference/objects#blob; on GitHub Enterprise Server the address ends otherwise:
@@ -129,6 +145,7 @@ def _answer(api_url: str, token: str, repository: str, path: str) -> tuple[int, 
         query = json.dumps({"query": QUERY, "variables": variables})
         connection.request("POST", parts.path, query, {**_headers(token), "Content-Type": "application/json"})
         answer = connection.getresponse()
+        heard.append(answer.headers.get(VERSION, ""))
         return _as_a_file(answer.status, answer.read(4 * LARGEST))
     finally:
         connection.close()
