@@ -105,7 +105,7 @@ class Application:
         return reply
 
     def _about(self, token: Token | None, resource: str) -> dict[str, str]:
-        """https://docs.github.com/en/enterprise-server@3.17/rest/overview/api-versions: a server tells its version."""
+        """https://docs.github.com/en/enterprise-server@3.17/rest/using-the-rest-api/getting-started-with-the-rest-api."""
         variant = self.state.variant
         named = {"X-GitHub-Enterprise-Version": variant.version} if variant.version else {}
         return {**named, **(access.rate_headers(token, resource) if variant.limits else {})}

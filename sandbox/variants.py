@@ -1,7 +1,8 @@
 """The kinds of GitHub that a sandbox can be: github.com, an Enterprise Server, or a tenant of ghe.com.
 
-The addresses are those that a runner sets: https://docs.github.com/en/enterprise-server@3.17/actions/reference/workflows-and-actions/variables
-(`http(s)://HOSTNAME/api/v3`) and https://docs.github.com/en/enterprise-cloud@latest/admin/data-residency/network-details-for-ghecom.
+The addresses are those that a runner sets: `https://HOSTNAME/api/v3` and `https://HOSTNAME/api/graphql`
+(https://docs.github.com/en/enterprise-server@3.17/graphql/guides/forming-calls-with-graphql#the-graphql-endpoint), and
+`https://api.SUBDOMAIN.ghe.com` (https://docs.github.com/en/enterprise-cloud@latest/graphql/guides/managing-enterprise-accounts).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
-from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.errors import Down, Limited, MayNot, Mistake, Refused, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
@@ -148,13 +148,17 @@ def _raise_for(error: GithubException, what: str, permission: str) -> NoReturn:
     if _has_error(error.data, "RATE_LIMITED"):
         raise Limited("GitHub's rate limit for queries is reached", SECONDARY_WAIT) from error
     if "not accessible" in message or _has_error(error.data, "FORBIDDEN"):
-        raise Mistake(
-            f"`github-token` may not {what} here: give the job {permission} under `permissions:` "
-            "(on `pull_request` from a fork it is always read-only: use `pull_request_target`)"
-        ) from error
+        raise MayNot(f"`github-token` may not {what} here", _cure(message, permission)) from error
     if status >= SERVER_ERROR:
         raise Unsure(f"GitHub answered {status}") from error
     raise Refused(f"GitHub refused to {what} ({status}): {_reason(error, message)}") from error
+
+
+def _cure(message: str, permission: str) -> str:
+    """GitHub names the kind of a token, but not whether it is an App's or the job's."""
+    if "personal access token" in message:
+        return f"give the token {permission}"
+    return f"give the job {permission} under `permissions:`, or the App whose token it is"
 
 
 def _message(error: GithubException) -> str:
