@@ -12,6 +12,14 @@ class Mistake(MattermodError):
     """The user can mend it (exit 2). Nothing of what it stands in the way of was written to GitHub."""
 
 
+class MayNot(Mistake):
+    """The token lacks a permission: `what` it may not do, and a cure, unless the event of the run is to blame."""
+
+    def __init__(self, what: str, cure: str) -> None:
+        super().__init__(f"{what}: {cure}")
+        self.what = what
+
+
 class Down(MattermodError):
     """Something we depend on does not answer (exit 3). Running again is safe."""
 

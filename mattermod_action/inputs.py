@@ -40,6 +40,7 @@ class Inputs:
     run_url: str
     repository: str
     repository_id: int
+    actor: str
     triggering_actor: str
     workspace: Path
     api_url: str
@@ -82,6 +83,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         run_url=_run_url(env),
         repository=env.get("GITHUB_REPOSITORY", ""),
         repository_id=_number(env, "GITHUB_REPOSITORY_ID", 0),
+        actor=env.get("GITHUB_ACTOR", ""),
         triggering_actor=env.get("GITHUB_TRIGGERING_ACTOR", ""),
         workspace=workspace,
         api_url=api_url,

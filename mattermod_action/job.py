@@ -11,7 +11,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import inputs, parsing
+from mattermod_action import inputs, parsing, read_only
 from mattermod_action.errors import Mistake, Stopped
 from mattermod_action.events import Ignored, Tick
 
@@ -81,7 +81,8 @@ def parse(name: str, payload: dict[str, Any], repository: str, repository_id: in
 def _report(given: Inputs, event: Event | Ignored | None) -> int:
     from mattermod_action.report import Report, annotate
 
-    report = Report(given.fail_on, event=given.event_name, as_json=given.as_json)
+    reason = read_only.why(given.event_name, given.actor, getattr(event, "subject", None))
+    report = Report(given.fail_on, event=given.event_name, as_json=given.as_json, read_only=reason)
     try:
         _work(given, event, report)
     except Stopped as stop:
@@ -127,7 +128,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     report.seen = _seen(given, event)
     text = world.config_text(event.repository.full_name, by_query=isinstance(event, Tick))
     loaded = load(text, given.config)
-    for warning in loaded.warnings:
+    for warning in filter(None, (world.server_warning, *loaded.warnings)):
         annotate("warning", warning)
     world = _with_legacy(world, loaded, report)
     _check_test_servers(loaded.config, given)

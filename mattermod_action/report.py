@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mattermod_action.errors import Conflicting, Down, Mistake, Refused
+from mattermod_action.errors import Conflicting, Down, MayNot, Mistake, Refused
 from mattermod_action.figures import Calls, Figures
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Report:
     codes: set[int] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     event: str = ""
+    read_only: str = ""  # why the run's token may only read, where its event tells
     as_json: bool = False  # whether the figures are printed at the end
     began: float = field(default_factory=time.monotonic)
     waited: float = 0.0  # seconds
@@ -124,7 +125,7 @@ class Report:
         """Note what went wrong once; the same line of several effects is one problem."""
         code = 0 if parked else _code(error, self.fail_on)
         self.codes.add(code)
-        for line in map(self._redacted, _lines(error)):
+        for line in map(self._redacted, _lines(error, self.read_only)):
             text = f"{where}: {line}" if where and code == BUG else line
             if text not in self.failures:
                 self.failures.append(text)
@@ -234,7 +235,9 @@ def _code(error: Exception, fail_on: str) -> int:
     return BUG
 
 
-def _lines(error: Exception) -> list[str]:
+def _lines(error: Exception, read_only: str) -> list[str]:
+    if isinstance(error, MayNot) and read_only:
+        return [f"{error.what}: {read_only}"]
     if isinstance(error, (Mistake, Down, Refused)):
         return str(error).splitlines() or [type(error).__name__]
     return [f"a bug: {type(error).__name__}: {error}"[:500]]

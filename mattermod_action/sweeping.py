@@ -161,7 +161,8 @@ class Sweep:
                     yield one.run, event
 
     def _is_over(self, page: Page) -> bool:
-        self.is_short = self.is_short or page.points_left < (self._scope.reserve or page.points_limit * TENTH)
+        kept = self._scope.reserve or page.points_limit * TENTH
+        self.is_short = self.is_short or (page.points_left is not None and page.points_left < kept)
         return self.is_short or self._world.clock.now() > self._until
 
 

@@ -30,7 +30,8 @@ class Page:
     """Up to a hundred open items of each kind; `after` is where to go on.
 
     `configuration` is the text of the file on the default branch, None where there is none or on a later page. The
-    points are those of GraphQL: what this page cost, what is left of the hour's, and how many an hour has.
+    points are those of GraphQL: what this page cost, what is left of the hour's (None on a server without limits), and
+    how many an hour has.
     """
 
     repository: Repository
@@ -40,7 +41,7 @@ class Page:
     issues: tuple[Issue, ...]
     after: Place
     points: int
-    points_left: int
+    points_left: int | None
     points_limit: int
 
 

@@ -58,6 +58,7 @@ class World:
     updated: set[tuple[int, str]] = field(default_factory=set)  # bases that this run has merged into a branch
 
     calls: Calls = field(default_factory=Calls)
+    server_warning: str = ""  # about GitHub itself
     last_swept: dict[str, datetime | None] = field(default_factory=dict)  # by names in lower case, before this sweep
 
     @cached_property
@@ -178,7 +179,9 @@ class World:
         from mattermod_action.adapters.contents import Contents
 
         files = Contents(self.inputs.api_url, self._token, self.clock, self.calls)
-        return (files.ask if by_query else files.read)(repository, path)
+        text = (files.ask if by_query else files.read)(repository, path)
+        self.server_warning = files.warning
+        return text
 
     def close(self) -> None:
         if "store" in self.__dict__:

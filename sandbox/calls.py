@@ -99,7 +99,7 @@ def page_of(call: Call, things: list[Any]) -> tuple[list[Any], dict[str, str]]:
 def _address(call: Call, page: int) -> str:
     """GitHub's links go by the repository's id, so that they outlive its name."""
     rest = call.path.split("/", 4)[4]
-    return f"{call.state.url}/repositories/{call.repo.id}/{rest}?{urlencode({**call.query, 'page': page})}"
+    return f"{call.state.api}/repositories/{call.repo.id}/{rest}?{urlencode({**call.query, 'page': page})}"
 
 
 def _number(call: Call, name: str, default: int) -> int:

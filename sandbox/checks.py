@@ -62,7 +62,7 @@ def combined(call: Call) -> Answer:
     call.need("statuses=read")
     sha = _sha(call, call.values["ref"])
     newest = list({each.context: each for each in call.repo.statuses.get(sha, [])}.values())
-    api = f"{call.state.url}/repos/{call.repo.full_name}/commits/{sha}"
+    api = f"{call.state.api}/repos/{call.repo.full_name}/commits/{sha}"
     return answer(
         200,
         {
@@ -145,7 +145,7 @@ def _sha(call: Call, ref: str) -> str:
 
 
 def _simple(call: Call, sha: str, status: Status) -> dict[str, Any]:
-    api = f"{call.state.url}/repos/{call.repo.full_name}/statuses/{sha}"
+    api = f"{call.state.api}/repos/{call.repo.full_name}/statuses/{sha}"
     return {
         "url": api,
         "avatar_url": f"{call.state.url}/avatars/{status.creator.id}",

@@ -72,7 +72,7 @@ def _commits(call: Call, bare: Bare, shas: list[str]) -> list[dict[str, Any]]:
 def _links(call: Call, base: str, head: str) -> dict[str, str]:
     page = f"{call.state.url}/{call.repo.full_name}/compare/{base}...{head}"
     kinds = {"html_url": "", "permalink_url": "", "diff_url": ".diff", "patch_url": ".patch"}
-    url = f"{call.state.url}/repos/{call.repo.full_name}/compare/{base}...{head}"
+    url = f"{call.state.api}/repos/{call.repo.full_name}/compare/{base}...{head}"
     return {"url": url, **{name: f"{page}{end}" for name, end in kinds.items()}}
 
 

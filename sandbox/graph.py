@@ -9,18 +9,22 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
+    REMOVE,
+    EnumValueDefinitionNode,
+    FieldDefinitionNode,
     FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     InlineFragmentNode,
     OperationDefinitionNode,
+    TypeDefinitionNode,
     Visitor,
-    build_schema,
+    build_ast_schema,
     execute_sync,
     parse,
     validate,
@@ -31,17 +35,20 @@ from sandbox import access, cost
 from sandbox.answers import Answer, answer, refuse
 from sandbox.graph_changes import mutations
 from sandbox.graph_fields import Viewer, queries
+from sandbox.variants import GITHUB_COM, VARIANTS
 
 if TYPE_CHECKING:
-    from graphql import DocumentNode, GraphQLResolveInfo, Node
+    from graphql import DocumentNode, GraphQLResolveInfo, GraphQLSchema, Node
+    from graphql.language.visitor import VisitorAction
 
     from sandbox.graph_pages import Json
     from sandbox.records import Token
     from sandbox.state import State
+    from sandbox.variants import Variant
 
     Info = GraphQLResolveInfo[Any]
 
-SCHEMA = build_schema((Path(__file__).parent / "schema.graphql").read_text())
+DOCUMENT = parse((Path(__file__).parent / "schema.graphql").read_text())
 TIMED_OUT = b'{"data":null,"errors":[{"message":"Something went wrong while executing your query."}]}'
 # One name for two types in two fragments, such as the `state` of an issue and of a pull request: GitHub takes it from
 # its own command line (https://github.com/cli/cli/issues/12476), as the library that it is made of still does
@@ -54,16 +61,17 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
     """Answer a query; what is wrong with one is said under `errors`, with status 200, as GitHub does."""
     query, variables, operation = _asked(raw)
     try:
-        document = _checked(query)
+        document = _checked(query, state.variant)
         access.check_scopes(token, SCHEMA, document)
         viewer = Viewer(state, token, cost.of(document, variables, operation))
-        access.spend_points(token, viewer.cost.points)
+        if state.variant.limits:
+            access.spend_points(token, viewer.cost.points)
     except RefusedQueryError as refused:
         return answer(200, {"errors": refused.errors})
     except GraphQLError as error:
         return answer(200, {"errors": [_error(error)]})
     result = execute_sync(
-        SCHEMA,
+        schema(state.variant),
         document,
         {**queries(viewer), **mutations(viewer)},
         variable_values=variables,
@@ -75,6 +83,29 @@ def handle(state: State, token: Token, raw: bytes) -> Answer:
         return Answer(state.heavy.how, TIMED_OUT)
     found = {} if result.data is None and result.errors else {"data": result.data}
     return answer(200, {**found, **({"errors": [_error(each) for each in result.errors]} if result.errors else {})})
+
+
+@cache
+def schema(variant: Variant) -> GraphQLSchema:
+    """What this kind of GitHub knows of it."""
+    return build_ast_schema(visit(DOCUMENT, _Without(variant.lacks)))
+
+
+class _Without(Visitor):
+    """Takes out the fields and values that are named TYPE.NAME in `lacks`."""
+
+    def __init__(self, lacks: frozenset[str]) -> None:
+        super().__init__()
+        self._lacks = lacks
+
+    def enter(self, node: Node, _key: object, _parent: object, _path: object, above: list[Node]) -> VisitorAction:
+        if not isinstance(node, FieldDefinitionNode | EnumValueDefinitionNode):
+            return None
+        kind = next((each.name.value for each in reversed(above) if isinstance(each, TypeDefinitionNode)), "")
+        return REMOVE if f"{kind}.{node.name.value}" in self._lacks else None
+
+
+SCHEMA = schema(VARIANTS[GITHUB_COM])
 
 
 def _field(source: Json, info: Info, **arguments: Any) -> Any:
@@ -103,7 +134,7 @@ class RefusedQueryError(Exception):
 
 
 @lru_cache(maxsize=64)
-def _checked(query: str) -> DocumentNode:
+def _checked(query: str, variant: Variant) -> DocumentNode:
     """Parse and validate; a client sends the same few texts again and again."""
     if not query:
         raise RefusedQueryError([{"message": "A query attribute must be specified and must be a string."}])
@@ -111,7 +142,8 @@ def _checked(query: str) -> DocumentNode:
         document = parse(query, no_location=False)
     except GraphQLError as error:
         raise RefusedQueryError([_error(error)]) from error
-    if errors := [each for each in validate(SCHEMA, document) if TOLERATED not in each.message]:
+    found = validate(schema(variant), document)
+    if errors := [each for each in found if TOLERATED not in each.message]:
         raise RefusedQueryError([{"path": _place(document, each), **_error(each)} for each in errors])
     return document
 

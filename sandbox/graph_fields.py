@@ -98,7 +98,10 @@ def _node(viewer: Viewer, _info: Info, id: str) -> Json | GraphQLError:  # noqa:
     raise typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{id}'")
 
 
-def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json:
+def _rate(viewer: Viewer, _info: Info, **_: bool) -> Json | None:
+    """Null where nothing is limited: https://github.com/nicklegan/github-org-repo-metrics-action/pull/24."""
+    if not viewer.state.variant.limits:
+        return None
     rate = access.rate(viewer.token, "graphql")
     resets = shapes.moment(datetime.fromtimestamp(rate["reset"], UTC))
     return {**rate, "cost": viewer.cost.points, "nodeCount": viewer.cost.nodes, "resetAt": resets}

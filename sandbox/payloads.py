@@ -196,7 +196,7 @@ def status(state: State, repo: str, sha: str, number: int, sender: str) -> Paylo
     """The commit got this status. Told are branches that contain it, with their heads; none has a fork's commit."""
     where = _repository(state, repo)
     made = next(each for each in where.statuses[sha] if each.id == number)
-    api = f"{state.url}/repos/{where.full_name}/commits"
+    api = f"{state.api}/repos/{where.full_name}/commits"
     return {
         "id": made.id,
         "sha": sha,
@@ -236,7 +236,7 @@ def check_suite(state: State, repo: str, sha: str, sender: str) -> Payload:
     newest = {each.name: each for each in where.checks if each.sha == sha}
     worst = [each.conclusion for each in newest.values() if each.conclusion not in ("success", "neutral", "skipped")]
     last = max(newest.values(), key=lambda each: each.id)
-    api = f"{state.url}/repos/{where.full_name}/check-suites/{last.id}"
+    api = f"{state.api}/repos/{where.full_name}/check-suites/{last.id}"
     pulls = [pull for pull in where.pulls() if pull.head_sha == sha and pull.head_repository == where.full_name]
     suite = {
         "id": last.id,

@@ -70,7 +70,7 @@ def open_pull(call: Call) -> Answer:
         raise refuse(422, "Draft pull requests are not supported in this repository.", call.docs)
     more = {"body": data.get("body") or "", "draft": bool(data.get("draft")), "base": base}
     pull = call.state.open_pull(repo.full_name, title, call.token.login, head=ref, **more)
-    return answer(201, whole(call, pull), Location=f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}")
+    return answer(201, whole(call, pull), Location=f"{call.state.api}/repos/{repo.full_name}/pulls/{pull.number}")
 
 
 def change_pull(call: Call) -> Answer:
@@ -128,7 +128,7 @@ def update_branch(call: Call) -> Answer:
         call.state.update_branch(repo.full_name, pull.number)
     except ConflictError:
         raise refuse(422, "merge conflict between base and head", call.docs) from None
-    url = f"{call.state.url}/repos/{repo.full_name}/pulls/{pull.number}"
+    url = f"{call.state.api}/repos/{repo.full_name}/pulls/{pull.number}"
     return answer(202, {"message": "Updating pull request branch.", "url": url})
 
 
@@ -289,7 +289,7 @@ def change(call: Call, head: str, each: Change) -> dict[str, Any]:
         "changes": each.added + each.deleted,
         "blob_url": f"{page}/blob/{head}/{quote(each.path)}",
         "raw_url": f"{page}/raw/{head}/{quote(each.path)}",
-        "contents_url": f"{call.state.url}/repos/{call.repo.full_name}/contents/{quote(each.path)}?ref={head}",
+        "contents_url": f"{call.state.api}/repos/{call.repo.full_name}/contents/{quote(each.path)}?ref={head}",
         **({"previous_filename": each.previous} if each.previous else {}),
         **({"patch": each.patch} if each.patch else {}),
     }

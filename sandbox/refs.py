@@ -58,12 +58,12 @@ def _known(call: Call) -> str:
 
 def _branch(call: Call, name: str) -> dict[str, Any]:
     sha = call.repo.branches[name]
-    url = f"{call.state.url}/repos/{call.repo.full_name}/commits/{sha}"
+    url = f"{call.state.api}/repos/{call.repo.full_name}/commits/{sha}"
     return {"name": name, "commit": {"sha": sha, "url": url}, "protected": name in call.repo.protected}
 
 
 def _ref(call: Call, name: str) -> dict[str, Any]:
-    sha, api = call.repo.branches[name], f"{call.state.url}/repos/{call.repo.full_name}/git"
+    sha, api = call.repo.branches[name], f"{call.state.api}/repos/{call.repo.full_name}/git"
     return {
         "ref": f"refs/heads/{name}",
         "node_id": shapes.node_id("REF", int(sha[:12], 16)),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sandbox.records import Request, Token
     from sandbox.state import State
 
+SEARCHES = 30  # a minute
 READS = ("GET", "HEAD", "OPTIONS")
 MOVED = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects"
 # How the paths of GitHub's calls begin, and how they go on after /repos/OWNER/NAME.
@@ -82,10 +83,10 @@ def _folder(call: Call, path: str, inside: list[str], files: Mapping[str, bytes]
 
 def _entry(call: Call, path: str, kind: str, content: bytes) -> dict[str, Any]:
     repo, branch = call.repo, call.query.get("ref") or call.repo.default_branch
-    url = f"{call.state.url}/repos/{repo.full_name}/contents/{quote(path)}?ref={quote(branch)}"
+    url = f"{call.state.api}/repos/{repo.full_name}/contents/{quote(path)}?ref={quote(branch)}"
     page = f"{call.state.url}/{repo.full_name}/{'blob' if kind == 'file' else 'tree'}/{branch}/{quote(path)}"
     sha = shapes.blob_sha(content)
-    git_url = f"{call.state.url}/repos/{repo.full_name}/git/blobs/{sha}"
+    git_url = f"{call.state.api}/repos/{repo.full_name}/git/blobs/{sha}"
     return {
         "type": kind,
         "size": len(content),
@@ -157,8 +158,11 @@ def remove_all_labels(call: Call) -> Answer:
 
 
 def get_rate_limit(call: Call) -> Answer:
+    if not call.state.variant.limits:  # https://github.com/actions/stale/issues/1227
+        raise refuse(404, "Rate limiting is not enabled.", call.docs)
     rates = {resource: access.rate(call.token, resource) for resource in ("core", "graphql")}
-    return answer(200, {"resources": rates, "rate": rates["core"]})
+    search = {**rates["core"], "limit": SEARCHES, "used": 0, "remaining": SEARCHES}
+    return answer(200, {"resources": {**rates, "search": search}, "rate": rates["core"]})
 
 
 REPO = "/repos/{owner}/{name}"
@@ -233,6 +237,6 @@ def _redirect_if_moved(call: Call, request: Request) -> None:
     if repo is None or call.state.repository(full_name) or not access.permissions(call.token, repo):
         return
     rest = quote(call.path.removeprefix(f"/repos/{full_name}"))
-    url = f"{call.state.url}/repositories/{repo.id}{rest}" + (f"?{request.query}" if request.query else "")
+    url = f"{call.state.api}/repositories/{repo.id}{rest}" + (f"?{request.query}" if request.query else "")
     status, message = (301, "Moved Permanently") if request.method in READS else (307, "Temporary Redirect")
     raise RefusedError(answer(status, {"message": message, "url": url, "documentation_url": MOVED}, Location=url))

@@ -34,16 +34,17 @@ from ruamel.yaml import YAML
 
 from sandbox.records import Organisation, Token
 from sandbox.state import State
+from sandbox.variants import GITHUB_COM
 
 FOLDER = Path(__file__).parent / "scenarios"
 DEFAULT = FOLDER / "hello.yml"
 LOGIN = "github-actions[bot]"
 
 
-def load(scenario: Path | str | dict[str, Any] | None = None) -> State:
+def load(scenario: Path | str | dict[str, Any] | None = None, variant: str = GITHUB_COM) -> State:
     """Build a State from a file, the name of one in sandbox/scenarios, or the mapping itself."""
     data = scenario if isinstance(scenario, dict) else _read(scenario or DEFAULT)
-    state = State()
+    state = State(variant)
     for full_name, repository in data["repositories"].items():
         _add_repository(state, full_name, dict(repository or {}))
     for name, organisation in data.get("organisations", {}).items():

@@ -21,6 +21,7 @@ from sandbox.listening import listen, read
 from sandbox.records import Pull, Request, Token, Write
 from sandbox.scenario import load
 from sandbox.state import State
+from sandbox.variants import GITHUB_COM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,11 +64,14 @@ class Application:
         return control.handle(self.state, method, path, raw) if path.startswith(control.PREFIX) else None
 
     def _answer(self, scope: Scope, raw: bytes) -> tuple[Answer, Fault | None, Request]:
-        headers, method, path = _headers(scope), scope["method"], scope["path"]
-        request = Request(
-            method, path, scope["query_string"].decode(), "", _is_write(method, path, raw), raw.decode(errors="replace")
-        )
+        headers, method, query = _headers(scope), scope["method"], scope["query_string"].decode()
+        there = self.state.variant.path(scope["path"], headers.get("host", ""))
+        path = there or scope["path"]
+        request = Request(method, path, query, "", _is_write(method, path, raw), raw.decode(errors="replace"))
         self.state.requests.append(request)
+        if there is None:
+            request.status = HTTPStatus.NOT_FOUND
+            return Answer(HTTPStatus.NOT_FOUND, strikes.UNICORN, {"Content-Type": strikes.HTML}), None, request
         fault = self.state.faults.strike(method, path)
         reply = (
             strikes.instead(fault, method) if fault and not fault.commits else self._carry_out(request, headers, raw)
@@ -98,9 +102,15 @@ class Application:
             self.state.current = None
         if token and request.method == "GET" and reply.status == HTTPStatus.OK:
             reply = access.conditional(token, resource, reply, headers.get("if-none-match", ""))
-        reply.headers.update(access.rate_headers(token, resource))
+        reply.headers.update(self._about(token, resource))
         reply.headers["X-GitHub-Request-Id"] = f"5A4D:{next(self._request_ids):06X}"
         return reply
+
+    def _about(self, token: Token | None, resource: str) -> dict[str, str]:
+        """https://docs.github.com/en/enterprise-server@3.17/rest/using-the-rest-api/getting-started-with-the-rest-api."""
+        variant = self.state.variant
+        named = {"X-GitHub-Enterprise-Version": variant.version} if variant.version else {}
+        return {**named, **(access.rate_headers(token, resource) if variant.limits else {})}
 
     def _as_it_was(self, request: Request, seconds: float) -> Answer | None:
         """Find what the same read was last answered; GitHub's replicas may be behind like that."""
@@ -123,7 +133,7 @@ class Application:
     def _call(self, token: Token, request: Request, headers: dict[str, str], raw: bytes) -> Answer:
         if request.path == "/graphql" and request.method == "POST":
             return graph.handle(self.state, token, raw)
-        if request.path != "/rate_limit":  # asking what is left costs nothing
+        if request.path != "/rate_limit" and self.state.variant.limits:  # asking what is left costs nothing
             access.spend(token)
         return rest.handle(self.state, token, request, headers, raw)
 
@@ -158,10 +168,18 @@ def _is_write(method: str, path: str, raw: bytes) -> bool:
 
 @dataclass
 class Sandbox:
-    """A running GitHub, for tests. `repository`, `pull` and `issue` are the first of their kind in the scenario."""
+    """A running GitHub, for tests. `url` is its API's address.
+
+    `repository`, `pull` and `issue` are the first of their kind in the scenario.
+    """
 
     url: str
     state: State
+
+    @property
+    def server_url(self) -> str:
+        """Where its pages and git are."""
+        return self.state.url
 
     @property
     def token(self) -> str:
@@ -198,8 +216,8 @@ class Sandbox:
         """Where it is, in the variables that a runner sets."""
         return {
             "GITHUB_API_URL": self.url,
-            "GITHUB_GRAPHQL_URL": f"{self.url}/graphql",
-            "GITHUB_SERVER_URL": self.url,
+            "GITHUB_GRAPHQL_URL": f"{self.state.address}{self.state.variant.graphql}",
+            "GITHUB_SERVER_URL": self.server_url,
         }
 
     @property
@@ -213,9 +231,15 @@ class Sandbox:
 
 
 @contextmanager
-def serve(scenario: Path | str | dict[str, Any] | State | None = None, port: int = 0) -> Iterator[Sandbox]:
-    """Run a GitHub on loopback for as long as the `with` lasts; see scenario.py for what may be given."""
-    state = scenario if isinstance(scenario, State) else load(scenario)
+def serve(
+    scenario: Path | str | dict[str, Any] | State | None = None, port: int = 0, variant: str = GITHUB_COM
+) -> Iterator[Sandbox]:
+    """Run a GitHub on loopback for as long as the `with` lasts; see scenario.py and variants.py for what may be given.
+
+    A State is of the variant that it was made as.
+    """
+    state = scenario if isinstance(scenario, State) else load(scenario, variant)
     gc.set_threshold(100_000, 50, 100)  # looking through 50,000 comments for garbage takes longer than an answer
-    with listen(Application(state), port) as state.url:
-        yield Sandbox(state.url, state)
+    with listen(Application(state), port) as address:
+        state.listens(address)
+        yield Sandbox(state.api, state)

@@ -58,7 +58,7 @@ def user(state: State, person: Person | None) -> Json | None:
     """Write an account; null is one that was deleted."""
     if person is None:
         return None
-    api = f"{state.url}/users/{quote(person.login)}"
+    api = f"{state.api}/users/{quote(person.login)}"
     page = f"apps/{person.login.removesuffix('[bot]')}" if person.kind == "Bot" else person.login
     return {
         "login": person.login,
@@ -95,7 +95,7 @@ _OF_USER = {
 
 
 def repository(state: State, repo: Repository) -> Json:
-    api = f"{state.url}/repos/{repo.full_name}"
+    api = f"{state.api}/repos/{repo.full_name}"
     open_items = sum(item.state == "open" for item in repo.items.values())
     return {
         "id": repo.id,
@@ -185,7 +185,7 @@ def label(state: State, repo: Repository, each: Label) -> Json:
     return {
         "id": each.id,
         "node_id": node_id("LA", each.id),
-        "url": f"{state.url}/repos/{repo.full_name}/labels/{quote(each.name)}",
+        "url": f"{state.api}/repos/{repo.full_name}/labels/{quote(each.name)}",
         "name": each.name,
         "color": each.color,
         "default": False,
@@ -197,14 +197,14 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
     if each is None:
         return None
     return {
-        "url": f"{state.url}/repos/{repo.full_name}/milestones/{each.number}",
+        "url": f"{state.api}/repos/{repo.full_name}/milestones/{each.number}",
         "html_url": f"{state.url}/{repo.full_name}/milestone/{each.number}",
         "id": each.id,
         "node_id": node_id("MI", each.id),
         "number": each.number,
         "title": each.title,
         "state": each.state,
-        "labels_url": f"{state.url}/repos/{repo.full_name}/milestones/{each.number}/labels",
+        "labels_url": f"{state.api}/repos/{repo.full_name}/milestones/{each.number}/labels",
         "description": None,
         "creator": user(state, state.person(repo.owner)),
         "open_issues": sum(item.milestone is each and item.state == "open" for item in repo.items.values()),
@@ -218,7 +218,7 @@ def milestone(state: State, repo: Repository, each: Milestone | None) -> Json | 
 
 def commit(state: State, repo: Repository, each: Commit) -> Json:
     """Write a commit; nobody signs one here."""
-    api, page = f"{state.url}/repos/{repo.full_name}", f"{state.url}/{repo.full_name}/commit"
+    api, page = f"{state.api}/repos/{repo.full_name}", f"{state.url}/{repo.full_name}/commit"
     people = {"author": each.author, "committer": each.committer}
     unsigned = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
     return {
@@ -251,7 +251,7 @@ def item_page(state: State, repo: Repository, item: Item) -> str:
 
 
 def comment(state: State, repo: Repository, item: Item, each: Comment) -> Json:
-    api = f"{state.url}/repos/{repo.full_name}/issues"
+    api = f"{state.api}/repos/{repo.full_name}/issues"
     return {
         "url": f"{api}/comments/{each.id}",
         "html_url": f"{item_page(state, repo, item)}#issuecomment-{each.id}",
@@ -286,11 +286,11 @@ def association(repo: Repository, person: Person | None) -> str:
 
 def issue(state: State, repo: Repository, item: Issue | Pull) -> Json:
     """Write an issue, or a pull request as the issues API shows it: with a `pull_request` of links."""
-    api = f"{state.url}/repos/{repo.full_name}/issues/{item.number}"
+    api = f"{state.api}/repos/{repo.full_name}/issues/{item.number}"
     written = {
         **_common(state, repo, item),
         "url": api,
-        "repository_url": f"{state.url}/repos/{repo.full_name}",
+        "repository_url": f"{state.api}/repos/{repo.full_name}",
         "labels_url": f"{api}/labels{{/name}}",
         "comments_url": f"{api}/comments",
         "events_url": f"{api}/events",
@@ -307,7 +307,7 @@ def issue(state: State, repo: Repository, item: Issue | Pull) -> Json:
 def _pull_links(state: State, repo: Repository, item: Pull) -> Json:
     page = item_page(state, repo, item)
     links = {
-        "url": f"{state.url}/repos/{repo.full_name}/pulls/{item.number}",
+        "url": f"{state.api}/repos/{repo.full_name}/pulls/{item.number}",
         "html_url": page,
         "diff_url": f"{page}.diff",
         "patch_url": f"{page}.patch",
@@ -319,7 +319,7 @@ def _pull_links(state: State, repo: Repository, item: Pull) -> Json:
 def pull(state: State, repo: Repository, item: Pull, written: Json | None = None) -> Json:
     """Write a pull request; `written` is its repository as `repository` has it, for those who list many."""
     written = written or repository(state, repo)
-    api, page = f"{state.url}/repos/{repo.full_name}", item_page(state, repo, item)
+    api, page = f"{state.api}/repos/{repo.full_name}", item_page(state, repo, item)
     url, issue_url = f"{api}/pulls/{item.number}", f"{api}/issues/{item.number}"
     links = {
         "self": url,
@@ -384,7 +384,7 @@ def _auto_merge(state: State, item: Pull) -> Json | None:
 
 
 def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
-    page, url = item_page(state, repo, item), f"{state.url}/repos/{repo.full_name}/pulls/{item.number}"
+    page, url = item_page(state, repo, item), f"{state.api}/repos/{repo.full_name}/pulls/{item.number}"
     return {
         "id": each.id,
         "node_id": node_id("PRR", each.id),
@@ -402,7 +402,7 @@ def review(state: State, repo: Repository, item: Pull, each: Review) -> Json:
 
 def line_comment(state: State, repo: Repository, item: Pull, each: LineComment) -> Json:
     """Write a comment on a line of the new side."""
-    api, page = f"{state.url}/repos/{repo.full_name}/pulls", line_page(state, repo, item, each)
+    api, page = f"{state.api}/repos/{repo.full_name}/pulls", line_page(state, repo, item, each)
     position = max(1, each.hunk.count("\n"))
     places = {"position": position, "original_position": position, "line": each.line, "original_line": each.line}
     return {
@@ -436,7 +436,7 @@ def line_comment(state: State, repo: Repository, item: Pull, each: LineComment) 
 
 def check_run(state: State, repo: Repository, check: CheckRun) -> Json:
     """Write a check run as both the API and its event have it."""
-    api = f"{state.url}/repos/{repo.full_name}/check-runs/{check.id}"
+    api = f"{state.api}/repos/{repo.full_name}/check-runs/{check.id}"
     page = f"{state.url}/{repo.full_name}/runs/{check.id}"
     nothing = {"title": None, "summary": None, "text": None}
     return {
@@ -501,7 +501,7 @@ def lite_repository(state: State, repo: Repository) -> Json:
 
 
 def workflow(state: State, repo: Repository, run: WorkflowRun) -> Json:
-    api, file = f"{state.url}/repos/{repo.full_name}/actions/workflows", run.file
+    api, file = f"{state.api}/repos/{repo.full_name}/actions/workflows", run.file
     number = int.from_bytes(file.encode()[-6:], "big")
     return {
         "id": number,
@@ -519,7 +519,7 @@ def workflow(state: State, repo: Repository, run: WorkflowRun) -> Json:
 
 def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
     """Write a run as both the API and its event have it."""
-    api, of = f"{state.url}/repos/{repo.full_name}/actions/runs/{run.id}", workflow(state, repo, run)
+    api, of = f"{state.api}/repos/{repo.full_name}/actions/runs/{run.id}", workflow(state, repo, run)
     home = repository(state, repo)
     return {
         "id": run.id,
@@ -546,7 +546,7 @@ def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
         "actor": user(state, run.actor),
         "triggering_actor": user(state, run.actor),
         **{f"{name}_url": f"{api}/{name}" for name in ("jobs", "logs", "artifacts", "cancel", "rerun")},
-        "check_suite_url": f"{state.url}/repos/{repo.full_name}/check-suites/{run.id}",
+        "check_suite_url": f"{state.api}/repos/{repo.full_name}/check-suites/{run.id}",
         "previous_attempt_url": None,
         "workflow_url": of["url"],
         "head_commit": None,
@@ -557,9 +557,9 @@ def workflow_run(state: State, repo: Repository, run: WorkflowRun) -> Json:
 
 def pull_link(state: State, repo: Repository, item: Pull) -> Json:
     """Write a pull request as a check suite names it."""
-    there = {"id": repo.id, "url": f"{state.url}/repos/{repo.full_name}", "name": repo.name}
+    there = {"id": repo.id, "url": f"{state.api}/repos/{repo.full_name}", "name": repo.name}
     return {
-        "url": f"{state.url}/repos/{repo.full_name}/pulls/{item.number}",
+        "url": f"{state.api}/repos/{repo.full_name}/pulls/{item.number}",
         "id": item.id,
         "number": item.number,
         "head": {"ref": item.head_ref, "sha": item.head_sha, "repo": there},
@@ -568,7 +568,7 @@ def pull_link(state: State, repo: Repository, item: Pull) -> Json:
 
 
 def team(state: State, repo: Repository, slug: str) -> Json:
-    api = f"{state.url}/organizations/{repo.owner}/team/{slug}"
+    api = f"{state.api}/organizations/{repo.owner}/team/{slug}"
     number = int.from_bytes(slug.encode()[-4:], "big")
     return {
         "id": number,

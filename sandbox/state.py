@@ -39,6 +39,7 @@ from sandbox.records import (
     WorkflowRun,
     Write,
 )
+from sandbox.variants import GITHUB_COM, VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,14 +54,15 @@ COMMENT_LIMIT = 65_536
 class State:
     """Everything. `offset` is what the simulated clock adds to the real one, `latency` the seconds an answer takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: str = GITHUB_COM) -> None:
         self.lock = threading.RLock()
-        self.url = "http://127.0.0.1"
+        self.variant = VARIANTS[variant]
+        self.url = self.address = "http://127.0.0.1"  # of its pages and of git, and where the server listens
         self.offset = timedelta()
         self.latency = 0.0
         self.heavy: Heavy | None = None  # set where pages are refused that are larger
         self.short_pages = False  # lists of REST leave things out, and only `Link` says whether more pages follow
-        self.run_details = True  # GitHub Enterprise Server before 3.21 does not know `return_run_details`
+        self.run_details = self.variant.run_details  # Enterprise Server before 3.21 refuses `return_run_details`
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
         self.sent: list[dict[str, Any]] = []  # every event that was ever made, also those that were handed out
         self.bot: Callable[[dict[str, Any]], Ran] | None = None  # runs at once on each event
@@ -80,6 +82,14 @@ class State:
         self.deleted: dict[int, Comment] = {}
         self._ids: Iterator[int] = itertools.count(1_000_001)
         self._comment_ids: Iterator[int] = itertools.count(2_000_000_001)
+
+    def listens(self, address: str) -> None:
+        self.address, self.url = address, self.variant.pages(address)
+
+    @property
+    def api(self) -> str:
+        """Return the address under which REST's paths begin."""
+        return f"{self.address}{self.variant.rest}"
 
     def now(self) -> datetime:
         """Return UTC in whole seconds, the resolution that GitHub shows."""

@@ -153,7 +153,7 @@ def _as_mapping(trigger: Any) -> dict[str, Any]:
 
 def _addresses(call: Call, run: WorkflowRun) -> tuple[str, str]:
     place = f"{call.repo.full_name}/actions/runs/{run.id}"
-    return f"{call.state.url}/repos/{place}", f"{call.state.url}/{place}"
+    return f"{call.state.api}/repos/{place}", f"{call.state.url}/{place}"
 
 
 REPO = "/repos/{owner}/{name}"

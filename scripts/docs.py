@@ -23,6 +23,25 @@ from mattermod_action.servers import NEXT, REQUESTED
 ROOT = Path(__file__).parent.parent
 README, SERVERS, OPERATING = ROOT / "README.md", ROOT / "docs/spinmint.md", ROOT / "docs/operating.md"
 PAGE = "# {title}\n\n<!-- written by `make docs` from mattermod_action/features/{name}.py -->\n\n{text}\n{keys}"
+TRIGGERS = ROOT / "docs/triggers-and-tokens.yml"
+OF_TRIGGERS = """# Triggers and tokens
+
+<!-- written by `make docs` from docs/triggers-and-tokens.yml -->
+
+Find the row of who starts the run and with which token. Where it does not work, the run ends with exit code 2, its log
+has the line in the fourth column, and nothing was written to GitHub. Each row is a test
+(`tests/test_triggers_and_tokens.py`). docs/tokens.md says what GITHUB_TOKEN can never do, and which token can.
+
+{table}
+
+A re-run keeps the rights, the commit and the payload of the first attempt, whoever asks for it: GITHUB_ACTOR stays who
+started that, and GITHUB_TRIGGERING_ACTOR is who asks. The bot looks at the item as it is now and posts nothing twice.
+
+Every job of the [examples](../workflows-examples) names its `permissions:`, so the default of the repository or the
+organisation plays no part in them.
+
+Sources: {sources}.
+"""
 KEYS = "\n| key | when it is left out |\n| --- | --- |\n{rows}"
 
 
@@ -37,10 +56,12 @@ def render() -> dict[Path, str]:
     operating = _between(OPERATING.read_text(), "jobs", day.table())
     servers = _between(SERVERS.read_text(), "states", _states())
     servers = _between(servers, "variables", _variables())
+    triggers = {TRIGGERS.with_suffix(".md"): _triggers(YAML(typ="safe", pure=True).load(TRIGGERS.read_text()))}
     return {
         README: readme,
         SERVERS: servers,
         OPERATING: operating,
+        **triggers,
         **{ROOT / f"docs/features/{name}.md": _page(name) for name in FEATURES},
     }
 
@@ -66,6 +87,26 @@ def _variables() -> str:
     """The table in the docstring of setup_script.py."""
     rows = [line for line in (setup_script.__doc__ or "").splitlines() if line.startswith("|")]
     return re.sub(r"^\| (SPINMINT_\w+)", r"| `\1`", "\n".join(rows), flags=re.MULTILINE)
+
+
+def _triggers(data: dict[str, Any]) -> str:
+    numbers = {name: nth for nth, name in enumerate(data["sources"], 1)}
+    head = (
+        "| who | event | token | does it work, and what the bot says | what to change | source |\n"
+        + "| --- " * 6
+        + "|\n"
+    )
+    rows = "".join(_case(case, numbers) for case in data["cases"])
+    sources = ", ".join(f"[{nth}]({data['sources'][name]})" for name, nth in numbers.items())
+    return OF_TRIGGERS.format(table=head + rows.rstrip(), sources=sources)
+
+
+def _case(case: dict[str, Any], numbers: dict[str, int]) -> str:
+    said = f": {case['says'].strip()}" if "says" in case else ""
+    more = " ".join(filter(None, [case.get("change"), case.get("note")]))
+    sources = ", ".join(str(numbers[name]) for name in case["sources"])
+    cells = (case["who"], case["event"], case["token"], f"**{case['works']}**{said}", more, sources)
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _features() -> str:

@@ -16,14 +16,16 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sandbox import Sandbox
     from tests.cut import Cut
 
 PASSED_ON = ("PATH", "HOME", "SSL_CERT_FILE", "LANG")
@@ -50,6 +52,17 @@ class Bot:
     database_url: str = ""
     inputs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    server_url: str = ""  # of pages and git, where the API has a host of its own
+
+    @classmethod
+    def of(cls, github: Sandbox, home: Path, database_url: str = "", **more: Any) -> Bot:
+        """Return one that talks to this GitHub, of whichever kind it is."""
+        apart = github.server_url if github.state.variant.own_host else ""
+        return cls(github.url, github.token, home, database_url, server_url=apart, **more)
+
+    def behind(self, port: int) -> Bot:
+        """Return the same with a proxy before the API, and before all that is on the API's host."""
+        return replace(self, api_url=f"http://127.0.0.1:{port}{urlsplit(self.api_url).path}")
 
     def run(self, name: str, payload: Mapping[str, Any], **variables: str) -> Run:
         env = self.environment(name, payload) | variables
@@ -91,7 +104,8 @@ class Bot:
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
             **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
             "GITHUB_API_URL": self.api_url,
-            "GITHUB_SERVER_URL": self.api_url,
+            "GITHUB_GRAPHQL_URL": f"{self.api_url.removesuffix('/v3')}/graphql",
+            "GITHUB_SERVER_URL": self.server_url or self.api_url.removesuffix("/api/v3"),
             "GITHUB_EVENT_NAME": name,
             "GITHUB_EVENT_PATH": str(place / "event.json"),
             "GITHUB_OUTPUT": str(place / "output"),

@@ -99,7 +99,7 @@ def begun(github: Sandbox, place: Path) -> History:
     history = History(place, place.name, "", [])
     history.git("init", "--quiet", "--initial-branch", "begun")
     login = "x-access-token:" + github.tokens["maintainer"]
-    history.git("remote", "add", "origin", f"{github.url.replace('://', f'://{login}@')}/{github.repository}")
+    history.git("remote", "add", "origin", f"{github.server_url.replace('://', f'://{login}@')}/{github.repository}")
     return history
 
 

@@ -41,7 +41,7 @@ class Project:
         self.repository.actions_pulls = True
         self.history = History(self.clone, "project", "", [])
         login = "x-access-token:" + self.github.tokens["maintainer"]
-        url = f"{self.github.url.replace('://', f'://{login}@')}/{self.github.repository}"
+        url = f"{self.github.server_url.replace('://', f'://{login}@')}/{self.github.repository}"
         self.git("init", "--quiet", "--initial-branch", "main")
         self.git("remote", "add", "origin", url)
         self.git("fetch", "--quiet", "origin", "main")

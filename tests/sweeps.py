@@ -114,4 +114,4 @@ def organisation(github: Sandbox, database: Database, home: Path) -> Organisatio
     token.repositories, token.limit = (), 1_000_000  # as of an App that is installed everywhere
     for number in list(state.repository(github.repository).items):  # type: ignore[union-attr]  # it is there
         state.change_item(github.repository, number, {"state": "closed"})
-    return Organisation(Bot(github.url, github.token, home, servers.url(database)), github, database)
+    return Organisation(Bot.of(github, home, servers.url(database)), github, database)

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from sandbox.records import Pull
     from tests.harness import Bot
 
-pytestmark = pytest.mark.one_store
+pytestmark = [
+    pytest.mark.everywhere(
+        "test_s03_mm42_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so",
+        "test_mm19_mm44_label_and_milestone_at_the_merge_before_the_clean_up_takes_the_label",
+        "test_a_token_of_its_own_pushes_and_opens",
+        "test_mm35_mm40_a_conflict_is_told_with_all_that_it_takes",
+    ),
+    pytest.mark.one_store,
+]
 APPROVED, DONE = "CherryPick/Approved", "CherryPick/Done"
 CONFIG = """
 cherry_pick: {}
@@ -95,7 +103,7 @@ def test_s03_mm42_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(
     assert [who.login for who in made.reviewers] == [who.login for who in made.assignees] == ["reviewer"]
     assert f"| `{RELEASE}` | #{made.number} |" in summary(project, pull)
     assert "so their checks wait" in summary(project, pull)
-    assert done.outputs["pulls"] == [f"{project.github.url}/octo-org/hello/pull/{made.number}"]
+    assert done.outputs["pulls"] == [f"{project.github.server_url}/octo-org/hello/pull/{made.number}"]
     [comment] = [each for each in project.github.state.item("octo-org/hello", pull.number).comments if each.reactions]
     assert {content for content, _ in comment.reactions} == {"eyes", "+1"}
 

@@ -9,6 +9,7 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -57,7 +58,7 @@ class Trial:
         if wire == "http":
             proxy = Proxy(address(self.github.url), http_request, cut)
             with closing(proxy):
-                yield replace(self.bot, api_url=f"http://127.0.0.1:{proxy.port}")
+                yield self.bot.behind(proxy.port)
         else:
             assert self.database is not None
             proxy = Proxy((self.database.host, self.database.port), mysql_packet, cut)
@@ -87,8 +88,8 @@ class Trial:
 
 
 def address(url: str) -> tuple[str, int]:
-    host, _, port = url.removeprefix("http://").partition(":")
-    return host, int(port)
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
 
 
 @pytest.fixture

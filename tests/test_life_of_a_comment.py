@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
 
+pytestmark = pytest.mark.everywhere(  # these also by `make test`
+    "test_a_label_gets_its_message",
+    "test_mm16_the_same_event_again_writes_nothing",
+    "test_mm10_an_issue_from_a_template_gets_all_its_messages",
+    "test_backfill_answers_old_labels",
+)
 DEV, QA, PM, HELP = "2: Dev Review", "3: QA Review", "1: PM Review", "Help Wanted"
 
 
@@ -142,21 +148,21 @@ def test_backfill_answers_old_labels(bot: Bot, github: Sandbox) -> None:
 def test_a_lost_embedded_store_costs_a_look_at_the_markers(github: Sandbox, tmp_path: Path) -> None:
     """Every run has a runner of its own; a comment beyond the last hundred is found as well."""
     event = label(github, DEV)
-    assert Bot(github.url, github.token, tmp_path / "one").run("pull_request_target", event).code == 0
+    assert Bot.of(github, tmp_path / "one").run("pull_request_target", event).code == 0
     for number in range(120):
         github.state.add_comment(github.repository, github.pull, "newcomer", f"chatter {number}")
-    assert Bot(github.url, github.token, tmp_path / "two").run("pull_request_target", event).code == 0
+    assert Bot.of(github, tmp_path / "two").run("pull_request_target", event).code == 0
     assert len([text for text in texts(github) if text.startswith("Thanks")]) == 1
 
 
 def test_s23_a_forged_marker_is_not_ours(github: Sandbox, tmp_path: Path) -> None:
     """S-23: a stranger pastes the marker that our comment is going to have."""
     event = label(github, DEV)
-    Bot(github.url, github.token, tmp_path / "one").run("pull_request_target", event)
+    Bot.of(github, tmp_path / "one").run("pull_request_target", event)
     item = github.state.item(github.repository, github.pull)
     forged = item.comments.pop().body
     github.state.add_comment(github.repository, github.pull, "mallory", forged)
-    Bot(github.url, github.token, tmp_path / "two").run("pull_request_target", event)
+    Bot.of(github, tmp_path / "two").run("pull_request_target", event)
     assert [comment.author.login for comment in item.comments if comment.author] == ["mallory", "github-actions[bot]"]
 
 
@@ -170,7 +176,7 @@ def test_takeover_from_the_original_posts_nothing(database: Database, github: Sa
             (github.pull,),
         )
     github.state.add_labels(github.repository, github.pull, [DEV, QA])
-    bot = Bot(github.url, github.token, tmp_path, servers.url(database))
+    bot = Bot.of(github, tmp_path, servers.url(database))
     for event in (
         payloads.synchronize(github.state, github.repository, github.pull),
         payloads.edited(github.state, github.repository, github.pull),
@@ -185,7 +191,7 @@ def test_a_database_that_nobody_migrated_is_one_line(
     mysql_server: servers.Server, github: Sandbox, tmp_path: Path
 ) -> None:
     empty = mysql_server.new_database()
-    bot = Bot(github.url, github.token, tmp_path, servers.url(empty))
+    bot = Bot.of(github, tmp_path, servers.url(empty))
     run = bot.run("pull_request_target", label(github, DEV))
     assert run.code == 2
     assert "mattermod migrate up" in run.log
@@ -213,7 +219,7 @@ def test_s01_each_permission_that_is_missing_is_one_line(
     repository = github.state.repository(github.repository)
     assert repository
     repository.private = True
-    run = Bot(github.url, github.token, tmp_path).run("pull_request_target", label(github, DEV))
+    run = Bot.of(github, tmp_path).run("pull_request_target", label(github, DEV))
     assert run.code == 2, run.log
     assert cure in run.log
     assert "Traceback" not in run.log
@@ -233,7 +239,7 @@ def test_five_mistakes_are_five_lines(bot: Bot, github: Sandbox) -> None:
     "url", ["postgres://x/y", "mysql://h/db", "mysql://u:secret@h:99999/d", "u:secret@tcp(h", "nonsense"]
 )
 def test_an_impossible_database_url_asks_nothing_of_github(github: Sandbox, tmp_path: Path, url: str) -> None:
-    run = Bot(github.url, github.token, tmp_path, url).run("pull_request_target", label(github, DEV))
+    run = Bot.of(github, tmp_path, url).run("pull_request_target", label(github, DEV))
     assert run.code == 2
     assert "database-url" in run.log.splitlines()[-1]
     assert "secret" not in run.log
@@ -258,7 +264,7 @@ def test_the_database_of_the_originals_file_is_used_with_a_warning(
     dsn = f"root:@tcp(127.0.0.1:{database.port})/{database.name}?parseTime=true"
     legacy = {"PrLabels": [{"Label": DEV, "Message": "m"}], "DataSource": dsn, "Username": "mattermod"}
     github.state.write_files(github.repository, {"config-mattermod.json": json.dumps(legacy)})
-    bot = Bot(github.url, github.token, tmp_path, inputs={"config": "config-mattermod.json"})
+    bot = Bot.of(github, tmp_path, inputs={"config": "config-mattermod.json"})
     run = bot.run("pull_request_target", label(github, DEV))
     assert run.code == 0, run.log
     assert "DataSource is a secret and stands in the configuration file" in run.log
@@ -272,7 +278,7 @@ def test_the_database_of_the_originals_file_is_used_with_a_warning(
 def test_a_database_of_the_originals_file_that_is_wrong_is_one_line(github: Sandbox, tmp_path: Path) -> None:
     legacy = {"PrLabels": [{"Label": DEV, "Message": "m"}], "DataSource": "root:s3cr3t@unix(/tmp/s)/d"}
     github.state.write_files(github.repository, {"config-mattermod.json": json.dumps(legacy)})
-    run = Bot(github.url, github.token, tmp_path, inputs={"config": "config-mattermod.json"}).run(
+    run = Bot.of(github, tmp_path, inputs={"config": "config-mattermod.json"}).run(
         "pull_request_target", label(github, DEV)
     )
     assert run.code == 2

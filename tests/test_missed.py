@@ -17,6 +17,7 @@ from sandbox import payloads
 from tests import servers
 from tests.cut import Cut, Proxy, http_request, mysql_packet
 from tests.scene import bodies, run, statuses
+from tests.test_faults import address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,13 @@ label_cleanup: {labels: ["2: Dev Review"]}
 """
 DRY: Any = {"INPUT_DRY-RUN": "true"}
 SIZES = (0, 1, 49, 50, 51, 99, 100, 101, 1_000)
-pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+pytestmark = [
+    pytest.mark.everywhere(
+        "test_the_first_sweep_answers_nothing_and_the_next_what_is_new",
+        "test_150_pulls_and_500_issues_take_five_requests",
+    ),
+    pytest.mark.parametrize("bot", ["mysql"], indirect=True),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -153,9 +160,8 @@ def between_pages(bot: Bot, github: Sandbox, act: Callable[[], None]) -> None:
         act()
         return b""
 
-    host, _, port = github.url.removeprefix("http://").partition(":")
-    with contextlib.closing(Proxy((host, int(port)), http_request, Cut(3, act=change))) as proxy:
-        sweep(dataclasses.replace(bot, api_url=f"http://127.0.0.1:{proxy.port}"), 15)
+    with contextlib.closing(Proxy(address(github.url), http_request, Cut(3, act=change))) as proxy:
+        sweep(bot.behind(proxy.port), 15)
 
 
 @pytest.mark.parametrize("nth", [99, 100, *(pytest.param(each, marks=pytest.mark.soak) for each in (0, 50, 149))])

@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 
     from sandbox.records import Pull
 
+pytestmark = pytest.mark.everywhere("test_outcome[root_commit")
 METHODS = ("squash", "rebase", "merge")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{digit:064x}\nsize 12\n"
 MODULE = "1234567890123456789012345678901234567890"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, variant: str) -> Iterator[Project]:
     """One repository for all cells; each has a folder and a target of its own."""
     home = tmp_path_factory.mktemp("outcomes")
-    with checked() as github:
+    with checked(variant=variant) as github:
         github.state.write_files(github.repository, {".github/mattermod.yml": "cherry_pick: {}\n"})
         github.state.tokens["github-token"].permissions |= {"contents": "write"}
         github.state.tokens["github-token"].limit = 1_000_000
-        made = Project(github, Bot(github.url, github.token, home), home / "clone")
+        made = Project(github, Bot.of(github, home), home / "clone")
         made.repository.compares_workflows = False  # the cells share one default branch; test_pick_tokens.py has both
         yield made
 

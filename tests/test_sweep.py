@@ -14,6 +14,7 @@ from sandbox.faults import Fault
 from tests import servers
 from tests.cut import Cut, Proxy, http_request
 from tests.harness import Bot
+from tests.test_faults import address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
     from tests.harness import Run
 
+pytestmark = pytest.mark.everywhere(
+    "test_a_run_that_died_is_gone_on_with", "test_f08_what_a_rate_limit_held_up_is_parked_and_resumed"
+)
 DEV, QA, HELP = "2: Dev Review", "3: QA Review", "Help Wanted"
 LATER = {"MATTERMOD_CLOCK_SKIPS": "true", "MATTERMOD_CLOCK_OFFSET": "60"}  # seconds; a lease is 30
 
 
 @pytest.fixture
 def bot(github: Sandbox, database: Database, tmp_path: Path) -> Bot:
-    return Bot(github.url, github.token, tmp_path, servers.url(database))
+    return Bot.of(github, tmp_path, servers.url(database))
 
 
 def sweep(bot: Bot, **variables: str) -> Run:
@@ -49,9 +53,8 @@ def ledger(database: Database) -> list[Any]:
 def die(bot: Bot, github: Sandbox, event: dict[str, Any], phase: str) -> None:
     """Be killed at the request that posts."""
     cut = Cut(2, phase)
-    host, port = github.url.removeprefix("http://").split(":")
-    with contextlib.closing(Proxy((host, int(port)), http_request, cut)) as proxy:
-        wired = Bot(f"http://127.0.0.1:{proxy.port}", bot.token, bot.home, bot.database_url)
+    with contextlib.closing(Proxy(address(github.url), http_request, cut)) as proxy:
+        wired = bot.behind(proxy.port)
         process = wired.start("pull_request_target" if "pull_request" in event else "issues", event)
         cut.pid = process.pid
         assert wired.finish(process).code == -signal.SIGKILL

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Json], Json]
 
 ORDER = "first: $size, orderBy: {field: CREATED_AT, direction: ASC}, states: [OPEN]"
+# Enterprise Server limits nothing unless its administrator says so, and `rateLimit` is null then:
+# https://docs.github.com/en/enterprise-server@3.17/rest/using-the-rest-api/rate-limits-for-the-rest-api
+UNLIMITED: dict[str, Any] = {"cost": 0, "limit": 0, "remaining": None}
 ITEMS = f"""
 query ($owner: String!, $name: String!, $file: String!, $begins: Boolean!, $size: Int!,
        $pulls: String, $withPulls: Boolean!, $issues: String, $withIssues: Boolean!) {{
@@ -62,7 +65,7 @@ def pages(ask: Ask, place: Repository, file: str, after: Place) -> Iterator[Page
 
 
 def _page(found: Json, before: Place) -> Page:
-    node, rate = found["repository"], found["rateLimit"]
+    node, rate = found["repository"], found["rateLimit"] or UNLIMITED
     here = repository(node)
     pulls, issues = node.get("pullRequests") or {}, node.get("issues") or {}
     return Page(

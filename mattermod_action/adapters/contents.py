@@ -43,6 +43,9 @@ NOT_FOUND = (
     "give the job `contents: read`"
 )
 RAW = "application/vnd.github.raw+json"
+VERSION = "x-github-enterprise-version"  # of an answer of Enterprise Server
+OLDEST_SERVER = (3, 17)
+OLD_SERVER = "GitHub Enterprise Server {} is not supported: upgrade it to 3.17 or later"
 
 
 class Reply(NamedTuple):
@@ -76,10 +79,21 @@ class Way(NamedTuple):
 
 
 class Contents:
-    """The files of one GitHub, read with one token; each request is noted in `calls`."""
+    """The files of one GitHub, read with one token; each request is noted in `calls`.
+
+    An Enterprise Server names its version in each answer, which `heard` keeps.
+    """
 
     def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
         self._api_url, self._token, self._clock, self._calls = api_url, token, clock, calls
+        self.heard: list[str] = []
+
+    @property
+    def warning(self) -> str:
+        """Say that the server is too old; "" when it is not, and for github.com and ghe.com, which have no version."""
+        version = next(filter(None, self.heard), "")
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+        return OLD_SERVER.format(version) if len(numbers) > 1 and numbers < OLDEST_SERVER else ""
 
     def read(self, repository: str, path: str) -> str:
         """Return the text of `path` on the default branch. Raises Mistake and Down."""
@@ -101,6 +115,7 @@ class Contents:
         for pause, way in zip(PAUSES, ways, strict=False):
             try:
                 reply = way.go(self._calls)
+                self.heard.append(reply.headers.get(VERSION, ""))
             except (OSError, http.client.HTTPException) as error:
                 reason = f"GitHub cannot be reached ({type(error).__name__})"
             else:

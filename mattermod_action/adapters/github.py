@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
 from mattermod_action.adapters.github_errors import GITHUB_TOKEN
@@ -49,7 +49,7 @@ ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App 
 # What a person may do, by GitHub's names of it, the most first, and the role that may do it.
 RIGHTS = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "triage", "pull": "read"}
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
-_NOREPLY = re.compile(r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.github\.com")
+_NOREPLY = r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.(?:github\.com|{host})"
 _RUN = re.compile(r"https?://[^/]+/([^/]+/[^/]+)/actions/runs/(\d+)")
 _ANY_KEY = re.compile(r"[0-9a-f]{64}")
 # What is asked about one item, page by page.
@@ -90,6 +90,7 @@ class PyGithubGitHub(Requests):
     ) -> None:
         super().__init__(api_url, token, clock, calls, name=name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
+        self._noreply = re.compile(_NOREPLY.format(host=re.escape(_host(api_url))), re.IGNORECASE)
         self._marked: dict[tuple[str, int], dict[str, list[Written]]] = {}  # markers that were read with something else
 
     def subject(self, subject: Subject) -> Subject | None:
@@ -400,7 +401,7 @@ class PyGithubGitHub(Requests):
         while True:
             page = self._in_item(COMMITS, pull, after, COMMITTED)["pullRequest"]["commits"]
             for commit in (node["commit"] for node in page["nodes"]):
-                found += [_authorship(commit["oid"], who) for who in commit["authors"]["nodes"]]
+                found += [_authorship(commit["oid"], who, self._noreply) for who in commit["authors"]["nodes"]]
             if not page["pageInfo"]["hasNextPage"]:
                 return found
             after = page["pageInfo"]["endCursor"]
@@ -470,10 +471,15 @@ class PyGithubGitHub(Requests):
         return dict(ask(query, {**where, "cursor": cursor})["repository"])
 
 
-def _authorship(sha: str, who: Mapping[str, Any]) -> Authorship:
+def _host(api_url: str) -> str:
+    """Return the host after which GitHub names the addresses of whoever hides theirs; ghe.com's API is beside it."""
+    return (urlsplit(api_url).hostname or "").removeprefix("api.")
+
+
+def _authorship(sha: str, who: Mapping[str, Any], noreply: re.Pattern[str]) -> Authorship:
     """Bots are no users, but have the addresses that GitHub gives to whoever hides theirs."""
     email = str(who["email"] or "")
-    hidden = _NOREPLY.fullmatch(email)
+    hidden = noreply.fullmatch(email)
     return Authorship(sha, email, (who["user"] or {}).get("login") or (hidden[1] if hidden else ""))
 
 

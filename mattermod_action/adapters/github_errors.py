@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import refusals
-from mattermod_action.errors import Gone, Limited, MattermodError, Mistake, Refused, TooHeavy, Unsure
+from mattermod_action.errors import Gone, Limited, MattermodError, MayNot, Mistake, Refused, TooHeavy, Unsure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,10 +46,7 @@ CODES = {
 }
 _ALIAS = re.compile(r"i\d+")
 GITHUB_TOKEN = "github-token"  # noqa: S105  # the name of an input
-JOB_NEEDS = (
-    "give the job {permission} under `permissions:` "
-    "(on `pull_request` from a fork it is always read-only: use `pull_request_target`; see docs/tokens.md)"
-)
+JOB_NEEDS = "give the job {permission} under `permissions:`, or the App whose token it is (see docs/tokens.md)"
 APP_NEEDS = "the App or the person that it is of needs {permission} (see docs/tokens.md)"
 
 
@@ -120,7 +117,7 @@ def _not_allowed(answered: Answered, what: str, permission: str) -> Mistake | No
         return Mistake(f"{token} lacks a scope: {said}")
     if "not accessible" in said:
         cure = JOB_NEEDS if answered.token == GITHUB_TOKEN else APP_NEEDS
-        return Mistake(f"{token} may not {what} here: {cure.format(permission=permission)}")
+        return MayNot(f"{token} may not {what} here", cure.format(permission=permission))
     is_closed = answered.status == FORBIDDEN and what.startswith(
         "read"
     )  # single sign-on, an IP allow list, a suspension

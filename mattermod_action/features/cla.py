@@ -55,7 +55,7 @@ CHECKING = ("pending", "The list of signatures is being read")
 UNKNOWN = ("error", "The list of signatures cannot be read")
 WHOSE = (
     "The e-mail addresses of these commits belong to no account, so it cannot be checked whether their authors have "
-    "signed. Add the address to an account (https://github.com/settings/emails), or commit with one that is there."
+    "signed. Add the address to an account ({server}/settings/emails), or commit with one that is there."
 )
 SHOWN = 50  # commits in that comment
 
@@ -127,9 +127,11 @@ def _verdict(pull: PullRequest, sha: str, config: Config, facts: Facts, seconds:
 
 
 def _list_of(pull: PullRequest, works: list[Authorship]) -> Comment:
+    parts = urlsplit(pull.url)
+    said = WHOSE.format(server=f"{parts.scheme}://{parts.netloc}")
     lines = [f"- {work.sha[:10]} {quoted(work.email)}" for work in works[:SHOWN]]
     once = ("nobodys", *sorted({work.email for work in works}))
-    return Comment(subject=pull, text="\n".join([WHOSE, "", *lines]), once=once, cause="CLA")
+    return Comment(subject=pull, text="\n".join([said, "", *lines]), once=once, cause="CLA")
 
 
 def _status(pull: PullRequest, sha: str, config: Config, verdict: tuple[str, str]) -> SetStatus:

@@ -1,4 +1,4 @@
-"""What the sandbox answers, and what is asked of it, held against GitHub's OpenAPI description (@octokit/openapi).
+"""What the sandbox answers, and what is asked of it, held against GitHub's OpenAPI descriptions (@octokit/openapi).
 
 The events that it makes are held against GitHub's description of its webhooks, too (`webhooks.py`).
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import sandbox
+from sandbox.variants import GITHUB_COM, VARIANTS
 from tests.sandbox import webhooks
 from tests.sandbox.described import MODULES, Description
 
@@ -28,48 +29,50 @@ NOT_REST = re.compile(r"/graphql|/_sandbox/.*|/[^/]+/[^/]+/(info/refs|git-(uploa
 
 
 @contextmanager
-def checked(scenario: Any = None, *, requests: bool = True) -> Iterator[Sandbox]:
+def checked(scenario: Any = None, *, requests: bool = True, variant: str = GITHUB_COM) -> Iterator[Sandbox]:
     """Run a sandbox, and hold all that was said and sent (without `requests`: not asked) against the descriptions."""
-    with sandbox.serve(scenario) as running:
+    with sandbox.serve(scenario, variant=variant) as running:
         yield running
-    found = sorted({*problems(running.requests), *webhooks.problems(running.state.sent)})
+    events = webhooks.problems(running.state.sent, VARIANTS[variant].description)
+    found = sorted({*problems(running.requests, variant), *events})
     found = [problem for problem in found if requests or ": request: " not in problem]
     assert not found, "\n".join(found)
 
 
-def problems(requests: Iterable[Request]) -> list[str]:
+def problems(requests: Iterable[Request], variant: str = GITHUB_COM) -> list[str]:
     """Say what is wrong with requests and with their answers; those that a fault struck are left out."""
     rest = (request for request in requests if not request.fault and not NOT_REST.fullmatch(request.path))
-    return [f"{request.method} {request.path}: {problem}" for request in rest for problem in _of(request)]
+    about = description(VARIANTS[variant].description)
+    return [f"{request.method} {request.path}: {problem}" for request in rest for problem in _of(about, request)]
 
 
-def _of(request: Request) -> Iterator[str]:
-    found = operation("GET" if request.method == "HEAD" else request.method, request.path)
+def _of(about: Description, request: Request) -> Iterator[str]:
+    found = operation("GET" if request.method == "HEAD" else request.method, request.path, about.path.stem)
     if found is None:
         if request.status not in ALWAYS:
             yield "GitHub has no such call"
         return
     path, method = found
-    described = GITHUB.root["paths"][path][method]
+    described, place = about.root["paths"][path][method], f"#/paths/{_pointer(path)}/{method}"
     if request.status < 400:  # a refused request may be wrong: that is what was tried
-        yield from _query(request, described)
-        yield from _body(request, described, f"#/paths/{_pointer(path)}/{method}")
-    yield from _answer(request, described, f"#/paths/{_pointer(path)}/{method}")
+        yield from _query(about, request, described)
+        yield from _body(about, request, described, place)
+    yield from _answer(about, request, described, place)
 
 
 @cache
-def operation(method: str, path: str) -> tuple[str, str] | None:
+def operation(method: str, path: str, name: str = "api.github.com") -> tuple[str, str] | None:
     """Find the operation of a call; of several templates that match the one with the most fixed parts counts."""
     path = re.sub(r"^/repositories/\d+", "/repos/o/r", path)
-    found = [
-        template for pattern, template, methods in templates() if method.lower() in methods and pattern.fullmatch(path)
-    ]
-    return (min(found, key=lambda each: (each.count("{"), -len(each))), method.lower()) if found else None
+    verb = method.lower()
+    found = [each for pattern, each, methods in templates(name) if verb in methods and pattern.fullmatch(path)]
+    return (min(found, key=lambda each: (each.count("{"), -len(each))), verb) if found else None
 
 
 @cache
-def templates() -> list[tuple[re.Pattern[str], str, frozenset[str]]]:
-    return [(_pattern(template), template, frozenset(methods)) for template, methods in GITHUB.root["paths"].items()]
+def templates(name: str) -> list[tuple[re.Pattern[str], str, frozenset[str]]]:
+    paths = description(name).root["paths"].items()
+    return [(_pattern(template), template, frozenset(methods)) for template, methods in paths]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -79,30 +82,30 @@ def _pattern(template: str) -> re.Pattern[str]:
     return re.compile("".join(wide.get(part, "[^/]+") if part.startswith("{") else re.escape(part) for part in parts))
 
 
-def _query(request: Request, described: dict[str, Any]) -> Iterator[str]:
-    parameters = [GITHUB.resolved(each) for each in described.get("parameters", ())]
+def _query(about: Description, request: Request, described: dict[str, Any]) -> Iterator[str]:
+    parameters = [about.resolved(each) for each in described.get("parameters", ())]
     known = {each["name"] for each in parameters if each["in"] == "query"}
     for name, _ in parse_qsl(request.query):
         if name not in known:
             yield f"has no query parameter {name}"
 
 
-def _body(request: Request, described: dict[str, Any], place: str) -> Iterator[str]:
+def _body(about: Description, request: Request, described: dict[str, Any], place: str) -> Iterator[str]:
     content = described.get("requestBody", {}).get("content", {})
     if request.body and "application/json" in content:
         where = f"{place}/requestBody/content/application~1json/schema"
-        yield from (f"request: {problem}" for problem in GITHUB.against(where, json.loads(request.body)))
+        yield from (f"request: {problem}" for problem in about.against(where, json.loads(request.body)))
     elif request.body and not content:
         yield "takes no body"
 
 
-def _answer(request: Request, described: dict[str, Any], place: str) -> Iterator[str]:
+def _answer(about: Description, request: Request, described: dict[str, Any], place: str) -> Iterator[str]:
     key = next((each for each in described["responses"] if each == str(request.status)), None)
     if key is None:
         if request.status not in ALWAYS:
             yield f"does not answer {request.status}"
         return
-    content = GITHUB.resolved(described["responses"][key]).get("content", {})
+    content = about.resolved(described["responses"][key]).get("content", {})
     if not request.kind.startswith("application/json") or "application/json" not in content:
         return
     reference = described["responses"][key].get("$ref")
@@ -111,7 +114,7 @@ def _answer(request: Request, described: dict[str, Any], place: str) -> Iterator
     body = json.loads(request.answer)
     refusal = isinstance(body, dict) and request.status >= 400
     shown = {name: body[name] for name in body if name != "status"} if refusal else body
-    yield from GITHUB.against(f"{where}/content/application~1json/schema", shown)
+    yield from about.against(f"{where}/content/application~1json/schema", shown)
 
 
 def _pointer(path: str) -> str:
@@ -148,4 +151,7 @@ def _allow_null(node: dict[str, Any]) -> None:
         node["anyOf"] = [{"type": "null"}, {"allOf": node.pop("allOf")}]
 
 
-GITHUB = Description(MODULES / "@octokit/openapi/generated/api.github.com.json", _mend)
+@cache
+def description(name: str = "api.github.com") -> Description:
+    """Return that of one kind of GitHub."""
+    return Description(MODULES / f"@octokit/openapi/generated/{name}.json", _mend)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.rest import ALL, FIRST, OF_REPOSITORY
-from tests.sandbox.openapi import GITHUB, operation, problems
+from tests.sandbox.openapi import description, operation, problems
 from tests.sandbox.test_sandbox import call, comments_path
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_no_test_starts_a_github_whose_answers_are_not_checked() -> None:
 
 def test_what_github_does_not_have_is_known() -> None:
     """What it has and the sandbox does not imitate is answered 501, everything else 404."""
-    paths = [path.strip("/").split("/") for path in GITHUB.root["paths"]]
+    paths = [path.strip("/").split("/") for path in description().root["paths"]]
     assert {first for first, *_ in paths} == FIRST
     assert {path[3] for path in paths if path[0] == "repos" and len(path) > 3} == OF_REPOSITORY
 
