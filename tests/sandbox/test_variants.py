@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import sandbox
 from sandbox import payloads
 from sandbox.variants import VARIANTS
 from tests.sandbox.openapi import checked
@@ -108,8 +107,3 @@ def test_a_parameter_that_it_does_not_know_is_refused(variant: str) -> None:
         url = f"{github.url}/repos/{github.repository}/actions/workflows/b.yml/dispatches"
         status, answer, _ = ask(github, url, {"ref": "main", "return_run_details": True})
         assert (status == 422 and "return_run_details" in answer["message"]) is (variant in SERVERS)
-
-
-def test_a_state_keeps_its_kind() -> None:
-    with sandbox.serve(sandbox.load(None, "ghes-3.18")) as github:
-        assert github.url.endswith("/api/v3")
