@@ -270,7 +270,7 @@ class Picker:
                 if not is_listed(row.requested_by, self._rule.bots):
                     check_need(self._world, self._subject.repository, Need(row.requested_by, "write"))
             except Refused as refusal:
-                self._move(row, REFUSED, reason=str(refusal))
+                self._move(row, REFUSED, reason=_line(refusal))
 
     def _recognise(self, row: Row, source: Source) -> None:
         """See what of it GitHub has: of a run that died, of a person, or of a request that is not known any more."""
@@ -306,7 +306,7 @@ class Picker:
             chosen = choose(source, skip_merges=self._rule.skip_merges)
             self._fetch_and_pick(rows, source, chosen)
         except Refused as refusal:
-            self._end(self._going(QUEUED), REFUSED, str(refusal))
+            self._end(self._going(QUEUED), REFUSED, _line(refusal))
 
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
         own = chosen.own if len(chosen.own) > 1 else ()
@@ -389,7 +389,7 @@ class Picker:
             self._move(row, FINISHED, reason=KNOWN)
             return
         words = {"head": texts.quoted(row.head_ref), "target": row.target}
-        reason = PUSHED_ALREADY.format(reason=str(refusal).rstrip("."), **words)
+        reason = PUSHED_ALREADY.format(reason=_line(refusal).rstrip("."), **words)
         self._move(row, REFUSED, reason=f"{reason}{NOTED}{row.reason}" if row.has_conflicts else reason)
         if isinstance(refusal, Mistake):
             self._mistakes.append(self._failed[-1])
@@ -408,5 +408,10 @@ class Picker:
             step()
         except Refused as refusal:  # such as a review by who cannot give one
             self._noted.append(f"#{row.pull_number}, a pick onto {row.target}: {refusal}")
-            return str(refusal)
+            return _line(refusal)
         return ""
+
+
+def _line(refusal: Refused) -> str:
+    """One line, since what follows the first one has a meaning in a row."""
+    return " ".join(str(refusal).split())

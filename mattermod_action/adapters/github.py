@@ -257,7 +257,7 @@ class PyGithubGitHub(Requests):
         try:
             data = self._write("POST", path, body, what, needed)
         except Mistake as mistake:
-            if place.home or "(401)" in str(mistake):
+            if place.home or "may not" not in str(mistake):  # it is no matter of another repository's permissions
                 raise
             raise Mistake(
                 f"`github-token` may not {what} in {where}: it {ELSEWHERE.format(needed=needed)}"
