@@ -96,12 +96,24 @@ def merge_pull(call: Call) -> Answer:
     method = data.get("merge_method", "merge")
     if refusal := readiness.refusal(call.state, call.repo, pull, method):
         raise refuse(405, refusal, call.docs)
+    if files := _workflow_files(call):
+        raise refuse(403, WITHOUT_WORKFLOWS.format(file=files[0], name="workflows"), call.docs)
     message = data.get("commit_title") or f"{pull.title} (#{pull.number})"
     try:
         sha = call.state.merge(call.repo.full_name, pull.number, method, message, call.token.login)
     except ConflictError:
         raise refuse(405, "Pull Request is not mergeable", call.docs) from None
     return answer(200, {"sha": sha, "merged": True, "message": "Pull Request successfully merged"})
+
+
+def _workflow_files(call: Call) -> list[str]:
+    """Those that the merge would change, for a token that may not: the status is not published, the words are.
+
+    https://github.com/chdsbd/kodiak/issues/853
+    """
+    if access.allowed(call.token, call.repo, ["workflows=write"]):
+        return []
+    return [name for each in changes(call, call.pull) if (name := each["filename"]).startswith(f"{WORKFLOWS}/")]
 
 
 def is_merged(call: Call) -> Answer:

@@ -422,11 +422,8 @@ class PyGithubGitHub(Requests):
     def delete_comment(self, subject: Subject, comment: Written, *, on_lines: bool = False) -> None:
         """https://docs.github.com/en/rest/issues/comments#delete-an-issue-comment, and the same of pulls/comments."""
         path = f"{_path(subject.repository)}/{'pulls' if on_lines else 'issues'}/comments/{comment.number}"
-        try:
+        with suppress(Gone):
             self._write("DELETE", path, None, "delete a comment", PULLS if on_lines else CONVERSATION)
-        except Refused as refusal:
-            if "(404)" not in str(refusal):
-                raise
 
     def markers(
         self, subject: Subject, since: datetime | None = None, *, on_lines: bool = False
