@@ -347,3 +347,15 @@ def test_a_path_leads_to_no_other_address(bot: Bot, github: Sandbox, path: str) 
     done = deliver(bot, event)
     assert (done.code, "not a path within the repository" in done.log) == (2, True), done.log
     assert github.requests == []
+
+
+@ONE_STORE
+def test_a_repository_that_is_renamed_meanwhile_gets_its_comment(bot: Bot, github: Sandbox) -> None:
+    """Reads are led on by 301, writes by 307."""
+    event = payloads.labeled(github.state, github.repository, github.pull, DEV, "maintainer")
+    github.state.rename(github.repository, "octo-org/hello-again")
+    github.state.tokens["github-token"].repositories = ()
+    for _ in range(2):
+        run(bot, event)
+    assert len(bodies(github, github.pull)) == 1
+    assert [request.status for request in github.requests if request.method == "POST"] == [307, 201]

@@ -37,6 +37,7 @@ READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth att
 READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
 FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
 WRITE_PAUSE = 0.75  # seconds
+REDIRECTS = ("Moved Permanently", "Permanent Redirect", "Temporary Redirect")  # what GitHub says of one
 LIST = "items"  # under which a list without a name of its own is read
 
 T = TypeVar("T")
@@ -178,9 +179,14 @@ class Requests:
         return answered.headers, answered.data
 
     def _sent(self, verb: str, address: str, body: object) -> Answered:
-        """The library tells the status of failures alone, and follows redirects by itself."""
+        """The library tells the status of failures alone, and follows the redirects of reads.
+
+        A write to a repository that has another name by now was not carried out: it is sent to where GitHub says.
+        """
         try:
             headers, data = self._requester.requestJsonAndCheck(verb, address, input=body)
+            if moved := _moved(data, self._requester.base_url):
+                headers, data = self._requester.requestJsonAndCheck(verb, moved, input=body)
         except GithubException as error:
             return Answered(error.status or 0, _lower(error.headers), error.data, self._name)
         return Answered(http.client.OK, _lower(headers), data, self._name)
@@ -206,6 +212,17 @@ def _outcome(answered: Answered, *, is_query: bool) -> str:
     if answered.status != http.client.OK:
         return str(answered.status)
     return ERRORS if is_query and not is_seen(answered) else OK
+
+
+def _moved(data: Any, base: str) -> str:
+    """Return the path that a redirect leads to, "" for what is none, and for one that leads to another server.
+
+    https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+    """
+    if not isinstance(data, dict) or data.get("message") not in REDIRECTS:
+        return ""
+    url = str(data.get("url") or "")
+    return url.removeprefix(base) if url.startswith(f"{base}/") else ""
 
 
 def _named(data: Any) -> dict[str, Any]:
