@@ -213,19 +213,22 @@ def test_a_role_of_an_organisation_counts_as_the_one_that_it_builds_on(
 
 @ONE_STORE
 @pytest.mark.parametrize(
-    "reason",
+    ("status", "reason"),
     [
-        "Must have push access to view collaborator permission.",
-        "Resource protected by organization SAML enforcement. You must grant your token access to this organization.",
-        "Although you appear to have the correct authorization credentials, the organization has an IP allow list.",
-        "Resource not accessible by integration",
+        (403, "Must have push access to view collaborator permission."),
+        (403, "Resource protected by organization SAML enforcement. You must grant your token access to it."),
+        (403, "Although you appear to have the correct authorization credentials, there is an IP allow list."),
+        (403, "Resource not accessible by integration"),
+        (451, "Repository access blocked"),
     ],
 )
-def test_a_role_that_cannot_be_read_is_a_mistake_of_the_token(bot: Bot, github: Sandbox, reason: str) -> None:
+def test_a_role_that_cannot_be_read_is_a_mistake_of_the_token(
+    bot: Bot, github: Sandbox, status: int, reason: str
+) -> None:
     """Nobody is told that they may not: nobody knows."""
     permit(github, contents="write")
     configure(github, "update_branch: {}\n")
-    github.state.faults.add(Fault("refused", "GET", "*/permission", times=0, message=reason))
+    github.state.faults.add(Fault("refused", "GET", "*/permission", times=0, status=status, message=reason))
     event = payloads.comment_created(github.state, github.repository, github.pull, "maintainer", "/update-branch")
     done = deliver(bot, event, **SKIPS)
     assert done.code == 2
