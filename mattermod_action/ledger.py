@@ -53,7 +53,8 @@ class Hands(Protocol[E_contra]):
 class Outcome:
     """What became of an effect: posted | found (made by an attempt that died) | doubled | known | baseline | dropped.
 
-    `doubled` is what another run has posted at the same time: its comment stays, and ours was deleted.
+    `doubled` is what another run has posted at the same time: its comment stays, and ours was deleted. The bot calls it
+    `unchecked` where it could not see whether that is so.
     """
 
     what: str

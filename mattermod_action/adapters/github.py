@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from mattermod_action.adapters import activity, candidates, census, marks, sources
-from mattermod_action.adapters.github_errors import GITHUB_TOKEN
+from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
 from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.effects import marker_in
-from mattermod_action.errors import Down, Gone, Mistake, Refused, Unsure
+from mattermod_action.errors import Down, Gone, MayNot, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
 from mattermod_action.parsing import issue, pull_request
@@ -86,7 +86,7 @@ class PyGithubGitHub(Requests):
         clock: Clock,
         calls: Calls,
         *,
-        name: str = GITHUB_TOKEN,
+        name: str = MAIN_INPUT,
     ) -> None:
         super().__init__(api_url, token, clock, calls, name=name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
@@ -256,8 +256,8 @@ class PyGithubGitHub(Requests):
         what, where = f"start {place.workflow or place.event}", place.repository
         try:
             data = self._write("POST", path, body, what, needed)
-        except Mistake as mistake:
-            if place.home or "may not" not in str(mistake):  # it is no matter of another repository's permissions
+        except MayNot as mistake:
+            if place.home:
                 raise
             raise Mistake(
                 f"`github-token` may not {what} in {where}: it {ELSEWHERE.format(needed=needed)}"
