@@ -556,7 +556,6 @@ def _context(viewer: Viewer, repo: Repository, each: Status | CheckRun) -> Json:
             "name": each.name,
             "startedAt": shapes.moment(each.started_at),
             "status": each.status.upper(),
-            **graph_more.of_check(each),
         }
     return {
         "__typename": "StatusContext",

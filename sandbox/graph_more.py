@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sandbox.bare import Change
     from sandbox.graph_fields import Viewer
-    from sandbox.records import CheckRun, Comment, Issue, Label, Milestone, Person, Pull, Repository, Review
+    from sandbox.records import Comment, Issue, Label, Milestone, Person, Pull, Repository, Review
 
     Info = GraphQLResolveInfo[Any]
 
@@ -80,12 +80,6 @@ def of_review(repo: Repository, each: Review) -> Json:
         "reactionGroups": partial(_reaction_groups, ()),
         "submittedAt": shapes.moment(each.submitted_at),
     }
-
-
-def of_check(check: CheckRun) -> Json:
-    """None of these is of a workflow."""
-    suite = {"id": shapes.node_id("CS", check.id), "workflowRun": None}
-    return {"checkSuite": suite, "completedAt": shapes.moment(check.completed_at)}
 
 
 def of_repository(repo: Repository) -> Json:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mattermod_action.adapters.github_errors import Answered, error_of, is_seen, pause
-from mattermod_action.errors import Gone, Limited, Mistake, Refused, TooHeavy, Unsure
+from mattermod_action.errors import Gone, Limited, MayNot, Mistake, Refused, TooHeavy, Unsure
 
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 WRONG = "Something went wrong while executing your query. This may be the result of a timeout."
@@ -66,9 +66,9 @@ ANSWERS = [
     (Answered(422, {}, None), Unsure, "422"),
     # Whoever made the token can mend it.
     (rest(401, "Bad credentials"), Mistake, "(401)"),
-    (rest(403, "Resource not accessible by integration"), Mistake, "`issues: write`"),
+    (rest(403, "Resource not accessible by integration"), MayNot, "`issues: write`"),
     (rest(403, "Resource not accessible by personal access token"), Mistake, "`issues: write`"),
-    (query({"type": "FORBIDDEN", "message": "Resource not accessible by integration"}), Mistake, "`issues: write`"),
+    (query({"type": "FORBIDDEN", "message": "Resource not accessible by integration"}), MayNot, "`issues: write`"),
     (query({"type": "FORBIDDEN", "message": "Resource protected by organization SAML enforcement."}), Mistake, "SAML"),
     (query({"type": "INSUFFICIENT_SCOPES", "message": "requires one of: ['read:org']"}), Mistake, "read:org"),
     # There is no such thing.

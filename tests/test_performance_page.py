@@ -11,6 +11,7 @@ from benchmarks import page
 from benchmarks.__main__ import NAMES
 from benchmarks.sweep import original
 from mattermod_action.adapters import candidates, census
+from mattermod_action.adapters.github_pages import FIRST, LABELED, PAGE
 from sandbox import cost
 
 TEXT = page.PAGE.read_text()
@@ -82,9 +83,9 @@ def test_the_originals_calls_are_those_of_its_rule() -> None:
 
 
 READ = {
-    "a page: up to 100 open": (census.ITEMS, {"begins": True, "withPulls": True, "withIssues": True}),
-    "up to 100 pull requests with the label": (candidates.LABELED + candidates.CANDIDATE, {}),
-    "up to 100 repositories": (census.OWNED, {}),
+    "a page: up to 100 open": (census.ITEMS, {"begins": True, "withPulls": True, "withIssues": True, "size": PAGE}),
+    "up to 25 pull requests with the label": (candidates.LABELED, {"size": FIRST[LABELED], "each": PAGE}),
+    "up to 100 repositories": (census.OWNED, {"size": PAGE}),
 }
 
 

@@ -331,7 +331,7 @@ def test_the_status_of_another_commit_reads_no_pull_request(servers: Scene) -> N
     pull, (state, where) = servers.pull(), (servers.github.state, servers.github.repository)
     servers.deliver(servers.labeled(pull), **NO_WAIT)
     other = servers.pull()
-    other.head_sha = "c" * 40
+    other.head_sha = state.write_files(where, {"other.txt": "other\n"})
     servers.built(other)
     repository = state.repository(where)
     assert repository

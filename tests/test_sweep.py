@@ -165,6 +165,7 @@ def texts(github: Sandbox, number: int) -> list[str]:
 
 def test_what_an_opening_calls_for_is_gone_on_with(bot: Bot, github: Sandbox, database: Database) -> None:
     """A welcome that a rate limit held up is due as it was, though the pull request is not opened again."""
+    github.state.tokens["github-token"].permissions["members"] = "read"  # to ask a team for a review
     github.state.write_files(github.repository, {".github/mattermod.yml": WELCOME})
     opened = payloads.opened_pull(github.state, github.repository, "New", [], "newcomer")
     github.state.faults.add(Fault("secondary-limit", "POST", "/repos/*/comments", retry_after="3600"))

@@ -96,7 +96,7 @@ class Cell:
 
     def _ended(self) -> Any:
         who, at = self.state.person("newcomer"), self.state.now()
-        run = WorkflowRun(self.state.next_id(), "ci.yml", "pull_request", "CI", self.pull.head_ref, {}, who, at)
+        run = WorkflowRun(self.state.next_id(), "ci.yml", "pull_request", "CI", "main", {}, who, at)
         self.state.add_run(self.where, run)
         event = payloads.workflow_ended(self.state, self.where, run.id, "success")
         event["workflow_run"] |= {"head_sha": self.pull.head_sha, "event": "pull_request"}

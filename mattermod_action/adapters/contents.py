@@ -136,7 +136,7 @@ class Contents:
         if isinstance(error, Gone):
             raise Mistake(NOT_FOUND.format(path=path, repository=repository))
         if isinstance(error, (Mistake, Refused)):
-            raise Mistake(f"{path}: {error}")
+            raise Mistake(str(error))
         return str(error)
 
 

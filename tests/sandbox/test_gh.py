@@ -27,7 +27,7 @@ VIEW = "number,title,comments,reviews,files,commits,headRefOid,mergeStateStatus,
 @pytest.fixture(scope="module")
 def github() -> Iterator[Sandbox]:
     with checked(scenario()) as running:
-        running.state.url = "https://api.github.com"  # what links in answers begin with
+        running.state.url = running.state.address = "https://api.github.com"  # what links in answers begin with
         yield running
 
 

@@ -47,16 +47,7 @@ NOT_IMITATED: dict[Kind, str] = {
     ("issues", "transferred"): "issues stay where they are",
     ("issues", "typed"): "issues have no types",
     ("issues", "untyped"): "issues have no types",
-    **dict.fromkeys(
-        [
-            ("pull_request", "auto_merge_disabled"),
-            ("pull_request", "enqueued"),
-            ("pull_request", "dequeued"),
-            ("merge_group", "checks_requested"),
-            ("merge_group", "destroyed"),
-        ],
-        "the merge queue has tests of its own",
-    ),
+    ("merge_group", "destroyed"): "the group of a merge queue ends in silence; its pull request says how",
 }
 
 

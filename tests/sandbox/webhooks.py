@@ -44,6 +44,8 @@ def _of(event: Event, variant: str) -> Iterator[str]:
 
 # Where this description is behind what GitHub says elsewhere, by what would be found.
 KNOWN_BETTER = (
+    # Whose account was deleted: `author` may be null in https://docs.github.com/en/graphql/reference/pulls.
+    re.compile(r"^pull_request\.user: None is not of type 'object'"),
     # Most people in it have one, as all have in https://docs.github.com/en/rest/users/users#get-a-user.
     re.compile(r"\.user_view_type: GitHub has no such key"),
     # One action's pull request has these and another's has not: https://docs.github.com/en/rest/teams/teams#get-a-team-by-name.
