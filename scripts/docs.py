@@ -40,7 +40,8 @@ Find the row of who starts the run and with which token. The fourth column says
 {table}
 
 A re-run keeps the rights, the commit and the payload of the first attempt, whoever asks for it. GITHUB_ACTOR is still
-who started the first attempt; GITHUB_TRIGGERING_ACTOR is who asks. The bot looks at the item as it is now and posts nothing twice.
+who started the first attempt; GITHUB_TRIGGERING_ACTOR is who asks. The bot looks at the item as it is now and posts
+nothing twice.
 
 Every job of the [examples](../workflows-examples) names its `permissions:`, so the default of the repository or the
 organisation plays no part in them.

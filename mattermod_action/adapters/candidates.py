@@ -149,7 +149,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
 
 
 def looked_over(checks: Iterable[Json], node: Json) -> Json:
-    """What has looked at the head, and what has still to."""
+    """Checks of the head, and runs of workflows that may have no check yet."""
     return {"checks": tuple(map(_check, checks)), "suites": tuple(map(_suite, _suites(node)))}
 
 

@@ -56,7 +56,7 @@ class Reply(NamedTuple):
     body: bytes
 
     def error(self, path: str) -> MattermodError:
-        """What it means that this is no file."""
+        """Class an answer that is no file."""
         answered = Answered(self.status, self.headers, _json(self.body))
         return error_of(answered, f"read {path}", "`contents: read`")
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from mattermod_action import refusals
 from mattermod_action.adapters import activity, candidates, census, marks, sources
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
@@ -46,7 +47,7 @@ FOREIGN = (
     "of somebody with write access"
 )
 ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App or of a person may"
-# What a person may do, by GitHub's names of it, the most first, and the role that may do it.
+# GitHub's names of what a person may do, the most first, and the role that may do it.
 RIGHTS = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "triage", "pull": "read"}
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.(?:github\.com|{host})"
@@ -156,7 +157,7 @@ class PyGithubGitHub(Requests):
         try:
             self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and {CONTENTS}")
         except Mistake as error:
-            if subject.from_fork and "may not" in str(error):
+            if subject.from_fork and (isinstance(error, MayNot) or _is_unwritable(error)):
                 raise Refused(FOREIGN) from error
             raise
 
@@ -466,6 +467,10 @@ class PyGithubGitHub(Requests):
         needed = f"{PULLS} and `contents: read`" if kind == COMMITTED else CONVERSATION
         ask = self._paged(subject.repository.full_name, kind, needed)
         return dict(ask(query, {**where, "cursor": cursor})["repository"])
+
+
+def _is_unwritable(error: Mistake) -> bool:
+    return refusals.find(str(error)) is refusals.HEAD_UNWRITABLE
 
 
 def _host(api_url: str) -> str:

@@ -24,7 +24,7 @@ UNAUTHORIZED, FORBIDDEN, SERVER_ERROR = 401, 403, 500
 LIMITS = (200, 403, 429)  # "the response status will be 200 or 403"; 429 is documented for REST
 OVERLOADED = (502, 504)  # GitHub ends whatever takes it ten seconds
 GONE = (404, 410)
-# What GitHub answers to a request that it has understood and not carried out.
+# GitHub answers with these to a request that it has understood and not carried out.
 REFUSALS = (400, 403, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422, 423, 424, 451)
 # Types of GraphQL errors by which GitHub refuses; a name that is not here, or none, may be a fault of its own.
 # https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
