@@ -207,7 +207,7 @@ class PyGithubGitHub(Requests):
             return size, read.found(some, self._data(*read.query(some)))
 
         while at < len(subjects):
-            count, some = self._sized(place, ACTIVITY, OLD, ask)
+            count, some = self._sized(place, ACTIVITY, OLD, ask, len(subjects) - at)
             found |= some
             at += count
         return found

@@ -94,14 +94,14 @@ class Requests:
 
         return ask
 
-    def _sized(self, place: str, kind: str, permission: str, ask: Callable[[int], T]) -> T:
-        """Begin with the size that was answered last, here and for this kind of list."""
+    def _sized(self, place: str, kind: str, permission: str, ask: Callable[[int], T], most: int = PAGE) -> T:
+        """Begin with the size that was answered last, here and for this kind of list, of which `most` are left."""
 
         def shrink(size: int) -> int:
             self.page_sizes.note(place, kind, smaller(size))
             return smaller(size)
 
-        return self._shrinking(ask, permission, self.page_sizes.size(place, kind), shrink)
+        return self._shrinking(ask, permission, min(most, self.page_sizes.size(place, kind)), shrink)
 
     def _shrinking(self, ask: Callable[[int], T], permission: str, size: int, shrink: Callable[[int], int]) -> T:
         """Ask for less for as long as GitHub cannot answer so much; `shrink` says how much less, and notes it."""
