@@ -27,7 +27,7 @@ REPOSITORY, DEFAULT, RELEASES = "octo-org/hello", "main", ("release-10.5", "rele
 STATUSES, APPS = 6, 2
 PUSHES, FROM_FORKS, MERGES, TO_RELEASES, OVERTAKEN = 140, 45, 30, 10, 5
 PULLS, LABELED, NIGHTLY, GROUPS, REVIEWS = 40, 6, 4, 12, 60
-# What the examples had before they looked at branches.
+# The conditions of the examples before they looked at branches.
 BEFORE = {
     "auto-merge.yml": (
         "(github.event_name != 'status' || github.event.state != 'pending') && (github.event_name != "
@@ -153,7 +153,7 @@ def starts(expression: str, sent: Sent) -> bool:
 
 
 def table() -> str:
-    """What docs/operating.md shows."""
+    """Make the table of docs/operating.md."""
     return "\n".join(
         ["| workflow | event | sent | jobs by state alone | jobs now |", "| --- | --- | ---: | ---: | ---: |", *_rows()]
     )

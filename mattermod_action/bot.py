@@ -51,13 +51,13 @@ if TYPE_CHECKING:
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
-UNCHECKED = "the comment is posted, but it is not certain that no other run has posted it, too: {error}"
 DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {
     "posted": "comment posted",
     "found": "comment found, posted by a run that died",
     "edited": "comment brought up to date",
     "doubled": "comment posted by another run at the same time, ours is deleted",
+    "unchecked": "comment posted; another run may have posted it, too",
     "known": "nothing new, the comment is there",
     "baseline": "nothing, it was there before this action was",
     "dropped": "nothing, it is not called for any more",
@@ -235,10 +235,9 @@ class Bot:
         try:
             settled = self.ledger.settle()
         except Exception as error:  # noqa: BLE001  # the comments are there, and what comes after them is due
-            error.args = (UNCHECKED.format(error=error), *error.args[1:])
             self._fail(fresh[0][0], error, event, plan)
         for effect, posted in fresh:
-            self._tell(effect, settled.get(effect.key, posted))
+            self._tell(effect, settled.get(effect.key, Outcome("unchecked", posted.url)))
 
     def _ensured(self, effect: Ensure, event: Event, plan: Plan) -> Event | None:
         if isinstance(effect, Pick):
@@ -313,7 +312,7 @@ class Bot:
         if not isinstance(effect, Comment):
             self._report.row(effect.feature, effect.cause, said(effect, done=outcome.what == "posted"))
             return
-        if outcome.what in ("posted", "found"):
+        if outcome.what in ("posted", "found", "unchecked"):
             self._report.comments.append(outcome.url)
         self._report.row(effect.feature, effect.cause, RESULTS[outcome.what], outcome.url)
 

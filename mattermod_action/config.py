@@ -77,7 +77,7 @@ def _pattern(text: str) -> str:
 
 
 def _context(text: str) -> str:
-    """What GitHub takes as a status's context: https://docs.github.com/en/rest/commits/statuses#create-a-commit-status."""
+    """Check the context of a status: https://docs.github.com/en/rest/commits/statuses#create-a-commit-status."""
     if not text.strip() or "\n" in text or len(text) > CONTEXT_LIMIT:
         raise ValueError(f"must be the name of a commit status: one line of up to {CONTEXT_LIMIT} characters")
     if odd := next((each for each in text if ord(each) > LAST_OF_THE_PLANE), ""):

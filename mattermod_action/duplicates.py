@@ -34,7 +34,7 @@ class Comments(Protocol):
 
 
 class Verdict(Enum):
-    """What a look at the comments with our marker says of the one that this run has posted."""
+    """A look at the comments with our marker, as it bears on the one that this run has posted."""
 
     OLDEST = "it stays"
     SURPLUS = "an older one stays in its place"

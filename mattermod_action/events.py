@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mattermod_action.servers import Row
 
 GHOST = "ghost"  # what GitHub itself shows for an account that was deleted (`user: null`)
+# Who acts with the job's own token: https://github.com/PSModule/GitHub/pull/154
+GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # an account, not the token
 RESUMED = "resumed"  # the action of what a sweep read by itself
 OPENED = "opened"  # the cause of everything that an item's first moment calls for
 

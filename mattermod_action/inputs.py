@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mattermod_action.errors import Mistake
+from mattermod_action.events import GITHUB_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_BOT = "github-actions[bot]"  # who comments when the workflow's own token does
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WAIT_MINUTES, MOST_MINUTES = 5, 300
 SHARDS = 256
@@ -91,7 +91,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         token=_token("github-token", _input(env, "github-token") or env.get("GITHUB_TOKEN", "").strip()),
         pick_token=_token("cherry-pick-token", _input(env, "cherry-pick-token")),
         org_token=_token("org-token", _input(env, "org-token")),
-        bot_logins=tuple(_words(_input(env, "bot-logins") or DEFAULT_BOT)),
+        bot_logins=tuple(_words(_input(env, "bot-logins") or GITHUB_TOKEN)),
         config=_input(env, "config") or ".github/mattermod.yml",
         config_from=_choice(env, "config-from"),
         database_url=_input(env, "database-url") or env.get("DATABASE_URL", "").strip(),

@@ -51,9 +51,10 @@ class Hands(Protocol[E_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an effect: posted | found (made by an attempt that died) | doubled | known | baseline | dropped.
+    """How an effect ended: posted, found, doubled, unchecked, known, baseline or dropped.
 
-    `doubled` is what another run has posted at the same time: its comment stays, and ours was deleted.
+    found: an attempt that died has made it. doubled: another run has posted the same at the same time; its comment
+    stays, and ours was deleted. unchecked: ours is posted, and the look whether it is doubled failed.
     """
 
     what: str
@@ -90,7 +91,7 @@ class Ledger(Generic[E_contra]):
         return self._send(effect, claim)
 
     def fresh(self, effect: Once) -> Outcome | None:
-        """What this run has posted, of which `settle` has to say what becomes of it; None for everything else."""
+        """Return what this run has posted and `settle` has still to judge; None for everything else."""
         found = self._fresh.get(effect.key)
         return Outcome("posted", found[2].url) if found else None
 

@@ -69,7 +69,7 @@ class Row:
 
     @property
     def note(self) -> str:
-        """What GitHub refused to do with the pull request, "" when it refused nothing that has to be said."""
+        """Say what GitHub refused to do with the pull request, "" when it refused nothing that has to be said."""
         return self.reason.removeprefix(NOTED) if self.reason.startswith(NOTED) else ""
 
     @property

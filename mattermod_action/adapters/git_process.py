@@ -43,7 +43,7 @@ KINDS: tuple[tuple[re.Pattern[str], type[Exception], str], ...] = (
 )
 
 
-# What comes as 403, too, and is no matter of the job's permissions.
+# These come as 403, too, and no permission of the job cures them.
 CURED = (refusals.SINGLE_SIGN_ON, refusals.ADDRESS, refusals.ARCHIVED)
 
 

@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from mattermod_action import refusals
 from mattermod_action.adapters import activity, candidates, census, marks, sources
-from mattermod_action.adapters.github_errors import GITHUB_TOKEN
+from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
 from mattermod_action.adapters.github_requests import LIST, Requests
 from mattermod_action.effects import marker_in
-from mattermod_action.errors import Down, Gone, Mistake, Refused, Unsure
+from mattermod_action.errors import Down, Gone, MayNot, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
 from mattermod_action.parsing import issue, pull_request
@@ -46,7 +47,7 @@ FOREIGN = (
     "of somebody with write access"
 )
 ELSEWHERE = "needs {needed} there: GITHUB_TOKEN never has it, a token of an App or of a person may"
-# What a person may do, by GitHub's names of it, the most first, and the role that may do it.
+# GitHub's names of what a person may do, the most first, and the role that may do it.
 RIGHTS = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "triage", "pull": "read"}
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.(?:github\.com|{host})"
@@ -86,7 +87,7 @@ class PyGithubGitHub(Requests):
         clock: Clock,
         calls: Calls,
         *,
-        name: str = GITHUB_TOKEN,
+        name: str = MAIN_INPUT,
     ) -> None:
         super().__init__(api_url, token, clock, calls, name=name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
@@ -156,7 +157,7 @@ class PyGithubGitHub(Requests):
         try:
             self._write("PUT", path, {"expected_head_sha": sha}, "update the branch", f"{PULLS} and {CONTENTS}")
         except Mistake as error:
-            if subject.from_fork and "may not" in str(error):
+            if subject.from_fork and (isinstance(error, MayNot) or _is_unwritable(error)):
                 raise Refused(FOREIGN) from error
             raise
 
@@ -206,7 +207,7 @@ class PyGithubGitHub(Requests):
             return size, read.found(some, self._data(*read.query(some)))
 
         while at < len(subjects):
-            count, some = self._sized(place, ACTIVITY, OLD, ask)
+            count, some = self._sized(place, ACTIVITY, OLD, ask, len(subjects) - at)
             found |= some
             at += count
         return found
@@ -256,8 +257,8 @@ class PyGithubGitHub(Requests):
         what, where = f"start {place.workflow or place.event}", place.repository
         try:
             data = self._write("POST", path, body, what, needed)
-        except Mistake as mistake:
-            if place.home or "may not" not in str(mistake):  # it is no matter of another repository's permissions
+        except MayNot as mistake:
+            if place.home:
                 raise
             raise Mistake(
                 f"`github-token` may not {what} in {where}: it {ELSEWHERE.format(needed=needed)}"
@@ -466,6 +467,10 @@ class PyGithubGitHub(Requests):
         needed = f"{PULLS} and `contents: read`" if kind == COMMITTED else CONVERSATION
         ask = self._paged(subject.repository.full_name, kind, needed)
         return dict(ask(query, {**where, "cursor": cursor})["repository"])
+
+
+def _is_unwritable(error: Mistake) -> bool:
+    return refusals.find(str(error)) is refusals.HEAD_UNWRITABLE
 
 
 def _host(api_url: str) -> str:

@@ -24,7 +24,7 @@ UNAUTHORIZED, FORBIDDEN, SERVER_ERROR = 401, 403, 500
 LIMITS = (200, 403, 429)  # "the response status will be 200 or 403"; 429 is documented for REST
 OVERLOADED = (502, 504)  # GitHub ends whatever takes it ten seconds
 GONE = (404, 410)
-# What GitHub answers to a request that it has understood and not carried out.
+# GitHub answers with these to a request that it has understood and not carried out.
 REFUSALS = (400, 403, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 422, 423, 424, 451)
 # Types of GraphQL errors by which GitHub refuses; a name that is not here, or none, may be a fault of its own.
 # https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
@@ -45,7 +45,7 @@ CODES = {
     "missing_field": "{what} is missing",
 }
 _ALIAS = re.compile(r"i\d+")
-GITHUB_TOKEN = "github-token"  # noqa: S105  # the name of an input
+MAIN_INPUT = "github-token"  # of the inputs that are tokens, the one that every run has
 JOB_NEEDS = "give the job {permission} under `permissions:`, or the App whose token it is (see docs/tokens.md)"
 APP_NEEDS = "the App or the person that it is of needs {permission} (see docs/tokens.md)"
 
@@ -57,7 +57,7 @@ class Answered:
     status: int
     headers: Mapping[str, str]
     data: Any
-    token: str = GITHUB_TOKEN
+    token: str = MAIN_INPUT
     errors: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,10 +89,9 @@ def is_seen(answered: Answered) -> bool:
 
 def error_of(answered: Answered, what: str, permission: str) -> MattermodError:
     """Return what an answer other than the wished one means for a request to do `what`, which takes `permission`."""
-    known = refusals.find(answered.reason)
     if error := _not_now(answered):
         return error
-    if known:
+    if known := refusals.find(answered.reason):
         return known.error(what, answered.status, answered.reason, answered.token, permission)
     return _not_allowed(answered, what, permission) or _refused(answered, what)
 
@@ -116,11 +115,10 @@ def _not_allowed(answered: Answered, what: str, permission: str) -> Mistake | No
     if "INSUFFICIENT_SCOPES" in answered.types:
         return Mistake(f"{token} lacks a scope: {said}")
     if "not accessible" in said:
-        cure = JOB_NEEDS if answered.token == GITHUB_TOKEN else APP_NEEDS
+        cure = JOB_NEEDS if answered.token == MAIN_INPUT else APP_NEEDS
         return MayNot(f"{token} may not {what} here", cure.format(permission=permission))
-    is_closed = answered.status == FORBIDDEN and what.startswith(
-        "read"
-    )  # single sign-on, an IP allow list, a suspension
+    # Single sign-on, an IP allow list or a suspension: a read that is refused says nothing about what is there.
+    is_closed = answered.status == FORBIDDEN and what.startswith("read")
     return Mistake(f"{token} may not {what} here: {said}") if is_closed or "FORBIDDEN" in answered.types else None
 
 
@@ -162,8 +160,10 @@ def _is_known(error: Any) -> bool:
 def _is_only_hidden(error: Any) -> bool:
     """Or gone: an item that is asked for among others, as `iNUMBER`, is null, and the others stand."""
     path = error.get("path") if isinstance(error, dict) else None
-    last = str(path[-1]) if isinstance(path, list) and path else ""
-    gone = error.get("type") == "NOT_FOUND" and bool(_ALIAS.fullmatch(last)) if last else False
+    if not isinstance(path, list) or not path:
+        return False
+    last = str(path[-1])
+    gone = error.get("type") == "NOT_FOUND" and bool(_ALIAS.fullmatch(last))
     return gone or (last in UNSEEN and error.get("type") == "FORBIDDEN")
 
 

@@ -20,7 +20,7 @@ NESTED = 4  # times as many as a page has items is the most that is read at once
 # Kinds of lists: pull requests by label, all that one has, what was done in items, open items, repositories, checks.
 LABELED, ONE, ACTIVITY, ITEMS, OWNED, CHECKS = "labeled", "one", "activity", "items", "owned", "checks"
 COMMENTED, COMMITTED = "comments", "commits"
-# Of items with many lists each: 25 are answered where 100 are not (https://github.com/spiceai/spiceai/issues/13762).
+# Items with many lists each: 25 are answered where 100 are not (https://github.com/spiceai/spiceai/issues/13762).
 FIRST = {LABELED: 25, ONE: 25}
 KEPT_FOR = timedelta(days=1)  # for which a smaller size is remembered: a repository may have had one bad hour
 

@@ -17,8 +17,9 @@ from github import Auth, Github, GithubException
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
-from mattermod_action.adapters.github_errors import GITHUB_TOKEN, Answered, error_of, is_seen, pause
+from mattermod_action.adapters.github_errors import MAIN_INPUT, Answered, error_of, is_seen, pause
 from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Position, has_next, smaller
+from mattermod_action.adapters.plain_http import TIMEOUT
 from mattermod_action.errors import Down, Limited, TooHeavy, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
     Ask = Callable[[str, dict[str, Any]], dict[str, Any]]  # a query and its variables to its `data`
 
-# Seconds to connect, and again to read: together less than the ledger's lease, and each more than the ten after which
-# GitHub ends a request. https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
-TIMEOUT = 14
 READ_PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt of a read
 READ_PATIENCE = 60.0  # seconds that reads may wait for a rate limit, in one run
 FREE_WRITES = 20  # then a pause before each: GitHub allows about 80 content-creating requests a minute
@@ -54,7 +52,7 @@ class NotDone(Exception):  # it is an answer
 class Requests:
     """Requests of one token, which is that of the input `name`; every failure is one of ours."""
 
-    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls, *, name: str = GITHUB_TOKEN) -> None:
+    def __init__(self, api_url: str, token: str, clock: Clock, calls: Calls, *, name: str = MAIN_INPUT) -> None:
         self._requester = Github(
             auth=Auth.Token(token),
             base_url=api_url,
@@ -96,14 +94,14 @@ class Requests:
 
         return ask
 
-    def _sized(self, place: str, kind: str, permission: str, ask: Callable[[int], T]) -> T:
-        """Begin with the size that was answered last, here and for this kind of list."""
+    def _sized(self, place: str, kind: str, permission: str, ask: Callable[[int], T], most: int = PAGE) -> T:
+        """Begin with the size that was answered last, here and for this kind of list, of which `most` are left."""
 
         def shrink(size: int) -> int:
             self.page_sizes.note(place, kind, smaller(size))
             return smaller(size)
 
-        return self._shrinking(ask, permission, self.page_sizes.size(place, kind), shrink)
+        return self._shrinking(ask, permission, min(most, self.page_sizes.size(place, kind)), shrink)
 
     def _shrinking(self, ask: Callable[[int], T], permission: str, size: int, shrink: Callable[[int], int]) -> T:
         """Ask for less for as long as GitHub cannot answer so much; `shrink` says how much less, and notes it."""

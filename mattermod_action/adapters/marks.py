@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.candidates import time
-from mattermod_action.merging import LAST
+from mattermod_action.merging import Attempt
 from mattermod_action.servers import Mark
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def _contexts(ask: Ask, where: Json) -> Iterator[Json | None]:
         after = page["pageInfo"]["endCursor"]
 
 
-def _age(node: Json) -> tuple[datetime, int]:
-    """One that has not begun yet is newer than all that have."""
+def _age(node: Json) -> tuple[datetime, int, datetime]:
+    """A status and a check run begin under different names."""
     began = node.get("createdAt") or node.get("startedAt")
-    return time(began) if began else LAST, node.get("databaseId") or 0
+    return Attempt(began=time(began) if began else None, number=node.get("databaseId") or 0).age
 
 
 def _mark(node: Json) -> Mark:

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-TIMEOUT = 14  # seconds; GitHub itself ends a request after ten
+# Seconds to connect, and again to read: together less than the ledger's lease, and each more than the ten after which
+# GitHub ends a request. https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
+TIMEOUT = 14
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Where a cloud's machines learn secrets about themselves: no address in a configuration may lead there.
 FORBIDDEN = re.compile(r"169\.254\.|metadata\b|\[?fe80:", re.IGNORECASE)

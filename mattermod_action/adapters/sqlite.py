@@ -72,7 +72,7 @@ class SQLiteStore(SqlStore):
             self._connection = None
 
     def _forget_what_is_old(self) -> None:
-        """Nothing grows for ever on a runner that stays. What is forgotten is as if the file had been lost."""
+        """Nothing grows for ever on a runner that stays. Forgotten rows are as if the file had been lost."""
         self.execute("BEGIN IMMEDIATE", {})  # one commit for all of it; closing without one takes it back
         prune(self, self._clock, CLOSED_FOR)
         prune(self, self._clock, UNTOUCHED_FOR, EVER)

@@ -109,7 +109,7 @@ class SweepRows(Statements):
         self.execute(sql, {"id": repository.id, "place": json.dumps(asdict(place))})
 
     def note_page_sizes(self, repository: Repository, sizes: str) -> None:
-        """Of a repository whose first page was never answered there is no row yet."""
+        """A repository whose first page was never answered has no row yet."""
         if self._schema < SIZED:
             return
         sql = f"""

@@ -57,6 +57,7 @@ from mattermod_action.config import Label, Message, Section
 from mattermod_action.effects import AddLabels, Comment, Pick, RemoveLabel, SetStatus, TellPicks
 from mattermod_action.errors import Refused
 from mattermod_action.events import (
+    GITHUB_TOKEN,
     RESUMED,
     Commanded,
     PickEnded,
@@ -81,7 +82,6 @@ if TYPE_CHECKING:
 COMMANDS = {"cherry-pick": ("write", "picks this pull request onto the branches that it names")}
 MOST = 20  # branches of one command
 CONTEXT_OK, CONTEXT_BAD = "No conflict markers", "Files with conflict markers: {count}"
-GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # who acts with it, not the token
 USAGE = (
     "name the branches to pick it onto, such as `/cherry-pick release-10.5`, or say `status`, or `retry` and branches"
 )
