@@ -23,7 +23,7 @@ class Known:
     A `Mistake` would meet every further call with this token, so the run stops.
     """
 
-    said: re.Pattern[str]
+    said: str
     cure: str
     kind: type[MattermodError] = Refused
 
@@ -34,7 +34,7 @@ class Known:
 
 
 def _known(said: str, cure: str, kind: type[MattermodError] = Refused) -> Known:
-    return Known(re.compile(said, re.IGNORECASE), cure, kind)
+    return Known(said, cure, kind)
 
 
 # https://docs.github.com/en/repositories/managing-your-repositorys-settings-and-features/enabling-features-for-your-repository/managing-github-actions-settings-for-a-repository#preventing-github-actions-from-creating-or-approving-pull-requests
@@ -142,4 +142,4 @@ TABLE = (
 
 def find(said: str) -> Known | None:
     """The first of the table that fits GitHub's words."""
-    return next((known for known in TABLE if known.said.search(said)), None)
+    return next((known for known in TABLE if re.search(known.said, said, re.IGNORECASE)), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 
 from mattermod_action.events import GHOST
@@ -36,6 +35,10 @@ def without_emoji(text: str) -> str:
 
     https://github.com/ouzi-dev/commit-status-updater/issues/527
     """
+    if not _EMOJI.search(text):
+        return text
+    import unicodedata
+
     return _EMOJI.sub(lambda found: f":{unicodedata.name(found[1], 'symbol').lower()}:", text)
 
 

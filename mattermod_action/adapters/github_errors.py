@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import refusals
 from mattermod_action.errors import Gone, Limited, MattermodError, MayNot, Mistake, Refused, TooHeavy, Unsure
 
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ def is_seen(answered: Answered) -> bool:
 
 def error_of(answered: Answered, what: str, permission: str) -> MattermodError:
     """Return what an answer other than the wished one means for a request to do `what`, which takes `permission`."""
+    from mattermod_action import refusals  # most runs are refused nothing
+
     if error := _not_now(answered):
         return error
     if known := refusals.find(answered.reason):
