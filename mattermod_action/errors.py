@@ -13,11 +13,14 @@ class Mistake(MattermodError):
 
 
 class MayNot(Mistake):
-    """The token lacks a permission: `what` it may not do, and a cure, unless the event of the run is to blame."""
+    """The token lacks a permission: `what` it may not do, and a cure.
 
-    def __init__(self, what: str, cure: str) -> None:
+    The event of the run may be to blame instead, if the token is the `main` one, which the job may have from GitHub.
+    """
+
+    def __init__(self, what: str, cure: str, *, main: bool = True) -> None:
         super().__init__(f"{what}: {cure}")
-        self.what = what
+        self.what, self.main = what, main
 
 
 class Down(MattermodError):

@@ -236,7 +236,7 @@ def _code(error: Exception, fail_on: str) -> int:
 
 
 def _lines(error: Exception, read_only: str) -> list[str]:
-    if isinstance(error, MayNot) and read_only:
+    if isinstance(error, MayNot) and error.main and read_only:
         return [f"{error.what}: {read_only}"]
     if isinstance(error, (Mistake, Down, Refused)):
         return str(error).splitlines() or [type(error).__name__]

@@ -8,6 +8,7 @@ continued.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -16,7 +17,7 @@ from zlib import crc32
 
 from mattermod_action import events
 from mattermod_action.effects import Once
-from mattermod_action.errors import Limited, Mistake
+from mattermod_action.errors import Limited, MattermodError, Mistake
 from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
 from mattermod_action.leases import take
@@ -95,7 +96,8 @@ class Sweep:
         """A repository whose pages were too large is read by smaller ones from now on, also where none was answered."""
         news = self._world.github.page_sizes.news(place.full_name, self._world.clock.now())
         if news and place.id:
-            self._world.store.note_page_sizes(place, news)
+            with suppress(MattermodError):  # the next sweep learns it anew
+                self._world.store.note_page_sizes(place, news)
 
     def _held(self, place: Repository, config: Any, lease: Lease) -> str:
         """Return what came of it."""

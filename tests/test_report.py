@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mattermod_action.errors import Conflicting, Down, Mistake, Refused
+from mattermod_action.errors import Conflicting, Down, MayNot, Mistake, Refused
 from mattermod_action.report import Report, annotate, cell, mask, plain, safe
 
 if TYPE_CHECKING:
@@ -161,3 +161,11 @@ def test_a_summary_of_nothing_is_short(tmp_path: Path, monkeypatch: pytest.Monke
 def test_s21_plain_text_becomes_nothing_in_markdown(text: str) -> None:
     shown = plain(text)
     assert shown == cell(text) or not set(shown) & set("`|<>[]@*~\\!\n\r")
+
+
+@pytest.mark.parametrize(("main", "line"), [(True, "it may not: a fork"), (False, "it may not: give it more")])
+def test_an_event_is_to_blame_for_the_jobs_own_token_only(*, main: bool, line: str) -> None:
+    """GitHub cuts down GITHUB_TOKEN; the tokens of Apps and people keep their permissions."""
+    report = Report(read_only="a fork")
+    report.problem(MayNot("it may not", "give it more", main=main))
+    assert report.errors == [line]

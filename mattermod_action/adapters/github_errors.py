@@ -116,8 +116,9 @@ def _not_allowed(answered: Answered, what: str, permission: str) -> Mistake | No
     if "INSUFFICIENT_SCOPES" in answered.types:
         return Mistake(f"{token} lacks a scope: {said}")
     if "not accessible" in said:
-        cure = JOB_NEEDS if answered.token == MAIN_INPUT else APP_NEEDS
-        return MayNot(f"{token} may not {what} here", cure.format(permission=permission))
+        is_main = answered.token == MAIN_INPUT
+        cure = (JOB_NEEDS if is_main else APP_NEEDS).format(permission=permission)
+        return MayNot(f"{token} may not {what} here", cure, main=is_main)
     # Single sign-on, an IP allow list or a suspension: a read that is refused says nothing about what is there.
     is_closed = answered.status == FORBIDDEN and what.startswith("read")
     return Mistake(f"{token} may not {what} here: {said}") if is_closed or "FORBIDDEN" in answered.types else None
