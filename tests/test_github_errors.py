@@ -52,6 +52,8 @@ ANSWERS = [
     (query({"type": "SERVICE_UNAVAILABLE", "message": "Unavailable"}), Unsure, "Unavailable"),
     (query({"type": "OF_TOMORROW", "message": "Something new"}), Unsure, "Something new"),
     (query("a text"), Unsure, "a text"),
+    (query({"type": ["NOT_FOUND"], "message": "odd"}), Unsure, "odd"),
+    (query({"message": {"odd": 1}, "extensions": ["code"], "path": "x"}), Unsure, "odd"),
     (query(None), Unsure, ""),
     (query({"type": "NOT_FOUND", "message": "no"}, {"message": WRONG}), Unsure, ""),
     (Answered(200, {}, {"data": "<html>a proxy</html>"}), Unsure, ""),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.records import Pull
     from tests.harness import Bot, Run
 
+pytestmark = pytest.mark.one_store
 SETTING = "Allow GitHub Actions to create and approve pull requests"
 PATH = "Settings → Actions → General → Workflow permissions"
 FILE = ".github/workflows/build.yml"

@@ -149,7 +149,10 @@ def test_a_list_that_lags_is_looked_at_again(github: Sandbox, tmp_path: Path) ->
     ],
     ids=["bad gateway", "reset", "lost answer", "rate limit", "no list"],
 )
-@pytest.mark.parametrize("home", ["second", "third"], ids=["with its file", "without its file"])
+@pytest.mark.parametrize(
+    "home",
+    [pytest.param("second", id="with its file"), pytest.param("third", id="without its file", marks=pytest.mark.soak)],
+)
 def test_a_deletion_that_fails_is_said_and_made_up_for(
     github: Sandbox, tmp_path: Path, fault: Fault, code: int, home: str
 ) -> None:

@@ -155,8 +155,9 @@ def _is_known(error: Any) -> bool:
     """A query that GitHub does not understand has a `code` in place of a type."""
     if not isinstance(error, dict):
         return False
-    code = (error.get("extensions") or {}).get("code")
-    return error.get("type") in QUERY_REFUSALS | {"INSUFFICIENT_SCOPES"} or ("type" not in error and bool(code))
+    more = error.get("extensions")
+    has_code = isinstance(more, dict) and bool(more.get("code"))
+    return str(error.get("type")) in {*QUERY_REFUSALS, "INSUFFICIENT_SCOPES"} or ("type" not in error and has_code)
 
 
 def _is_only_hidden(error: Any) -> bool:

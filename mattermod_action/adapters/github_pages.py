@@ -73,9 +73,10 @@ class PageSizes:
         try:
             found = json.loads(noted or "{}")
             until, sizes = datetime.fromisoformat(found["until"]), dict(found["sizes"])
-        except (ValueError, KeyError, TypeError):
+            is_fresh = now < until <= now + KEPT_FOR
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
-        if now < until <= now + KEPT_FOR:
+        if is_fresh:
             known = {kind: size for kind, size in sizes.items() if type(size) is int and 0 < size <= PAGE}
             self._sizes[place.casefold()] = {**known, **self._sizes.get(place.casefold(), {})}
 
