@@ -94,7 +94,8 @@ NO_BRANCH = "{name} is no name of a branch"
 TOO_MANY = f"these are more than {MOST} branches"
 CHECKS = (
     "\n\nThey were opened with GITHUB_TOKEN, so their checks wait: somebody with write access approves the workflows "
-    "in the merge box. With a `cherry-pick-token` checks start by themselves."
+    "in the merge box, or, where it shows no button for that, closes and reopens the pull request. With a "
+    "`cherry-pick-token` checks start by themselves."
 )
 NOTHING = "Nothing was asked to be picked of this pull request."
 NO_MILESTONE = "it has no milestone, which would say onto which branches"
