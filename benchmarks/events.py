@@ -336,4 +336,5 @@ def _row(stores: list[Counted]) -> dict[str, Any]:
     again = max(len(each.again.calls) for each in stores)
     within = not any(each.problems for each in stores)
     figures = {"delivered again": again, "the original": case.original, "floor": case.floor, "budget": case.budget}
+    figures["looks"] = case.looks
     return {**ours, **figures, "within": within}

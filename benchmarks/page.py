@@ -52,7 +52,7 @@ def lines(figures: Mapping[str, Any]) -> Iterator[Line]:
     for title, row in figures.get("goals", {}).items():
         yield Line(title, _most(row["at most"]), row["measured"])
     for title, row in figures.get("calls", {}).items():
-        yield Line(f"{title}: calls", _most(row["budget"]), _calls(row))
+        yield Line(f"{title}: calls", _agreed(row), _calls(row))
     yield from _starts(figures)
     yield from _store(figures)
 
@@ -62,6 +62,12 @@ def _most(goal: Any) -> str:
     if goal in ("", None):
         return ""
     return "0" if str(goal) == "0" else f"≤ {goal}"
+
+
+def _agreed(row: Mapping[str, Any]) -> str:
+    """Without a shared database a run looks once more at what it has posted."""
+    looks = row.get("looks", 0)
+    return _most(row["budget"]) + (f", {row['budget'] + looks} without" if looks else "")
 
 
 def _calls(row: Mapping[str, Any]) -> str:
