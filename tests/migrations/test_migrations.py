@@ -199,11 +199,13 @@ def test_what_would_be_lost_is_asked_for_by_name(database: Database) -> None:
     assert "0004.ledger would lose 1 rows of mm_ledger, 1 rows of PullRequests.UpdatedAt, 1 rows of Issues" in line
     assert "0002.milestones would lose 1 rows of PullRequests.MilestoneNumber" in line
     assert line.endswith(
-        "`--confirm 0009.page_sizes,0008.sweeps,0006.lists,0005.machines,0004.ledger,0002.milestones` (input `confirm`)"
+        "`--confirm 0010.trust,0009.page_sizes,0008.sweeps,0006.lists,0005.machines,0004.ledger,0002.milestones` "
+        "(input `confirm`)"
     )
     assert servers.migrator(database).version() == (SCHEMA, False)
     planned = servers.migrator(database, dry_run=True).goto(4)
     moves = [
+        ("0010.trust", True),
         ("0009.page_sizes", True),
         ("0008.sweeps", True),
         ("0007.pick_index", False),
@@ -211,7 +213,7 @@ def test_what_would_be_lost_is_asked_for_by_name(database: Database) -> None:
         ("0005.machines", True),
     ]
     assert [(move.name, bool(move.loses)) for move in planned] == moves
-    servers.migrator(database, confirm=["0009.page_sizes", "0008.sweeps", "0006.lists"]).down(4)
+    servers.migrator(database, confirm=["0010.trust", "0009.page_sizes", "0008.sweeps", "0006.lists"]).down(5)
     with pytest.raises(Mistake, match=r"--confirm 0005\.machines`"):
         servers.migrator(database, confirm=["0006.lists"]).down()
 
