@@ -142,9 +142,9 @@ class Day:
 
 
 def condition(workflow: str) -> str:
-    """The `if:` of an example's one job."""
-    [job] = YAML(typ="safe", pure=True).load((EXAMPLES / workflow).read_text())["jobs"].values()
-    return str(job["if"])
+    """The condition under which one of an example's jobs starts, which exclude each other."""
+    jobs = YAML(typ="safe", pure=True).load((EXAMPLES / workflow).read_text())["jobs"].values()
+    return " || ".join(f"({job['if']})" for job in jobs)
 
 
 def starts(expression: str, sent: Sent) -> bool:

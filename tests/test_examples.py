@@ -27,7 +27,15 @@ ITEMS = (
     "labels.yml",
     "pull-request.yml",
 )
-WITH_ENVIRONMENT = ("spinmint.yml", "spinmint-expiry.yml", "organisation-schedule.yml")
+WITH_ENVIRONMENT = (
+    *(name for name in ITEMS if name != "labels.yml"),
+    "schedule.yml",
+    "spinmint.yml",
+    "spinmint-expiry.yml",
+    "organisation-schedule.yml",
+)
+# Their commit is not on the default branch: https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows
+ELSEWHERE = ("merge_group", "pull_request_review")
 MAIN, TOPIC = "main", "topic"
 HEAD, OTHER = "a" * 40, "b" * 40
 
@@ -38,8 +46,8 @@ def example(name: str) -> dict[str, Any]:
 
 
 def job(name: str) -> dict[str, Any]:
-    [found] = example(name)["jobs"].values()
-    return dict(found)
+    """The one with the secrets."""
+    return dict(next(iter(example(name)["jobs"].values())))
 
 
 @pytest.mark.parametrize(
@@ -195,6 +203,43 @@ def test_the_runs_of_one_item_follow_each_other(name: str) -> None:
 @pytest.mark.parametrize("name", WITH_ENVIRONMENT)
 def test_runs_that_are_many_make_no_deployments(name: str) -> None:
     assert job(name)["environment"]["deployment"] is False
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yml")))
+def test_t02_secrets_are_in_an_environment_and_only_where_the_default_branch_runs(name: str) -> None:
+    """A repository's secret is read by a workflow on any branch, so every writer would have the database's account."""
+    document = example(name)
+    for part in document["jobs"].values():
+        if "secrets." not in json.dumps(part):
+            continue
+        assert "environment" in part
+        heard = {*document["on"]} & {*ELSEWHERE}
+        started = [event for event in heard if is_started(part, event)]
+        assert started == []
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yml")))
+def test_each_event_starts_one_job(name: str) -> None:
+    """What no environment allows runs in a job of its own, and nothing runs twice."""
+    document = example(name)
+    heard = document["on"] if isinstance(document["on"], dict) else {document["on"]: None}
+    for event in heard:
+        assert sum(is_started(part, event) for part in document["jobs"].values()) == 1, event
+
+
+def is_started(part: dict[str, Any], event: str) -> bool:
+    """By an event that a job of the example is for, whatever else it asks for."""
+    repository = {"full_name": "octo-org/hello"}
+    payload = {
+        "state": "success",
+        "sha": HEAD,
+        "comment": {"body": "/x"},
+        "pull_request": {"merged": True, "labels": [{"name": "x"}], "head": {"repo": repository}},
+        "workflow_run": {"event": "repository_dispatch" if "dispatch" in part.get("if", "") else "pull_request"},
+        "repository": {**repository, "default_branch": MAIN},
+    }
+    held = {"event_name": event, "repository": repository["full_name"], "event": payload}
+    return expressions.is_true(expressions.evaluate(part.get("if", "true"), {"github": held}))
 
 
 def test_a_migration_is_a_deployment() -> None:

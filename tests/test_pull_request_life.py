@@ -137,12 +137,19 @@ def test_mm19_closed_takes_labels_off_once_each(bot: Bot, github: Sandbox) -> No
     assert [write.action for write in github.writes] == ["remove_label"]
 
 
+def queued(github: Sandbox) -> Any:
+    """A merge group of one pull request."""
+    number = opened(github, "reviewer")["number"]
+    branch = f"gh-readonly-queue/main/pr-{number}-{'a' * 40}"
+    sha = github.state.write_files(github.repository, {"x": "y"}, branch)
+    group = {"head_sha": sha, "head_ref": f"refs/heads/{branch}"}
+    around = payloads.about(github.state, github.repository, number, "x", "maintainer")
+    return {"action": "checks_requested", "merge_group": group, "repository": around["repository"]}
+
+
 def test_merge_groups_are_answered(bot: Bot, github: Sandbox) -> None:
-    pull = github.state.pull(github.repository, opened(github, "reviewer")["number"])
-    sha = github.state.write_files(github.repository, {"x": "y"}, f"gh-readonly-queue/main/pr-{pull.number}-{'a' * 40}")
-    group = {"head_sha": sha, "head_ref": f"refs/heads/gh-readonly-queue/main/pr-{pull.number}-{'a' * 40}"}
-    around = payloads.about(github.state, github.repository, pull.number, "x", "maintainer")
-    event = {"action": "checks_requested", "merge_group": group, "repository": around["repository"]}
+    event = queued(github)
+    sha = event["merge_group"]["head_sha"]
     assert bot.run("merge_group", event).code == 0
     repository = github.state.repository(github.repository)
     assert repository
@@ -514,10 +521,10 @@ def test_f08_what_no_sweep_goes_on_with_is_red(bot: Bot, github: Sandbox, path: 
         assert statuses(github, event["number"])["merge/blocked"] == ALLOWED
 
 
-def permissions(example: str) -> dict[str, str]:
-    """What the job of an example has, as a token names it."""
+def permissions(example: str, nth: int = 0) -> dict[str, str]:
+    """What a job of an example has, as a token names it."""
     jobs = YAML(typ="safe").load((EXAMPLES / example).read_text())["jobs"]
-    return {name.replace("-", "_"): level for job in jobs.values() for name, level in job["permissions"].items()}
+    return {name.replace("-", "_"): level for name, level in [*jobs.values()][nth]["permissions"].items()}
 
 
 def private(github: Sandbox) -> Token:
@@ -612,6 +619,23 @@ def test_s01_each_permission_is_needed(bot: Bot, github: Sandbox, example: str, 
     assert failed.code == 2, failed.log
     assert cure in failed.log
     assert "Traceback" not in failed.log
+    token.permissions = {"metadata": "read", **given}
+    run(bot, event)
+
+
+GROUPS = [(example, name) for example in ("pull-request.yml", "label-workflow.yml") for name in permissions(example, 1)]
+
+
+@pytest.mark.parametrize(("example", "name"), GROUPS)
+def test_s01_each_permission_of_a_job_for_merge_groups_is_needed(
+    bot: Bot, github: Sandbox, example: str, name: str
+) -> None:
+    event, token = queued(github), private(github)
+    given = permissions(example, 1)
+    token.permissions = {"metadata": "read", **given, name: {"write": "read", "read": "none"}[given[name]]}
+    failed = bot.run("merge_group", event)
+    assert failed.code == 2, failed.log
+    assert f"`{name.replace('_', '-')}: " in failed.log
     token.permissions = {"metadata": "read", **given}
     run(bot, event)
 

@@ -157,7 +157,7 @@ def everything(github: Sandbox, tmp_path: Path) -> Iterator[Sandbox]:
 def permitted(github: Sandbox, workflow: str) -> None:
     """Give the token what the job of that workflow has."""
     document = YAML(typ="safe", pure=True).load((EXAMPLES / workflow).read_text())
-    [job] = document["jobs"].values()
+    job = next(iter(document["jobs"].values()))
     asked = {name.replace("-", "_"): level for name, level in job["permissions"].items()}
     github.state.tokens["github-token"].permissions = {**asked, "metadata": "read"}
 
