@@ -255,6 +255,7 @@ def _dispatch(event: PullRequestSeen, rule: Rule, nth: int) -> Dispatch:
         label=rule.label,
         nth=nth,
         sha=event.sha,
+        base=event.base,
         at=event.at,
         target=rule.repository or event.repository.full_name,
         workflow=rule.workflow or "",
