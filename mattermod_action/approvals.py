@@ -126,6 +126,7 @@ class _Case:
         listed = self.facts.pushes(found.pull)
         if listed is None and keep == WRITERS and not found.pull.from_fork:
             return self._stands(noted)  # only people with write access push to branches of this repository
+        noted = noted or (self._noted_before() if listed is None else None)
         pushes = pushes_since(found, noted, self._with_shown(listed or ()))
         if pushes is None:
             return self._unknown(noted, is_listed=listed is not None)
@@ -133,27 +134,35 @@ class _Case:
         return Verdict(void=reason) if reason else self._stands(noted)
 
     def _noted(self) -> Approval | None:
-        """What the label was put on, as this event shows it, or as an earlier run has noted it."""
-        found, at = self.found, self.found.labeled_at
-        if at is None:
-            return None
-        if shown := _of_label(self.shown, found.labeller, at):
-            return Approval(shown.head, shown.base, at)
-        if found.noted and found.noted.at == at:
-            return found.noted
-        return self._row() if self.believes_rows else None
-
-    def _row(self) -> Approval | None:
+        """What the label was put on, or a head that an earlier run has found to be as good."""
+        known = self._trusted()
+        if not self.believes_rows or (known and known.head == self.found.pull.sha):
+            return known
         row = self.facts.approval(self.found.pull, self.terms.label)
-        return row if row and row.at == self.found.labeled_at else None
+        return row if row and row.at == self.found.labeled_at else known
+
+    def _trusted(self) -> Approval | None:
+        """The same as this event shows it, or a status of ours; both are GitHub's word."""
+        found, at = self.found, self.found.labeled_at
+        shown = _of_label(self.shown, found.labeller, at)
+        seen = Approval(shown.head, shown.base, at) if shown and at else None
+        if seen and seen.head == found.pull.sha:
+            return seen
+        return found.noted if found.noted and found.noted.at == at else seen
+
+    def _noted_before(self) -> Approval | None:
+        """Of a push that only its event tells of, the commit before may have the note."""
+        before = self.shown.before if self.shown else ""
+        note = self.facts.noted_at(self.found.pull, before) if before else None
+        return note if note and note.at == self.found.labeled_at else None
 
     def _stands(self, noted: Approval | None) -> Verdict:
         """Note it if that is news."""
         pull, at = self.found.pull, self.found.labeled_at
-        is_shown = _of_label(self.shown, self.found.labeller, at) is not None
-        is_old = noted is not None and noted.head == pull.sha and not is_shown
+        by_row = noted is not None and noted != self._trusted()
+        is_old = noted is not None and noted.head == pull.sha and (by_row or noted == self.found.noted)
         note = None if is_old or at is None else Approval(pull.sha, self.found.base, at)
-        return Verdict(stands=True, note=note, by_row=noted is not None and not is_shown and not self.found.noted)
+        return Verdict(stands=True, note=note, by_row=by_row)
 
     def _with_shown(self, listed: Sequence[Push]) -> Sequence[Push]:
         """GitHub may list a push later than it tells of it."""
@@ -162,13 +171,20 @@ class _Case:
         return (Push(shown.before, head, shown.by, datetime.max), *listed) if shown and is_new else listed  # noqa: DTZ901  # naive UTC, as everywhere
 
     def _unknown(self, noted: Approval | None, *, is_listed: bool) -> Verdict:
-        """Wait for what may still come; a push that is known already moves the note along."""
-        found, shown = self.found, self.shown
-        if (noted or is_listed) and self.facts.now() - found.pull.updated_at < PATIENCE:
-            moved = noted and shown and shown.before == noted.head and not self._against_whom(shown.by, shown.head)
-            note = Approval(shown.head, noted.base, noted.at) if moved and noted and shown else None
-            return Verdict(note=note)
-        return Verdict(void=UNKNOWN.format(sha=_short(found.pull.sha)))
+        """Wait for what may still come, and note what is known already: the label, or a push on what it approves."""
+        pull = self.found.pull
+        if (noted or is_listed) and self.facts.now() - pull.updated_at < PATIENCE:
+            return Verdict(note=self._moved(noted) if noted else None)
+        return Verdict(void=UNKNOWN.format(sha=_short(pull.sha)))
+
+    def _moved(self, noted: Approval) -> Approval | None:
+        shown = self.shown
+        if _of_label(shown, self.found.labeller, noted.at):
+            return noted
+        if shown is None or shown.before != noted.head or self.terms.keep == NEVER:
+            return None
+        is_kept = not self._against_whom(shown.by, shown.head)
+        return Approval(shown.head, noted.base, noted.at) if is_kept else None
 
     def _against(self, push: Push) -> str:
         """Say why a push takes the approval away, "" when it does not."""

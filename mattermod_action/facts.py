@@ -131,6 +131,9 @@ class LiveFacts:
         except Mistake:
             return None
 
+    def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:
+        return None if self._world.durable else self._world.github.noted_at(pull.repository, sha)
+
     def _pushes(self, pull: PullRequest) -> Sequence[Push] | None:
         return self._world.github.pushes(pull)
 
@@ -219,6 +222,9 @@ class NoFacts:
 
     def approval(self, pull: PullRequest, label: str) -> Approval | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs the store, to know what was approved")
+
+    def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the statuses")
 
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read who pushed")

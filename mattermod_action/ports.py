@@ -310,6 +310,9 @@ class GitHub(Protocol):
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
         """Read who pushed to its branch, the newest first; None where GitHub does not tell."""
 
+    def noted_at(self, repository: Repository, sha: str) -> Approval | None:
+        """Read what a status of ours at this commit says that a label approves."""
+
     def forked_at(self, pull: PullRequest, before: str, other: str) -> str:
         """Return what both commits have in common, if `other` is on the base branch; else ""."""
 
@@ -586,6 +589,9 @@ class Facts(Protocol):
 
     def approval(self, pull: PullRequest, label: str) -> Approval | None:
         """What the database has noted that the label of auto_merge approves."""
+
+    def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:
+        """What a status of ours at this commit says that it approves; with a database none is set."""
 
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
         """Who pushed to its branch, the newest first; None where GitHub does not tell."""

@@ -104,6 +104,14 @@ query ($owner: String!, $name: String!, $number: Int!, $checks: String, $reviews
   }} }}
 }}
 """
+AT = f"""
+query ($owner: String!, $name: String!, $sha: String!, $size: Int!) {{
+  viewer {{ login }}
+  repository(owner: $owner, name: $name) {{
+    object(expression: $sha) {{ ... on Commit {{ statusCheckRollup {{ contexts(first: $size) {{ {CHECKS} }} }} }} }}
+  }}
+}}
+"""
 ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
   enqueuePullRequest(input: {pullRequestId: $node, expectedHeadOid: $sha}) { mergeQueueEntry { id } }
 }"""
@@ -160,7 +168,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         **looked_over(checks, node),
         **labeling(node, label),
         base_changes=_base_changes(node, label),
-        noted=_noted(checks, node, told["viewer"]["login"]),
+        noted=_noted(checks, node["headRefOid"], told["viewer"]["login"]),
         parents=_parents(node),
     )
 
@@ -198,12 +206,19 @@ def _base_change(event: Json) -> BaseChange:
     return BaseChange(at, event["oldBase"], event["newBase"], automatic=True)
 
 
-def _noted(checks: Iterable[Json], node: Json, viewer: str) -> Approval | None:
+def noted_at(ask: Ask, repository: Repository, sha: str) -> Approval | None:
+    """Read what a status of ours at another commit than the head says; the first page has the statuses of most."""
+    told = ask(AT, {"owner": repository.owner, "name": repository.name, "sha": sha})
+    rollup = (told["repository"]["object"] or {}).get("statusCheckRollup") or {"contexts": {"nodes": ()}}
+    return _noted([each for each in rollup["contexts"]["nodes"] if each], sha, told["viewer"]["login"])
+
+
+def _noted(checks: Iterable[Json], sha: str, viewer: str) -> Approval | None:
     """What a status of our own account says that the label approves; anybody who may write can set a status."""
     for each in checks:
         is_ours = each.get("context") == CONTEXT and login(each["creator"]).casefold() == viewer.casefold()
         if is_ours and (found := NOTED.fullmatch(each["description"] or "")):
-            return Approval(node["headRefOid"], found["base"], time(found["at"]))
+            return Approval(sha, found["base"], time(found["at"]))
     return None
 
 

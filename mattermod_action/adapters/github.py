@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from mattermod_action.approvals import Push
+    from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import Repository, Subject
     from mattermod_action.figures import Calls
     from mattermod_action.merging import Candidate
@@ -192,6 +192,9 @@ class PyGithubGitHub(Requests):
             return self._read(lambda: [pushes.push(each) for each in self._json("GET", path)[LIST]], CONTENTS)
         except (Refused, MayNot):
             return None
+
+    def noted_at(self, repository: Repository, sha: str) -> Approval | None:
+        return candidates.noted_at(self._paged(repository.full_name, CHECKS, READINESS), repository, sha)
 
     def forked_at(self, pull: PullRequest, before: str, other: str) -> str:
         """The base has already what is `behind`: https://docs.github.com/en/rest/commits/commits#compare-two-commits."""

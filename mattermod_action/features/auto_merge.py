@@ -18,8 +18,18 @@ says so.
 
 Whoever put the label on must have write access at that moment and when it is merged, and must not be a bot, unless
 `bots` names it. Authors may put it on their own pull requests from branches of this repository, not from forks.
-Reviews count when they are by people with write access. Right before the merge everything is looked at again, and only
-the commit that was looked at is merged.
+Reviews count when they are by people with write access; approving ones when they are of the newest commit, or of the
+one that the base was merged into. Right before the merge everything is looked at again, and only the commit that was
+looked at is merged.
+
+The label approves the commit and the base branch that it was put on. If anybody without write access pushes
+afterwards, or a bot that `bots` does not name, or if the base branch is changed, the bot takes the label off, and a
+comment says why: look at the pull request as it is now, and put the label on again. With `keep_on_push: never` pushes
+by people with write access take it off as well. With `always` none does: then anybody can have merged what nobody has
+seen, so use it only where a rule of the branch dismisses stale approvals. Merging the base into the branch keeps the
+label if the commit has nothing else in it (`/update-branch`, `update`, GitHub's button), and so does GitHub itself
+when it changes the base because the old one was merged. Without `database-url` a commit status, `mattermod/approval`,
+notes what was approved; this takes `statuses: write`.
 
 It is looked at when a pull request changes, when a review is handed in, when checks are over, when a merge queue
 removes it and on a schedule:
