@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from mattermod_action import refusals
-from mattermod_action.adapters import activity, candidates, census, marks, sources
+from mattermod_action.adapters import activity, candidates, census, marks, pushes, sources
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import Repository, Subject
     from mattermod_action.figures import Calls
     from mattermod_action.merging import Candidate
@@ -182,6 +183,30 @@ class PyGithubGitHub(Requests):
             return candidates.one(self._paged(repository.full_name, ONE, READINESS), repository, number, label)
         except Gone:
             return None
+
+    def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
+        path = pushes.path(pull)
+        if not path:
+            return None
+        try:
+            return self._read(lambda: [pushes.push(each) for each in self._json("GET", path)[LIST]], CONTENTS)
+        except (Refused, MayNot):
+            return None
+
+    def noted_at(self, repository: Repository, sha: str) -> Approval | None:
+        return candidates.noted_at(self._paged(repository.full_name, CHECKS, READINESS), repository, sha)
+
+    def forked_at(self, pull: PullRequest, before: str, other: str) -> str:
+        """The base has already what is `behind`: https://docs.github.com/en/rest/commits/commits#compare-two-commits."""
+        compare = f"{_path(pull.repository)}/compare"
+        onto = f"{compare}/{quote(pull.base_ref, safe='')}...{other}?per_page=1"
+        try:
+            if self._field(onto, "status", CONTENTS) not in ("behind", "identical"):
+                return ""
+            both = self._field(f"{compare}/{before}...{other}?per_page=1", "merge_base_commit", CONTENTS)
+        except Gone:
+            return ""
+        return str(both["sha"])
 
     def merge(self, subject: PullRequest, sha: str, method: str) -> None:
         """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
