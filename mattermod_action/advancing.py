@@ -42,6 +42,7 @@ from mattermod_action.servers import (
 )
 from mattermod_action.setup_script import user_data
 from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Launch
+from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +88,7 @@ NO_SCRIPT = "its setup script cannot be used: the log of the run says why"
 NO_ADDRESS = "it got no public address: does its subnet give any?"
 DIED = "it ended by itself while it was being set up"
 NOT_READY = "it was not ready within {minutes} minutes"
-NOT_ALLOWED = "@{login} has no write access here any more"
+NOT_ALLOWED = "{login} has no write access here any more"
 
 
 class Steps:
@@ -395,7 +396,7 @@ def _is_another(build: Build, mark: Mark) -> bool:
 
 
 def _not_allowed(row: Row) -> str:
-    return NOT_ALLOWED.format(login=row.requested_by)
+    return NOT_ALLOWED.format(login=quoted(row.requested_by))
 
 
 def _password_name(row: Row) -> str:

@@ -124,13 +124,13 @@ class Ensure(Wish):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Once):
-    """A comment with our marker at its end."""
+    """A comment with our marker on its first line."""
 
     text: str
 
     @property
     def body(self) -> str:
-        return f"{self.text}\n\n{self.marker}"
+        return f"{self.marker}\n\n{self.text}"
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
         return Posted(self.subject, self.feature, url) if done and not reason else None
@@ -459,12 +459,6 @@ Effect = Once | Ensure
 
 def marker(feature: str, key: str) -> str:
     return MARKER.format(feature=feature, key=key)
-
-
-def marker_in(body: str) -> str:
-    """The marker in a comment of ours, the last one, since nothing of ours comes after it; "" where there is none."""
-    start = body.rfind(MARKED)
-    return body[start : body.find("-->", start) + 3] if start >= 0 else ""
 
 
 def rule_note(label: str, nth: int) -> str:

@@ -150,7 +150,15 @@ class LiveFacts:
         return (repository.id, base) in self._world.updated
 
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
-        return self._world.github.activities(subjects, label)
+        found = self._world.github.activities(subjects, label)
+        return {number: self._with_known(each) for number, each in found.items()}
+
+    def _with_known(self, each: Activity) -> Activity:
+        """A marker that does not count by itself counts where a row names its comment."""
+        if not any(notice.address for notice in each.notices):
+            return each
+        known = self._world.store.results(each.subject)
+        return replace(each, notices=tuple(one for one in each.notices if not one.address or one.address in known))
 
     def last_swept(self, repository: Repository) -> datetime | None:
         return self._world.last_swept.get(repository.full_name.casefold())

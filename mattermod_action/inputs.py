@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WAIT_MINUTES, MOST_MINUTES = 5, 300
 SHARDS = 256
+SHORTEST_KEY = 24  # characters of a key of markers
 # Of a sweep: what was missed, what was left half-way, and the features that have something to do in one.
 PARTS = ("missed", "resume", "stale", "auto-merge", "cherry-pick", "label-workflow", "spinmint")
 CHOICES = {
@@ -49,6 +50,7 @@ class Inputs:
     pick_token: str
     org_token: str
     bot_logins: tuple[str, ...]
+    marker_keys: tuple[str, ...] = field(repr=False)
     config: str
     config_from: str
     database_url: str
@@ -92,6 +94,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         pick_token=_token("cherry-pick-token", _input(env, "cherry-pick-token")),
         org_token=_token("org-token", _input(env, "org-token")),
         bot_logins=tuple(_words(_input(env, "bot-logins") or GITHUB_TOKEN)),
+        marker_keys=_keys(env),
         config=_input(env, "config") or ".github/mattermod.yml",
         config_from=_choice(env, "config-from"),
         database_url=_input(env, "database-url") or env.get("DATABASE_URL", "").strip(),
@@ -124,6 +127,16 @@ def _token(name: str, value: str) -> str:
     if not value.isascii() or not value.isprintable() or " " in value:
         raise Mistake(f"input `{name}` is not a token: it holds white space or other characters no token has")
     return value
+
+
+def _keys(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The newest first. Whoever guesses one writes comments that count as ours."""
+    keys = tuple(_words(_input(env, "marker-key")))
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise Mistake(
+            f"input `marker-key` has a key of less than {SHORTEST_KEY} characters: use `openssl rand -hex 32`"
+        )
+    return keys
 
 
 def _words(text: str) -> list[str]:

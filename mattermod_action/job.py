@@ -102,7 +102,7 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
         say(f"Nothing to do: {' '.join(event.reason.split())}")
         return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
-    tokens = (given.token, given.pick_token, given.org_token)
+    tokens = (given.token, given.pick_token, given.org_token, *given.marker_keys)
     report.hide([*tokens, given.database_url, database.password if database else "", given.webhook_url])
     if given.jenkins_credentials:
         from mattermod_action.adapters.jenkins_servers import words_to_hide

@@ -20,6 +20,7 @@ from mattermod_action.errors import Down, Refused
 from mattermod_action.events import ServerChanged
 from mattermod_action.leases import acquire
 from mattermod_action.servers import DESTROYING, ENDINGS, RUNNING
+from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ OTHER = "there is a test server of commit {sha:.7} already: destroy it first (`/
 ENDING = "the test server before is being destroyed: ask again in a minute"
 FULL = "{count} of {most} test servers {where} are taken: {holders}"
 OFTEN = "{count} of {most} test servers that this repository may ask for in 24 hours were asked for"
-REPOSITORY, ORGANISATION, USER = "of this repository", "of {owner}", "of @{login}"
+REPOSITORY, ORGANISATION, USER = "of this repository", "of {owner}", "of {login}"
 NONE = "there is no test server that could be kept longer"
 LONGEST = "it may be kept until {until:%Y-%m-%d %H:%M} UTC at the longest"
 
@@ -121,7 +122,7 @@ class Keeper:
         counted = (
             (REPOSITORY, [row for row in live if row.repository.id == mine.id], limits.repository),
             (ORGANISATION.format(owner=mine.owner), ours, limits.organisation),
-            (USER.format(login=effect.by), theirs, limits.user),
+            (USER.format(login=quoted(effect.by)), theirs, limits.user),
         )
         full = (_full(where, rows, most, mine.id) for where, rows, most in counted if len(rows) >= most)
         return next(full, "")
@@ -197,10 +198,10 @@ def _longest(row: Row) -> Any:
 
 
 def _full(where: str, rows: list[Row], most: int, mine: int) -> str:
-    """Whose they are; of other repositories' with their names."""
-    named = [
-        f"{'' if row.repository.id == mine else row.repository.full_name}#{row.number} (@{row.requested_by})"
-        for row in sorted(rows, key=lambda row: (row.repository.full_name, row.number))[:NAMED]
-    ]
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    return FULL.format(count=len(rows), most=most, where=where, holders=", ".join(named) + more)
+    """Name those of this repository: whoever may read it need not know of others, and nobody is called."""
+    ours = sorted(row.number for row in rows if row.repository.id == mine)
+    others = len(rows) - len(ours)
+    parts = [f"#{number}" for number in ours[:NAMED]]
+    parts += [f"{len(ours) - NAMED} more here"] if len(ours) > NAMED else []
+    parts += [f"{others} in other repositories"] if others else []
+    return FULL.format(count=len(rows), most=most, where=where, holders=", ".join(parts))

@@ -172,7 +172,7 @@ def _of_people(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
         if found.pull.carries(label):
             yield Obstacle(f"label {label.casefold()}", LABEL.format(label=quoted(label)))
     if found.objections:
-        yield Obstacle("changes", CHANGES.format(people=", ".join(f"@{login}" for login in found.objections)))
+        yield Obstacle("changes", CHANGES.format(people=", ".join(map(quoted, found.objections))))
     if found.awaited:
         yield Obstacle("awaited", AWAITED.format(people=", ".join(found.awaited)))
     counted = [login for login, sha in found.approvals if sha in (found.pull.sha, *rule.also)]

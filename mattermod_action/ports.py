@@ -237,6 +237,9 @@ class Store(Approvals, Leases, Picks, ServerRows, Sweeps, Protocol):
     def unfinished(self, repository: Repository, limit: int) -> list[Unfinished]:
         """Find rows of this repository (by name, if its id is 0) whose effect is neither done nor being done."""
 
+    def results(self, subject: Subject) -> frozenset[str]:
+        """Read what the confirmed rows of an item name: the addresses of our comments, among others."""
+
     def recall(self, key: str) -> tuple[str, bytes, datetime] | None:
         """Read a list as it was kept: ETag, names, moment."""
 
@@ -290,7 +293,7 @@ class GitHub(Protocol):
         """Post a comment and return its URL."""
 
     def edit_comment(self, subject: Subject, url: str, body: str) -> bool:
-        """Have a comment of ours say this; False when it does so already, or is gone."""
+        """Have a comment of ours say this; False when it does so already, is gone, or is not ours by its marker."""
 
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         """Put a reaction on a comment; the same one again changes nothing."""
@@ -419,7 +422,8 @@ class GitHub(Protocol):
 
         With `on_lines` in the comments on lines of the diff, otherwise in those below the description.
 
-        Ours is what the token itself wrote or an author in `bot-logins`: anybody can paste a marker.
+        Ours is what the token itself wrote or an author in `bot-logins`: anybody can paste a marker. It is on the first
+        line, and has a seal where there is a key: of the same account there may be other workflows.
         """
 
 
@@ -507,12 +511,16 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A comment of ours by its node id; `shows` is that nobody has hidden it."""
+    """A comment of ours by its node id; `shows` is that nobody has hidden it.
+
+    One that has an `address` counts only if a row names that.
+    """
 
     node: str
     marker: str
     at: datetime
     shows: bool
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ HEAD = "\n\n| test server | {state} |\n| --- | --- |\n"
 HOW = "\nKeep it longer: `/spinmint extend 24h`. End it: `/spinmint destroy`{label}."
 OFF = ", or take the label {label} off"
 NOW = "\nNot needed any more? `/spinmint destroy`{label}."
-WARNING = "@{login}, the test server {link} ends at {until}. `/spinmint extend 24h` keeps it longer."
+WARNING = "@USERNAME, the test server {link} ends at {until}. `/spinmint extend 24h` keeps it longer."
 PASSWORDS = {
     "ssm": "[in the parameter](https://console.aws.amazon.com/systems-manager/parameters) `/{name}`",
     "secrets-manager": "[in the secret](https://console.aws.amazon.com/secretsmanager/listsecrets) `{name}`",
@@ -55,7 +55,8 @@ def status(row: Row, messages: Mapping[str, str]) -> str:
 
 
 def warning(row: Row) -> str:
-    return WARNING.format(login=row.requested_by, link=row.link, until=_moment(row.expires_at))
+    text = WARNING.format(link=row.link, until=_moment(row.expires_at))
+    return addressed(text, row.requested_by)
 
 
 def _message(row: Row, messages: Mapping[str, str]) -> str:

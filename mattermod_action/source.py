@@ -77,6 +77,8 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise Unreadable(error.lineno, f"is not JSON: {error.msg}") from error
+    except ValueError as error:  # more digits than Python reads
+        raise Unreadable(1, "is not JSON: it has a number that is too long") from error
     except RecursionError as error:
         raise Unreadable(1, f"is nested more than {DEEPEST} levels deep") from error
 

@@ -102,29 +102,28 @@ class World:
 
     @cached_property
     def github(self) -> GitHub:
-        from mattermod_action.adapters.github import PyGithubGitHub
-
-        return PyGithubGitHub(self.inputs.api_url, self._token, self.inputs.bot_logins, self.clock, self.calls)
+        return self._github(self._token)
 
     @cached_property
     def picking(self) -> GitHub:
         """GitHub for cherry-picks: with a token of its own, what it opens starts workflows."""
         if not self.inputs.pick_token:
             return self.github
-        from mattermod_action.adapters.github import PyGithubGitHub
-
-        token, bots = self.inputs.pick_token, self.inputs.bot_logins
-        return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls, name="cherry-pick-token")
+        return self._github(self.inputs.pick_token, name="cherry-pick-token")
 
     @cached_property
     def teams(self) -> GitHub:
         """GitHub for what is about teams, which GITHUB_TOKEN cannot see."""
         if not self.inputs.org_token:
             return self.github
+        return self._github(self.inputs.org_token, name="org-token")
+
+    def _github(self, token: str, **more: str) -> GitHub:
         from mattermod_action.adapters.github import PyGithubGitHub
 
-        token, bots = self.inputs.org_token, self.inputs.bot_logins
-        return PyGithubGitHub(self.inputs.api_url, token, bots, self.clock, self.calls, name="org-token")
+        given, calls = self.inputs, self.calls
+        keys = given.marker_keys
+        return PyGithubGitHub(given.api_url, token, given.bot_logins, self.clock, calls, marker_keys=keys, **more)
 
     def git(self, committer: str, hold: Callable[[], None]) -> Git:
         from mattermod_action.adapters.git import Git

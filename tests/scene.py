@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox import payloads
@@ -31,7 +32,11 @@ def run(bot: Bot, payload: Any, **variables: str) -> Run:
 
 def texts(comments: Iterable[Comment]) -> list[str]:
     """Without our markers."""
-    return [each.body.split("\n\n<!--")[0] for each in comments]
+    return [unmarked(each.body) for each in comments]
+
+
+def unmarked(body: str) -> str:
+    return re.sub(r"\A<!-- mattermod:.* -->\n\n", "", body)
 
 
 def bodies(github: Sandbox, number: int) -> list[str]:

@@ -12,6 +12,7 @@ from sandbox import aws, jenkins, payloads, web
 from sandbox.aws import Delays
 from sandbox.jenkins import Script
 from sandbox.records import Status
+from tests.scene import texts
 from tests.test_faults import Trial, assert_clean
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Scene(Trial):
         return [each for each in found if each.author and each.author.login == "github-actions[bot]"]
 
     def bodies(self, pull: Pull) -> list[str]:
-        return [each.body.split("\n\n<!--")[0] for each in self.comments(pull)]
+        return texts(self.comments(pull))
 
     def calls(self) -> list[str]:
         return [call.operation for call in self.cloud.calls]

@@ -304,7 +304,7 @@ REASONS: dict[str, tuple[Callable[[Sandbox, Pull], Any], str]] = {
     "check red": (lambda github, pull: check(github, pull, "timed_out"), "checks failed: `build`"),
     "changes": (
         lambda github, pull: reviewed(github, pull, "CHANGES_REQUESTED"),
-        "changes were requested by @maintainer",
+        "changes were requested by `maintainer`",
     ),
     "awaited": (requested, "a review is asked of maintainer, a team"),
     "approvals": (

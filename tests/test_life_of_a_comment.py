@@ -11,7 +11,7 @@ import pytest
 from mattermod_action.adapters.mysql import connect
 from mattermod_action.ports import SCHEMA
 from sandbox import payloads
-from tests import servers
+from tests import scene, servers
 from tests.harness import Bot
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def label(github: Sandbox, name: str, number: int = 0) -> dict[str, Any]:
 
 def texts(github: Sandbox, number: int = 0) -> list[str]:
     item = github.state.item(github.repository, number or github.pull)
-    return [comment.body.partition("\n\n<!--")[0] for comment in item.comments]
+    return scene.texts(item.comments)
 
 
 def test_a_label_gets_its_message(bot: Bot, github: Sandbox) -> None:

@@ -437,7 +437,7 @@ def test_s18_limits_say_who_holds_the_slots(servers: Scene) -> None:
     first = ready(servers)
     second = built(servers)
     run = servers.deliver(servers.labeled(second))
-    told = f"1 of 1 test servers of this repository are taken: #{first.number} (@maintainer)"
+    told = f"1 of 1 test servers of this repository are taken: #{first.number}"
     assert told in servers.bodies(second)[0]
     assert run.code == 0
     servers.deliver(servers.said(second, "/spinmint"))
@@ -451,7 +451,7 @@ def test_s18_limits_say_who_holds_the_slots(servers: Scene) -> None:
     ("limits", "told"),
     [
         ({"organisation": 1}, "1 of 1 test servers of octo-org are taken"),
-        ({"user": 1}, "1 of 1 test servers of @maintainer are taken"),
+        ({"user": 1}, "1 of 1 test servers of `maintainer` are taken"),
         ({"launches": 1}, "1 of 1 test servers that this repository may ask for in 24 hours were asked for"),
     ],
 )

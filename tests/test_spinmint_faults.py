@@ -576,8 +576,8 @@ CHANGES: dict[str, tuple[Callable[[Asked], Any], tuple[str, str], tuple[str, str
     "unlabeled": (unlabel, ("destroyed", "unlabeled"), ("destroyed", "unlabeled")),
     "closed": (close, ("destroyed", "closed"), ("destroyed", "closed")),
     "push": (push, ("ready", ""), ("ready", "")),
-    "revoked": (revoke, ("refused", "@maintainer has no write access here any more"), ("ready", "")),
-    "unknown": (vanish, ("refused", "@maintainer has no write access here any more"), ("ready", "")),
+    "revoked": (revoke, ("refused", "`maintainer` has no write access here any more"), ("ready", "")),
+    "unknown": (vanish, ("refused", "`maintainer` has no write access here any more"), ("ready", "")),
 }
 
 
@@ -675,7 +675,7 @@ def test_f03_four_pull_requests_for_two_servers(servers: Scene, limit: str) -> N
     has = [asked for asked in trials if servers.states(asked.pull) == ["ready"]]
     assert (len(has), len(servers.alive())) == (2, 2)
     servers.assert_whole()
-    holders = [f"#{asked.pull.number} (@maintainer)" for asked in has]
+    holders = [f"#{asked.pull.number}" for asked in has]
     for asked in trials:
         [body] = servers.bodies(asked.pull)
         assert (asked in has) == (ROWS in body)

@@ -14,6 +14,7 @@ from sandbox.faults import Fault
 from tests import servers
 from tests.cut import Cut, Proxy, http_request
 from tests.harness import Bot
+from tests.scene import unmarked
 from tests.test_faults import address
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ label_messages:
 
 
 def texts(github: Sandbox, number: int) -> list[str]:
-    return [body.split("\n\n<!--")[0] for body in bodies(github, number)]
+    return [unmarked(body) for body in bodies(github, number)]
 
 
 def test_what_an_opening_calls_for_is_gone_on_with(bot: Bot, github: Sandbox, database: Database) -> None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.candidates import WRITTEN, is_ours, login, time
-from mattermod_action.effects import marker_in
 from mattermod_action.events import PullRequest
+from mattermod_action.markers import Seals, marker_of
 from mattermod_action.ports import Activity, Notice
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class Reader:
     label: str
     bots: frozenset[str]
     now: datetime
+    seals: Seals
 
     def query(self, subjects: Sequence[Subject]) -> tuple[str, Json]:
         """Return the query and its variables."""
@@ -102,7 +103,9 @@ class Reader:
             has_milestone=node["milestone"] is not None,
             is_assigned=bool(node["assignees"]["nodes"]),
             is_locked=node["locked"],
-            notices=tuple(_notice(each) for each in node["comments"]["nodes"] if each and self._is_ours(each)),
+            notices=tuple(
+                self._notice(subject, each) for each in node["comments"]["nodes"] if each and self._is_ours(each)
+            ),
         )
 
     def _moments(self, node: Json) -> Iterator[datetime]:
@@ -134,7 +137,13 @@ class Reader:
         return actor is None or (actor["__typename"] != "Bot" and login(actor).casefold() not in self.bots)
 
     def _is_ours(self, comment: Json) -> bool:
-        return is_ours(comment, self.bots) and bool(marker_in(comment["body"]))
+        return is_ours(comment, self.bots) and bool(marker_of(comment["body"]))
+
+    def _notice(self, subject: Subject, comment: Json) -> Notice:
+        """One whose marker does not count by itself has the address by which a row may name it."""
+        counts = self.seals.marker_in(subject, comment["body"])
+        marker, address = (counts, "") if counts else (marker_of(comment["body"]), comment["url"])
+        return Notice(comment["id"], marker, time(comment["createdAt"]), not comment["isMinimized"], address)
 
 
 def _asked(subject: Subject) -> str:
@@ -150,10 +159,6 @@ def _newest(page: Json, counts: Callable[[Json], bool]) -> Iterator[datetime]:
         found = nodes[:1]
     for each in found[-1:]:
         yield time(each["createdAt"])
-
-
-def _notice(comment: Json) -> Notice:
-    return Notice(comment["id"], marker_in(comment["body"]), time(comment["createdAt"]), not comment["isMinimized"])
 
 
 def _is_of_bot(author: Json) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from mattermod_action import __version__
 from mattermod_action.adapters.github_errors import Answered, error_of
 from mattermod_action.adapters.github_paths import file_path
-from mattermod_action.adapters.plain_http import connect
+from mattermod_action.adapters.plain_http import connect, is_same_server
 from mattermod_action.errors import Down, Gone, Limited, Mistake, Refused
 from mattermod_action.figures import GRAPHQL, NO_ANSWER, OK
 
@@ -148,8 +148,7 @@ def _get(url: str, token: str, redirects: int) -> Reply:
         connection.request("GET", target, headers=_headers(token))
         answer = connection.getresponse()
         moved = answer.headers.get("Location", "")
-        # The token goes to the host it was given for and nowhere else.
-        if answer.status in (301, 307, 308) and redirects and urlsplit(moved).netloc == parts.netloc:
+        if answer.status in (301, 307, 308) and redirects and is_same_server(url, moved):
             return _get(moved, token, redirects - 1)
         return Reply(answer.status, _lower(answer), answer.read(LARGEST + 1))
     finally:
@@ -180,17 +179,23 @@ def _as_a_file(reply: Reply) -> Reply:
     data = _json(reply.body)
     if reply.status != http.client.OK or not isinstance(data, dict) or data.get("errors"):
         return reply._replace(status=http.client.BAD_GATEWAY)
-    blob = ((data.get("data") or {}).get("repository") or {}).get("object") or {}
-    text = blob.get("text")
+    text = _at(data, "data", "repository", "object", "text")
     if isinstance(text, str):
         return reply._replace(body=text.encode())
     return reply._replace(status=http.client.NOT_FOUND, body=b'{"message": "Not Found"}')
 
 
+def _at(data: Any, *names: str) -> Any:
+    """Return what is there, None where there is nothing, or nothing of that shape."""
+    for name in names:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
+
+
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

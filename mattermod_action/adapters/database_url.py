@@ -1,12 +1,14 @@
 """Understand `database-url`: a URL, or the DSN that the original's Go driver reads.
 
-Go's form: https://github.com/go-sql-driver/mysql#dsn-data-source-name. Mistakes never show the password.
+Go's form: https://github.com/go-sql-driver/mysql#dsn-data-source-name. Mistakes show nothing of it: where a part of it
+ends is just what a mistake leaves open, and any of it may be the password.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 INPUT = "input `database-url`"
 FORMS = "give mysql://user:password@host:3306/database or user:password@tcp(host:3306)/database"
 DEFAULT_PORT = 3306
-LOOPBACK = frozenset({"localhost", "::1"})
 
 _URL = re.compile(
     r"mysql://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<address>[^/?#]*)(?P<rest>.*)", re.DOTALL
@@ -54,7 +55,11 @@ class Database:
 
     @property
     def is_loopback(self) -> bool:
-        return self.host in LOOPBACK or self.host.startswith("127.")
+        """A name that only looks like an address, such as 127.db.example.com, is somebody's."""
+        try:
+            return self.host.casefold() == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
 
 def database_from(given: Inputs) -> tuple[Database | None, tuple[str, ...]]:
@@ -98,7 +103,7 @@ def _parts(url: str) -> dict[str, str]:
         if scheme in ("sqlite", "sqlite3", "file"):
             raise _WrongError("names a SQLite file, which is the input `state`; leave `database-url` out")
         if not (found := _URL.fullmatch(url)):
-            raise _WrongError(f"starts with {scheme[:20]}://, and only mysql:// is understood")
+            raise _WrongError("starts with another scheme, and only mysql:// is understood")
         parts = found.groupdict(default="")
         return {**parts, "user": _decoded(parts["user"]), "password": _decoded(parts["password"])}
     found = _DSN.fullmatch(url)
@@ -154,7 +159,7 @@ def _options(query: str) -> dict[str, str]:
     for name, _ in pairs:
         if name not in MEANINGLESS and name != "tls":
             raise _WrongError(
-                f"has the unknown option {name[:40]!r}; TLS is set by the inputs `database-tls` and `database-ca`"
+                "has an unknown option after the ?; TLS is set by the inputs `database-tls` and `database-ca`"
             )
     return dict(pairs)
 
@@ -162,5 +167,7 @@ def _options(query: str) -> dict[str, str]:
 def _tls(options: dict[str, str]) -> str:
     value = options.get("tls", "")
     if value not in TLS:
-        raise _WrongError(f"has tls={value[:40]!r}: give the certificate of your authority as the input `database-ca`")
+        raise _WrongError(
+            "has an unknown value of tls: give the certificate of your authority as the input `database-ca`"
+        )
     return TLS[value]

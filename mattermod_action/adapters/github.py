@@ -13,11 +13,11 @@ from mattermod_action.adapters import activity, candidates, census, marks, pushe
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
-from mattermod_action.adapters.github_requests import LIST, Requests
-from mattermod_action.effects import marker_in
+from mattermod_action.adapters.github_requests import LIST, Requests, understood
 from mattermod_action.errors import Down, Gone, MayNot, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
+from mattermod_action.markers import Seals, marker_of
 from mattermod_action.parsing import issue, pull_request
 from mattermod_action.ports import Authorship, ChangedFile, Written
 
@@ -77,6 +77,7 @@ COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: $size, after
 """
 
 
+@understood
 class PyGithubGitHub(Requests):
     """The `GitHub` port of ports.py."""
 
@@ -89,9 +90,11 @@ class PyGithubGitHub(Requests):
         calls: Calls,
         *,
         name: str = MAIN_INPUT,
+        marker_keys: tuple[str, ...] = (),
     ) -> None:
         super().__init__(api_url, token, clock, calls, name=name)
         self._bots = frozenset(login.casefold() for login in bot_logins)
+        self._seals = Seals(marker_keys)
         self._noreply = re.compile(_NOREPLY.format(host=re.escape(_host(api_url))), re.IGNORECASE)
         self._marked: dict[tuple[str, int], dict[str, list[Written]]] = {}  # markers that were read with something else
 
@@ -128,18 +131,29 @@ class PyGithubGitHub(Requests):
 
     def comment(self, subject: Subject, body: str) -> str:
         path = f"{_path(subject.repository)}/issues/{subject.number}/comments"
-        return _url_of_new(self._write("POST", path, {"body": body}, "comment", CONVERSATION))
+        sealed = self._seals.sealed(subject, body)
+        return _url_of_new(self._write("POST", path, {"body": sealed}, "comment", CONVERSATION))
 
     def edit_comment(self, subject: Subject, url: str, body: str) -> bool:
         """https://docs.github.com/en/rest/issues/comments#update-an-issue-comment."""
-        path = f"{_path(subject.repository)}/issues/comments/{url.rpartition('-')[2]}"
+        number, sealed = Written(url, body).number, self._seals.sealed(subject, body)
+        path = f"{_path(subject.repository)}/issues/comments/{number}"
         try:
-            if self._read(lambda: self._json("GET", path), CONVERSATION).get("body") == body:
-                return False
+            there = self._read(lambda: self._json("GET", path), CONVERSATION)
         except Gone:
             return False
-        self._write("PATCH", path, {"body": body}, "edit a comment", CONVERSATION)
+        text = str(there.get("body") or "")
+        if text == sealed or marker_of(text) != marker_of(body) or not self._is_mine(subject, number, there):
+            return False
+        self._write("PATCH", path, {"body": sealed}, "edit a comment", CONVERSATION)
         return True
+
+    def _is_mine(self, subject: Subject, number: int, comment: Mapping[str, Any]) -> bool:
+        """Only a query says of an account that is not among `bot-logins`, such as a person's, that it is our own."""
+        if str((comment.get("user") or {}).get("login") or "").casefold() in self._bots:
+            return True
+        ours = (node for page in self._written(subject) for node in page if candidates.is_ours(node, self._bots))
+        return any(Written(str(node["url"]), "").number == number for node in ours)
 
     def react(self, subject: Subject, comment_id: int, content: str) -> None:
         path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
@@ -223,7 +237,8 @@ class PyGithubGitHub(Requests):
 
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
         """One query for as many as GitHub answers at once; those that are gone are missing."""
-        read, place = activity.Reader(label, self._bots, self._clock.now()), subjects[0].repository.full_name
+        read = activity.Reader(label, self._bots, self._clock.now(), self._seals)
+        place = subjects[0].repository.full_name
         found: dict[int, Activity] = {}
         at = 0
 
@@ -334,7 +349,7 @@ class PyGithubGitHub(Requests):
         except Refused as refusal:
             raise Down(str(refusal)) from refusal  # no word about one target
         if shown and not shown["pageInfo"]["hasPreviousPage"]:
-            self._marked[_path(subject.repository), subject.number] = self._ours(shown["nodes"])
+            self._marked[_path(subject.repository), subject.number] = self._ours(subject, shown["nodes"])
         return found
 
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
@@ -442,6 +457,7 @@ class PyGithubGitHub(Requests):
         """https://docs.github.com/en/rest/pulls/comments#create-a-review-comment-for-a-pull-request."""
         where = {"commit_id": sha, "path": place[0], "line": place[1], "side": "RIGHT"}
         path = f"{_path(subject.repository)}/pulls/{subject.number}/comments"
+        body = self._seals.sealed(subject, body)
         data = self._write("POST", path, {"body": body, **where}, "comment on a line", PULLS)
         return _url_of_new(data)
 
@@ -458,23 +474,28 @@ class PyGithubGitHub(Requests):
         if known is not None:
             return known
         found: dict[str, list[Written]] = {}
-        before: str | None = None
-        read = self._comments_on_lines if on_lines else self._comments
-        while True:
-            page = read(subject, before)
-            nodes = [node for node in page["nodes"] if node]
-            for marker, comments in self._ours(nodes).items():
+        for nodes in self._written(subject, on_lines=on_lines):
+            for marker, comments in self._ours(subject, nodes).items():
                 found[marker] = [*comments, *found.get(marker, ())]
-            oldest = nodes[0]["createdAt"] if nodes else ""
-            if not page["pageInfo"]["hasPreviousPage"] or (since and oldest < since.isoformat()):
-                return found
-            before = page["pageInfo"]["startCursor"]
+            if since and nodes and nodes[0]["createdAt"] < since.isoformat():
+                break
+        return found
 
-    def _ours(self, nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[Written]]:
+    def _written(self, subject: Subject, *, on_lines: bool = False) -> Iterator[Sequence[Mapping[str, Any]]]:
+        """Read the comments, a page at a time, the newest page first."""
+        before: str | None = None
+        more, read = True, self._comments_on_lines if on_lines else self._comments
+        while more:
+            page = read(subject, before)
+            yield [node for node in page["nodes"] if node]
+            more, before = page["pageInfo"]["hasPreviousPage"], page["pageInfo"]["startCursor"]
+
+    def _ours(self, subject: Subject, nodes: Sequence[Mapping[str, Any]]) -> dict[str, list[Written]]:
         """The markers of our comments, and the comments that have them, the oldest first."""
         found: dict[str, list[Written]] = {}
-        for node in nodes:
-            if node and candidates.is_ours(node, self._bots) and (marker := marker_in(node["body"])):
+        for node in filter(None, nodes):
+            marker = self._seals.marker_in(subject, str(node["body"]))
+            if marker and candidates.is_ours(node, self._bots):
                 found.setdefault(marker, []).append(Written(str(node["url"]), str(node["body"])))
         return found
 

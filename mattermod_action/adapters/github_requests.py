@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import http.client
 import time
-from functools import partial
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import partial, wraps
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
@@ -39,6 +42,10 @@ REDIRECTS = ("Moved Permanently", "Permanent Redirect", "Temporary Redirect")  #
 LIST = "items"  # under which a list without a name of its own is read
 
 T = TypeVar("T")
+# What code that reads an answer stumbles over when it is not of the documented shape: half of the JSON, HTML, a null or
+# a number where data should be, a redirect to itself.
+MISSHAPEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+UNREADABLE = "GitHub's answer cannot be read"
 
 
 class NotDone(Exception):  # it is an answer
@@ -201,8 +208,45 @@ class Requests:
             if _never_sent(error):
                 raise Down("GitHub cannot be reached") from error
             raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
-        except (ValueError, KeyError, TypeError) as error:  # half of the JSON, HTML, a null where data should be
-            raise Unsure("GitHub's answer cannot be read") from error
+        except MISSHAPEN as error:
+            raise Unsure(UNREADABLE) from error
+
+
+def understood(client: type[T]) -> type[T]:
+    """Have every question that a class asks end in an answer or in one of our errors, whatever shape GitHub's has."""
+    for name, method in list(vars(client).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_"):
+            setattr(client, name, _understood(method))
+    return client
+
+
+def _understood(method: FunctionType) -> Callable[..., Any]:
+    @wraps(method)
+    def asked(*given: Any, **more: Any) -> Any:
+        with _reading():
+            found = method(*given, **more)
+        return _each(found) if isinstance(found, Generator) else found
+
+    return asked
+
+
+def _each(found: Iterator[T]) -> Iterator[T]:
+    """What is made of each is not in here: a fault of its own is not GitHub's."""
+    while True:
+        with _reading():
+            try:
+                each = next(found)
+            except StopIteration:
+                return
+        yield each
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except MISSHAPEN as error:
+        raise Unsure(UNREADABLE) from error
 
 
 def _outcome(answered: Answered, *, is_query: bool) -> str:

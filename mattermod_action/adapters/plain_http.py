@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Seconds to connect, and again to read: together less than the ledger's lease, and each more than the ten after which
 # GitHub ends a request. https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api#timeouts
 TIMEOUT = 14
+PORTS = {"https": 443, "http": 80}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Where a cloud's machines learn secrets about themselves: no address in a configuration may lead there.
 FORBIDDEN = re.compile(r"169\.254\.|metadata\b|\[?fe80:", re.IGNORECASE)
@@ -43,6 +44,16 @@ def open_url(url: str) -> tuple[http.client.HTTPConnection, str]:
     """Return a connection that has still to be made, and what to ask of it. No redirect is followed."""
     parts = allowed(url)
     return connect(parts.scheme, parts.netloc), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def is_same_server(url: str, other: str) -> bool:
+    """Whether a token that was given for one may be sent to the other: scheme, host and port are the same."""
+    try:
+        ours, theirs = ((each.scheme, each.hostname, each.port) for each in (urlsplit(url), urlsplit(other)))
+    except ValueError:
+        return False
+    usual = PORTS.get(ours[0])
+    return ours[:2] == theirs[:2] and (ours[2] or usual) == (theirs[2] or usual)
 
 
 def connect(scheme: str, netloc: str) -> http.client.HTTPConnection:

@@ -145,6 +145,14 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
         sql = "DELETE FROM mm_ledger WHERE k = :k AND owner = :owner AND fence = :fence AND state <> 'confirmed'"
         return self.execute(sql, {"k": key, "owner": owner, "fence": fence})[0] == 1
 
+    def results(self, subject: Subject) -> frozenset[str]:
+        sql = """
+            SELECT result FROM mm_ledger
+            WHERE repository_id = :id AND state = 'confirmed' AND number = :number
+            """
+        of = {"id": subject.repository.id, "number": subject.number}
+        return frozenset(str(row[0]) for row in self.execute(sql, of)[1])
+
     def recall(self, key: str) -> tuple[str, bytes, datetime] | None:
         _, rows = self.execute("SELECT etag, names, read_at FROM mm_lists WHERE k = :k", {"k": key})
         etag, names, read_at = rows[0] if rows else ("", b"", None)

@@ -67,7 +67,8 @@ def test_labelled_is_answered_once(act: Workflow, github: Sandbox, workflow: str
     first = run.run("pull_request_target", event)
     assert first.code == 0, first.log
     [body] = bodies(github, github.pull)
-    assert body.startswith("Thanks @newcomer, a developer will look at this within two days.\n\n<!-- mattermod:v1:")
+    assert body.startswith("<!-- mattermod:v1:")
+    assert body.endswith(" -->\n\nThanks @newcomer, a developer will look at this within two days.")
     [url] = first.outputs["comments"]
     assert f"| label_messages | `label 2: dev review` | [comment posted]({url}) |" in first.summary
     assert first.outputs["failures"] == []

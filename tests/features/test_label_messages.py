@@ -103,5 +103,5 @@ def test_key_ignores_text_case_and_other_labels_rules() -> None:
 def test_marker_names_feature_and_key() -> None:
     [effect] = make_plan(pull_seen("A"), load(rules(("A", "x")), "c").config, NoFacts()).effects
     assert isinstance(effect, Comment)
-    assert effect.body == f"x\n\n<!-- mattermod:v1:label_messages:{effect.key[:16]} -->"
+    assert effect.body == f"<!-- mattermod:v1:label_messages:{effect.key[:16]} -->\n\nx"
     assert len(effect.key) == 64

@@ -15,6 +15,7 @@ from graphql import GraphQLEnumType, NoDeprecatedCustomRule, build_schema, parse
 
 import mattermod_action
 from mattermod_action.adapters import activity, sources
+from mattermod_action.markers import Seals
 from sandbox.graph import SCHEMA
 from tests import builders
 from tests.sandbox.described import MODULES
@@ -84,7 +85,7 @@ def _sent(act: Callable[[], Any]) -> str:
 
 
 def _activity(*subjects: Any) -> str:
-    return activity.Reader("stale", frozenset(), datetime.now(UTC)).query(subjects)[0]
+    return activity.Reader("stale", frozenset(), datetime.now(UTC), Seals()).query(subjects)[0]
 
 
 def _source(count: int, *, comments: bool) -> str:

@@ -24,6 +24,7 @@ from mattermod_action.world import RealClock, SkippingClock, World
 from sandbox import payloads
 from sandbox.faults import Fault
 from tests import servers
+from tests.scene import texts
 from tests.stores.contract import LATER, PULL, TTL, entry, wish
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def test_f06_a_lost_answer_is_looked_for_at_the_right_time(
     Bot(load(CONFIG, "c.yml").config, world, report).handle(event)
     world.close()
     assert report.failures == []
-    bodies = [comment.body for comment in github.state.item(github.repository, number).comments]
+    bodies = texts(github.state.item(github.repository, number).comments)
     assert len(bodies) == 1 + 120 * reads
     assert sum(body.startswith("Hello") for body in bodies) == len(report.comments) == 1
 
