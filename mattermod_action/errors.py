@@ -42,6 +42,10 @@ class TooHeavy(Unsure):
         self.certain = certain
 
 
+class Late(Down):
+    """The time of a repository is over: nothing more is asked for it in this run, and nothing was sent."""
+
+
 class Limited(Down):
     """We were asked to slow down; the request was not carried out.
 
