@@ -5,13 +5,10 @@ here look at the deadline of the answer that is being waited for, in each of the
 (requests, PyGithub, python-jenkins, boto3) and PyMySQL get it by getting such a socket.
 https://docs.python.org/3/library/socket.html#socket.socket.settimeout
 https://docs.python.org/3/library/ssl.html#ssl.SSLContext.sslsocket_class
-
-`share` is for what takes many answers: once it is over no further answer is begun, and none is cut off half-way.
 """
 
 from __future__ import annotations
 
-import math
 import socket
 import ssl
 import threading
@@ -20,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mattermod_action.errors import Late
+from mattermod_action import shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,19 +30,13 @@ class TooMuchError(OSError):
     """The answer has more bytes than anybody needs."""
 
 
-class _Pace:
-    """Trials wait less: each deadline is multiplied by `factor`."""
-
-    factor = 1.0
-
-
 class _Limit:
     """How much time and how many bytes are left of an answer."""
 
     __slots__ = ("_ends", "_most")
 
     def __init__(self, seconds: float, most: int) -> None:
-        self._ends, self._most = time.monotonic() + seconds * _Pace.factor, most
+        self._ends, self._most = shares.end(seconds), most
 
     def left(self) -> float:
         left = self._ends - time.monotonic()
@@ -60,37 +51,22 @@ class _Limit:
 
 
 _ANSWER: ContextVar[_Limit | None] = ContextVar("answer", default=None)
-_SHARE_ENDS: ContextVar[float] = ContextVar("share_ends", default=math.inf)
-
-
-def hurry(factor: float) -> None:
-    """Multiply all deadlines from now on."""
-    _Pace.factor = factor
 
 
 @contextmanager
 def answer(seconds: float, most: int = LARGEST, *, shared: bool = True) -> Iterator[None]:
     """Give everything that is asked inside, from the look-up of a name to the last byte, so many seconds in all.
 
-    Raises Late when the share is over, unless it is not `shared`. Inside, sockets raise TimeoutError and TooMuchError.
+    Raises Late when the repository's share is over (shares.py), unless it is not `shared`. Inside, sockets raise
+    TimeoutError and TooMuchError.
     """
-    if shared and time.monotonic() > _SHARE_ENDS.get():
-        raise Late("the time for this repository is over")
+    if shared:
+        shares.check()
     before = _ANSWER.set(_Limit(seconds, most))
     try:
         yield
     finally:
         _ANSWER.reset(before)
-
-
-@contextmanager
-def share(seconds: float) -> Iterator[None]:
-    """Begin no answer after that time; a share inside another ends with it."""
-    before = _SHARE_ENDS.set(min(_SHARE_ENDS.get(), time.monotonic() + seconds * _Pace.factor))
-    try:
-        yield
-    finally:
-        _SHARE_ENDS.reset(before)
 
 
 def _within(sock: socket.socket, act: Callable[[], T]) -> T:
