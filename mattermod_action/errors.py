@@ -42,10 +42,6 @@ class TooHeavy(Unsure):
         self.certain = certain
 
 
-class Late(Down):
-    """The time of a repository is over: nothing more is asked for it in this run, and nothing was sent."""
-
-
 class Limited(Down):
     """We were asked to slow down; the request was not carried out.
 
@@ -55,6 +51,13 @@ class Limited(Down):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Late(Limited):
+    """The time of a repository is over: nothing more is asked for it by this sweep, and this was not carried out."""
+
+    def __init__(self) -> None:
+        super().__init__("the time for this repository is over; the next sweep goes on with it", 3_600.0)
 
 
 class Refused(MattermodError):

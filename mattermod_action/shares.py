@@ -45,7 +45,11 @@ def share(seconds: float) -> Iterator[None]:
         _ENDS.reset(before)
 
 
+def is_over() -> bool:
+    return time.monotonic() > _ENDS.get()
+
+
 def check() -> None:
     """Raise Late once the share is over."""
-    if time.monotonic() > _ENDS.get():
-        raise Late("the time for this repository is over")
+    if is_over():
+        raise Late
