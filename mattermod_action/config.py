@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mattermod_action.source import Path, Source
 
 LABEL_LIMIT = 50  # characters; GitHub refuses longer label names
+PATTERN_LIMIT = 4_096  # characters of a pattern: no path on Linux is longer
 CONTEXT_LIMIT = 255  # characters of the name of a commit status
 LAST_OF_THE_PLANE = 0xFFFF  # beyond it characters take four bytes
 MARKER_ROOM = 200  # characters kept free at the end of a comment
@@ -73,6 +74,8 @@ def _message(text: str) -> str:
 def _pattern(text: str) -> str:
     if not text.strip("/") or text.startswith("/"):
         raise ValueError("must be a path from the top of the repository, without a slash in front")
+    if len(text) > PATTERN_LIMIT:
+        raise ValueError(f"is too long: {len(text)} characters, and no path has more than {PATTERN_LIMIT}")
     return text
 
 

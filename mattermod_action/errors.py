@@ -53,6 +53,13 @@ class Limited(Down):
         self.retry_after = retry_after
 
 
+class Late(Limited):
+    """The time of a repository is over: nothing more is asked for it by this sweep, and this was not carried out."""
+
+    def __init__(self) -> None:
+        super().__init__("the time for this repository is over; the next sweep goes on with it", 3_600.0)
+
+
 class Refused(MattermodError):
     """GitHub, git or AWS said no to this one target (locked, gone, too long, no room); the others go on.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mattermod_action.picks import Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
-    from mattermod_action.sweeps import Page, Progress, Stored
+    from mattermod_action.sweeps import Page, Progress, Stored, Swept
     from mattermod_action.sweeps import Place as SweepPlace
 
 # The newest migration this version ships; a test holds it against the files in migrations/.
@@ -170,6 +170,12 @@ class Sweeps(Protocol):
     def begin_sweep(self, repository: Repository) -> None:
         """Note that one begins."""
 
+    def note_attempt(self, repository: Repository) -> None:
+        """Note that a sweep begins with it, before anything of it is read."""
+
+    def note_busy(self, repository: Repository, what: str) -> None:
+        """Note what a sweep is busy with, as text."""
+
     def note_sweep(self, repository: Repository, place: SweepPlace) -> None:
         """Note how far it has come."""
 
@@ -179,8 +185,8 @@ class Sweeps(Protocol):
     def end_sweep(self, repository: Repository) -> None:
         """Note that it has come to its end."""
 
-    def last_swept(self, repositories: Sequence[int]) -> dict[int, datetime]:
-        """Read when the last that came to its end did, of repositories by their ids; those without are left out."""
+    def last_swept(self, repositories: Sequence[int]) -> dict[int, Swept]:
+        """Read when repositories were swept last, by their ids; those that never were are left out."""
 
 
 class Approvals(Protocol):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from mattermod_action import events
@@ -17,10 +17,10 @@ from mattermod_action.features import FEATURES
 from mattermod_action.inputs import PARTS
 from mattermod_action.planning import Plan, follow_ups
 from mattermod_action.sweeping import Scope, Sweep
+from mattermod_action.turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from mattermod_action.config import Config
     from mattermod_action.events import Event, Repository, Subject
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
+E = TypeVar("E")
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 OLD_AT_ONCE = 100  # items that may have grown old, and are looked at by one sweep, in one query
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
 TOLD_FOR = 90 * 86_400.0  # seconds for which a pick is in the table of its branch
 SERVERS_TOLD = 200  # rows of test servers that are read for a table
+FOLLOWED_AT_LEAST = timedelta(seconds=60)  # also where the repository's share is over
 IN_ORDER_FOR = FOLLOWED_FOR / 2  # then it begins with another one each minute
 
 
@@ -50,6 +52,8 @@ class Run:
     def __init__(self, config: Config, world: World, report: Report) -> None:
         self.config, self.world, self._report = config, world, report
         self.bot = Bot(config, world, report)
+        self.turn = Turn("", world.clock.now(), _nowhere, _nowhere)
+        self.until = datetime.max  # noqa: DTZ901  # naive UTC, as everywhere
 
     def go(self, event: Event) -> None:
         """Handle the event and what follows from it; what goes wrong is in the report, and in the chat, if any."""
@@ -103,10 +107,13 @@ class Run:
         """Go on with what was left half-way, and with what is looked at again and again; `due` was found just now."""
         if self.world.sweeps("resume"):
             self._resume(tick)
-        self.bot.handle(tick)
+        self.turn.take("Tick", lambda: self.bot.handle(tick))
         self._follow(tick, due)
         self._follow(Awaited(tick))  # what there is time for, once everything was looked at
         self.alone(lambda: self._tell_standing(tick.repository), "summary", parked=True)
+
+    def leave_out(self, repository: Repository, what: str, why: str) -> None:
+        self._report.row("sweep", f"{repository.full_name} {what}", why)
 
     def _tell_standing(self, repository: Repository) -> None:
         """From the store alone."""
@@ -120,11 +127,16 @@ class Run:
         rows = self.world.store.unfinished(tick.repository, RESUMED_AT_ONCE)
         for (repository_id, number), group in groupby(rows, lambda row: (row.repository_id, row.number)):
             repository, mine = replace(tick.repository, id=repository_id), list(group)
-            act = partial(self._resume_item, repository, number, mine)
-            if not self.alone(act, f"#{number}", again=True):
-                self._report.row("sweep", f"#{number}", "failed")
+            if self.world.clock.now() > self.until:
+                self._report.row("sweep", f"what was left of #{number} and others", "is left to the next sweep")
+                return
+            self.turn.take(f"#{number}", partial(self._resume_alone, repository, number, mine))
         if len(rows) == RESUMED_AT_ONCE:
             self._report.row("sweep", "the rest", "is left to the next sweep")
+
+    def _resume_alone(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
+        if not self.alone(partial(self._resume_item, repository, number, rows), f"#{number}", again=True):
+            self._report.row("sweep", f"#{number}", "failed")
 
     def _resume_item(self, repository: Repository, number: int, rows: list[Unfinished]) -> None:
         subject = self.world.github.item(repository, number)
@@ -141,8 +153,9 @@ class Run:
         fail, so half of the time is for the others.
         """
         began, todo, again = self.world.clock.now(), [*self._followed(event), *self._gathered(due)], _is_swept(event)
-        if left := self._handle_some(todo, began + IN_ORDER_FOR, again=again):
-            left = self._handle_some(self._turned(left), began + FOLLOWED_FOR, again=again)
+        least = max(self.until, began + FOLLOWED_AT_LEAST)
+        if left := self._handle_some(todo, min(began + IN_ORDER_FOR, least), again=again):
+            left = self._handle_some(self.turned(left), min(began + FOLLOWED_FOR, least), again=again)
         if left:
             self._report.row("sweep", f"{len(left)} of its items", "are left to the next sweep")
 
@@ -151,7 +164,8 @@ class Run:
         for count, each in enumerate(todo):
             if self.world.clock.now() > until:
                 return todo[count:]
-            self.alone(partial(self.bot.handle, each), type(each).__name__, again=again)
+            act = partial(self.alone, partial(self.bot.handle, each), type(each).__name__, again=again)
+            self.turn.take(_named(each), act)
         return ()
 
     def _gathered(self, due: Sequence[Event]) -> list[Event]:
@@ -179,9 +193,9 @@ class Run:
             self._report.problem(error, name, parked=_is_swept(event) and self._is_left(error))
         return found
 
-    def _turned(self, todo: Sequence[Event]) -> Sequence[Event]:
+    def turned(self, todo: Sequence[E]) -> Sequence[E]:
         """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
-        start = int(self.world.clock.now().timestamp() // 60) % len(todo)
+        start = int(self.world.clock.now().timestamp() // 60) % max(1, len(todo))
         return [*todo[start:], *todo[:start]]
 
     def _tell_chat(self, repository: Repository) -> None:
@@ -204,6 +218,17 @@ class Run:
             self._report.problem(error, where, parked=parked or (again and self._is_left(error)))
             return False
         return True
+
+
+def _nowhere(*_: object) -> None:
+    """Nothing is noted of what only happens once."""
+
+
+def _named(event: Event) -> str:
+    """What is busy when it is: all that is about one item is one."""
+    about = event.event if isinstance(event, Awaited) else event
+    subject = getattr(about, "subject", None)
+    return f"#{subject.number}" if subject else type(about).__name__
 
 
 def _is_swept(event: Event) -> bool:

@@ -4,26 +4,31 @@ What nobody listened to is found so: items that were opened, labelled, pushed to
 the same features, once. A repository that is swept for the first time is only written down: of what was there before
 nothing is answered, unless `backfill` says so. Each page is noted when it is done, so that a sweep that stops is
 continued.
+
+Each repository has its share of the time, and each item of its repository's; what is noted before it begins keeps
+whatever kills a sweep from killing the next (turns.py).
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from mattermod_action import events
+from mattermod_action import events, shares
 from mattermod_action.effects import Once
-from mattermod_action.errors import Limited, MattermodError, Mistake
+from mattermod_action.errors import Late, Limited, MattermodError, Mistake
 from mattermod_action.events import PullRequest, Repository, Tick
 from mattermod_action.facts import NoFacts
 from mattermod_action.leases import take
 from mattermod_action.ledger import BASELINE
 from mattermod_action.planning import look_over, looks_over, make_plan
-from mattermod_action.sweeps import Place, Progress, Tally
+from mattermod_action.sweeps import Place, Progress, Swept, Tally
+from mattermod_action.turns import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,6 +41,10 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 LEASE = 300.0  # seconds that a page may take, with all that follows from it
+LEAST = timedelta(seconds=60)  # that a repository has, however many there are
+GRACE = timedelta(seconds=120)  # for what was begun in time; then nothing more is asked for that repository
+ITEM = 60.0  # seconds after which nothing more is asked for an item that was found changed
+TOLERATED = timedelta(hours=1)  # by which a database's clock may be ahead of a runner's
 TENTH = 0.1
 GONE_AT_ONCE = 200  # items that are not open any more, and are looked at by one sweep
 NOTHING = Place()
@@ -58,13 +67,20 @@ class Sweep:
 
     def go(self, home: Repository, config: Any) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what is to be done for each repository, by its name, those that were not swept for longest first."""
-        for each in self._listed(home):
+        found = self._listed(home)
+        for nth, each in enumerate(found):
             self.tallies.append(Tally(each.full_name))
             if self.limit or self.is_short or self._world.clock.now() > self._until:
                 self.tallies[-1].outcome = LEFT
             else:
                 mine = config if each.full_name.casefold() == home.full_name.casefold() else None
-                yield each.full_name, lambda each=each, mine=mine: self._sweep(each, mine)  # type: ignore[misc]  # called at once
+                until = self._share_of(len(found) - nth)
+                yield each.full_name, lambda each=each, mine=mine, until=until: self._sweep(each, mine, until)  # type: ignore[misc]  # called at once
+
+    def _share_of(self, repositories: int) -> datetime:
+        """Divide what is left; what one does not need is there for those after it."""
+        now = self._world.clock.now()
+        return now + max(min(LEAST, self._scope.lasts), (self._until - now) / repositories)
 
     def _listed(self, home: Repository) -> list[Repository]:
         try:
@@ -75,7 +91,7 @@ class Sweep:
         self.tallies += [Tally(name, outcome=UNLISTED) for name in self._scope.missing(found)]
         return found
 
-    def _sweep(self, place: Repository, config: Any) -> None:
+    def _sweep(self, place: Repository, config: Any, until: datetime) -> None:
         """One at a time; another sweep that is at it is left to it."""
         tally, began = self.tallies[-1], self._world.clock.now()
         lease = take(self._world.store, f"sweep {place.full_name.casefold()}", ttl=LEASE)
@@ -83,7 +99,12 @@ class Sweep:
             tally.outcome = HELD
             return
         try:
-            tally.outcome = self._held(place, config, lease)
+            if place.id:
+                self._world.store.note_attempt(place)
+            with shares.share((until + GRACE - began).total_seconds()):
+                tally.outcome = self._held(place, config, lease, until)
+        except Late:
+            tally.outcome = LEFT
         except Limited as limit:  # its place is kept, and so is what it has not done
             self.limit, tally.outcome = limit, LEFT
         finally:
@@ -99,7 +120,7 @@ class Sweep:
             with suppress(MattermodError):  # the next sweep learns it anew
                 self._world.store.note_page_sizes(place, news)
 
-    def _held(self, place: Repository, config: Any, lease: Lease) -> str:
+    def _held(self, place: Repository, config: Any, lease: Lease, until: datetime) -> str:
         """Return what came of it."""
         progress = self._world.store.progress(place) if place.id else None
         if progress:
@@ -109,20 +130,20 @@ class Sweep:
         one: OfRepository | None = None
         for page in self._world.github.open_items(place, self._world.inputs.config, after):
             if one is None:
-                one = self._begin(page, config, continued=after != NOTHING)
+                one = self._begin(page, config, until, continued=after != NOTHING)
                 if one is None:
                     return ARCHIVED if page.is_archived else NO_CONFIG
             lease.check()
             one.compare(page)
             if not one.reads_on:
                 break
-            if self._is_over(page) and not page.after.is_end:
+            if self._is_over(page, until) and not page.after.is_end:
                 return LEFT
         if one:
             one.end(complete=after == NOTHING)
         return DONE
 
-    def _begin(self, page: Page, config: Any, *, continued: bool) -> OfRepository | None:
+    def _begin(self, page: Page, config: Any, until: datetime, *, continued: bool) -> OfRepository | None:
         """A repository of others has its own configuration, or is left alone."""
         from mattermod_action.config import load
 
@@ -135,7 +156,13 @@ class Sweep:
             except Mistake as mistake:
                 raise Mistake("\n".join(f"{here.full_name}: {line}" for line in str(mistake).splitlines())) from mistake
         progress = self._started(here, continued=continued)
-        return OfRepository(self._run_with(config), here, progress, self.tallies[-1]) if progress else None
+        if progress is None:
+            return None
+        run = self._run_with(config)
+        note = partial(self._world.store.note_busy, here)
+        run.turn = Turn(progress.busy_with, progress.read_at, note, partial(run.leave_out, here))
+        run.until = until
+        return OfRepository(run, here, progress, self.tallies[-1])
 
     def _started(self, here: Repository, *, continued: bool) -> Progress | None:
         """What is known of a repository stays known when it gets another name or owner."""
@@ -156,16 +183,16 @@ class Sweep:
             mine = config if each.full_name.casefold() == home.full_name.casefold() else None
             one: OfRepository | None = None
             for page in self._world.github.open_items(each, self._world.inputs.config, NOTHING):
-                one = one or self._begin(page, mine, continued=True)
+                one = one or self._begin(page, mine, self._until, continued=True)
                 if one is None:
                     break
                 for event in one.foresee(page):
                     yield one.run, event
 
-    def _is_over(self, page: Page) -> bool:
+    def _is_over(self, page: Page, until: datetime) -> bool:
         kept = self._scope.reserve or page.points_limit * TENTH
         self.is_short = self.is_short or (page.points_left is not None and page.points_left < kept)
-        return self.is_short or self._world.clock.now() > self._until
+        return self.is_short or self._world.clock.now() > until
 
 
 class OfRepository:
@@ -181,6 +208,7 @@ class OfRepository:
         self._labels: set[str] = set()
         self._limit: Limited | None = None
         self._missed = self._world.sweeps(MISSED)
+        self._has_begun = False
 
     @property
     def reads_on(self) -> bool:
@@ -198,6 +226,7 @@ class OfRepository:
             self._due += look_over(items, self._config, self._world.facts)
         if self._limit:
             raise self._limit
+        self.run.turn.end()
         if self._missed and not page.after.is_end:  # of that the end is noted, once it is reached
             self._store.note_sweep(self._here, page.after)
 
@@ -206,7 +235,7 @@ class OfRepository:
         seen = self._news(items, stored)
         if self._only_writes_down:
             self._write_down([item for item in items if not _is_known(stored, item)])
-        failed = {event.subject.number for event in seen if not self._is_done(event)}
+        failed = {event.subject.number for event in self.run.turned(seen) if not self._is_done(event)}
         self._tally.changed += len(seen)
         self._tally.failed += len(failed)
         other = [item for item in items if not _is_known(stored, item) or _is_newer(item, stored[item.number])]
@@ -233,19 +262,29 @@ class OfRepository:
         plans: list[Plan] = []
         self._try(lambda: plans.append(self.run.bot.handle(event)), event.subject.number)
         for failure in plans[0].failures if plans else ():
-            self._limit = failure if isinstance(failure, Limited) else self._limit
+            self._limit = failure if isinstance(failure, Limited) and not self._is_items(failure) else self._limit
         return bool(plans) and plans[0].is_done
 
     def _try(self, act: Callable[[], None], number: int) -> None:
         """One item's failure stops no other; but once GitHub has stopped us, nothing more is asked of it."""
+        if self._limit is None and self._has_begun and self._world.clock.now() > self.run.until:
+            self._limit = Late()
         if self._limit is None:
-            self.run.alone(lambda: self._unless_limited(act), f"{self._here.full_name}#{number}")
+            self._has_begun = True  # one at least, or a slow repository would never come to its end
+            where = f"{self._here.full_name}#{number}"
+            self.run.turn.take(f"#{number}", lambda: self.run.alone(lambda: self._unless_limited(act), where))
 
     def _unless_limited(self, act: Callable[[], None]) -> None:
         try:
-            act()
+            with shares.share(ITEM):
+                act()
         except Limited as limit:
-            self._limit = limit
+            if not self._is_items(limit):
+                self._limit = limit
+
+    def _is_items(self, limit: Limited) -> bool:
+        """Whether an item alone has taken too long, and the next has its turn."""
+        return isinstance(limit, Late) and self._world.clock.now() <= self.run.until
 
     def _write_down(self, items: Iterable[Subject]) -> None:
         """Of what was there before, nothing is said later on; what features would have to ask for is not asked."""
@@ -269,6 +308,7 @@ class OfRepository:
         if self._missed:
             self._store.end_sweep(self._here)
         self.run.tick(Tick(self._here), self._due)
+        self.run.turn.end()
 
     def _gone(self, number: int) -> None:
         item = self._world.github.item(self._here, number)
@@ -305,6 +345,12 @@ def _changed(item: Subject, row: Stored) -> Seen:
     return events.caught_up(item, "synchronize" if pushed else events.RESUMED, tuple(news))
 
 
+def _turn_of(swept: Swept, latest: datetime) -> datetime:
+    """When it had its last turn, also where that was cut short; a time that has not come yet says nothing."""
+    times = [at for at in (swept.attempted_at, swept.completed_at) if at and at <= latest]
+    return max(times, default=datetime.min)  # noqa: DTZ901  # naive UTC, as everywhere
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """Which repositories are swept: by patterns of OWNER/NAME (`!` takes out again); of these one shard of several.
@@ -322,8 +368,10 @@ class Scope:
         found = list(self._listed(world)) if self.patterns else [home]
         mine = [each for each in found if self.is_mine(each.full_name)]
         swept = world.store.last_swept([each.id for each in mine])
-        world.last_swept |= {each.full_name.casefold(): swept.get(each.id) for each in mine}
-        return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
+        never = Swept(None, None)
+        world.last_swept |= {each.full_name.casefold(): swept.get(each.id, never).completed_at for each in mine}
+        latest = world.clock.now() + TOLERATED
+        return sorted(mine, key=lambda each: (_turn_of(swept.get(each.id, never), latest), each.id))
 
     def _listed(self, world: World) -> Iterator[Repository]:
         wanted = [pattern for pattern in self.patterns if not pattern.startswith("!")]

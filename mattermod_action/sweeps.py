@@ -77,7 +77,8 @@ class Tally:
 class Progress:
     """How far the sweep of a repository has come; `completed_at` is when one was at its end last, None for never.
 
-    `repository` is the name that it had when it began, `page_sizes` what adapters have noted of its lists.
+    `repository` is the name that it had when it began, `page_sizes` what adapters have noted of its lists, `busy_with`
+    what turns.py has noted.
     """
 
     place: Place
@@ -86,3 +87,12 @@ class Progress:
     read_at: datetime
     repository: str
     page_sizes: str = ""
+    busy_with: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """When a repository was swept to its end, and when a sweep began with it last; None for never."""
+
+    completed_at: datetime | None
+    attempted_at: datetime | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mattermod_action import shares
 from mattermod_action.events import GHOST
 
 if TYPE_CHECKING:
@@ -48,10 +49,14 @@ def cell(text: str) -> str:
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the patterns is the whole path: `*` stops at a slash, `**` does not."""
-    from wcmatch import glob
+    """Whether one of the patterns is the whole path: `*` stops at a slash, `**` does not. Raises Late."""
+    from mattermod_action.globs import compiled
 
-    return bool(glob.globmatch(path, patterns, flags=glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE))
+    for pattern in patterns:
+        shares.check()  # there may be thousands of either
+        if compiled(pattern).fullmatch(path):
+            return True
+    return False
 
 
 def linked(message: str, url: str) -> str:

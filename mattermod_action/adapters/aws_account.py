@@ -11,9 +11,9 @@ import os
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mattermod_action.adapters import aws_identity
+from mattermod_action.adapters import aws_identity, deadlines
 from mattermod_action.adapters.aws_errors import ASSUME, call
-from mattermod_action.errors import Down, Limited, Mistake, Refused, Unsure
+from mattermod_action.errors import Down, Late, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +49,19 @@ class Account:
         lost: Unsure | None = None
         for pause in PAUSES:
             try:
-                return call(request, permission, unanswered)
+                return self._once(permission, request, unanswered)
+            except Late:
+                raise
             except on as error:
                 lost = error if isinstance(error, Unsure) else lost
                 self._clock.sleep(pause)
             except (Mistake, Refused) as error:
                 raise lost or error from None
-        return call(request, permission, unanswered)
+        return self._once(permission, request, unanswered)
+
+    def _once(self, permission: str, request: Callable[[], T], unanswered: type[Down]) -> T:
+        with deadlines.answer(CONNECT_TIMEOUT + self._read_timeout):
+            return call(request, permission, unanswered)
 
     def _client(self, service: str) -> Any:
         return self._session.client(service, config=self._config())
@@ -63,6 +69,7 @@ class Account:
     def _config(self, **more: Any) -> Any:
         from botocore.config import Config
 
+        _limit()
         # What is sent and answered, passwords and keys too, is what botocore tells on the level below.
         logging.getLogger("botocore").setLevel(logging.INFO)
         return Config(
@@ -98,3 +105,15 @@ class Account:
 
         session = boto3.Session(region_name=self._region)
         return session.client("sts", config=self._config(signature_version=UNSIGNED))
+
+
+@cache
+def _limit() -> None:
+    """Have botocore's connections end with the answer's deadline; its own pools make them."""
+    from botocore import awsrequest
+
+    from mattermod_action.adapters.limited_requests import Limited
+
+    for pool in (awsrequest.AWSHTTPConnectionPool, awsrequest.AWSHTTPSConnectionPool):
+        kind = pool.ConnectionCls
+        pool.ConnectionCls = type(f"Limited{kind.__name__}", (Limited, kind), {})

@@ -11,8 +11,9 @@ import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.aws_errors import OIDC
-from mattermod_action.adapters.plain_http import NotAllowedError, open_url
+from mattermod_action.adapters.plain_http import WHOLE, NotAllowedError, open_url
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:
@@ -66,10 +67,12 @@ def keys(sts: Any, role: str, web_identity: str) -> dict[str, str]:
 
 def _get(url: str, bearer: str) -> tuple[int, bytes]:
     connection, target = open_url(url)
+    headers = {"Authorization": f"bearer {bearer}", "Accept": "application/json"}
     try:
-        connection.request("GET", target, headers={"Authorization": f"bearer {bearer}", "Accept": "application/json"})
-        answer = connection.getresponse()
-        return answer.status, answer.read(LARGEST)
+        with deadlines.answer(WHOLE):
+            connection.request("GET", target, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(LARGEST)
     finally:
         connection.close()
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mattermod_action import __version__
+from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.github_errors import Answered, error_of
 from mattermod_action.adapters.github_paths import file_path
-from mattermod_action.adapters.plain_http import connect, is_same_server
+from mattermod_action.adapters.plain_http import WHOLE, connect, is_same_server
 from mattermod_action.errors import Down, Gone, Limited, Mistake, Refused
 from mattermod_action.figures import GRAPHQL, NO_ANSWER, OK
 
@@ -71,7 +72,8 @@ class Way(NamedTuple):
     def go(self, calls: Calls) -> Reply:
         began, answer = time.monotonic(), NO_ANSWER
         try:
-            reply = self.request()
+            with deadlines.answer(WHOLE):
+                reply = self.request()
             answer = OK if reply.status == http.client.OK else str(reply.status)
         finally:
             calls.note(self.verb, self.path, answer, time.monotonic() - began)

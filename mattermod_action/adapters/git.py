@@ -7,6 +7,7 @@ the changed paths, in one fetch each. `git merge-tree` does what `git cherry-pic
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.adapters.git_process import REMOTE, TRANSFER, GitProcess
 from mattermod_action.adapters.work_folder import work_folder
-from mattermod_action.errors import Down, Unsure
+from mattermod_action.errors import Down, Refused, Unsure
 from mattermod_action.picks import EXISTS, PROTECTED, WORKFLOWS, Clean, Conflict, Hunks
+from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,8 +35,11 @@ TARGET, PICKED = "target", "picked"  # the names of the two sides in conflict ma
 NOBODY = b"author nobody <nobody@example.com> 0 +0000\ncommitter nobody <nobody@example.com> 0 +0000\n\n"
 PARENTS = 2  # of a merge of two
 AT_ONCE = 200  # paths that one process is given
-HUNK = re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL)
+OURS, THEIRS = b"<<<<<<< ", b">>>>>>> "  # what the first and the last line of a conflict begin with
 HUNKS_SHOWN = 8_000  # bytes of each file's conflicts
+HUNKS_FILES, HUNKS_LARGEST = 50, 4_194_304  # files whose conflicts are looked for, and bytes of each
+SYMLINK = "120000"
+ATTRIBUTES_LARGEST = 1_048_576  # bytes of a file of attributes; none has a thousandth of it
 _REFUSED = re.compile(r"^!\t[^:\t]*:refs/heads/([^\t]+)\t(.*)$", re.MULTILINE)
 # What a push is refused for, by what git or GitHub says of it.
 REASONS = (
@@ -243,19 +248,44 @@ class Work:
 
     def _hunks(self, tree: str, paths: Sequence[str]) -> Iterator[Hunks]:
         """The lines between conflict markers, as much of them as anybody reads."""
-        for path, blob in self._files(tree, paths).items():
-            if found := b"\n".join(HUNK.findall(self._git.read("cat-file", "blob", blob))):
+        files = self._files(tree, sorted(paths)[:HUNKS_FILES])
+        sizes = self._sizes(files.values())
+        for path, blob in files.items():
+            content = self._git.read("cat-file", "blob", blob) if sizes.get(blob, 0) <= HUNKS_LARGEST else b""
+            if found := b"\n".join(hunks(content)):
                 yield Hunks(path, found[:HUNKS_SHOWN].decode(errors="replace"))
 
     def _lay_out_attributes(self, tip: str, picks: Sequence[str]) -> None:
-        """Write the target's attributes where git looks for them, and nothing of another target's."""
-        for old in self._git.worktree.glob(f"**/{ATTRIBUTES}"):
-            old.unlink()
+        """Write the target's attributes where git looks for them, and nothing of another target's.
+
+        What is no file there has no attributes: git itself follows no link to them.
+        https://git-scm.com/docs/gitattributes#_notes
+        """
+        shutil.rmtree(self._git.worktree)
+        self._git.worktree.mkdir()
         wanted = _attributes({path for pick in picks for path in self._changes(pick)})
-        for path, blob in self._files(tip, wanted).items():
-            place = self._git.worktree / path
+        files = self._files(tip, wanted, links=False)
+        sizes = self._sizes(files.values())
+        for path, blob in files.items():
+            if sizes.get(blob, 0) > ATTRIBUTES_LARGEST:
+                raise Refused(f"{quoted(path)} has more than {ATTRIBUTES_LARGEST} bytes")
+            self._lay_out(path, blob)
+
+    def _lay_out(self, path: str, blob: str) -> None:
+        """Raise Refused for names that a tree may have, and a folder not."""
+        place = self._git.worktree / path
+        try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(self._git.read("cat-file", "blob", blob))
+        except OSError as error:
+            raise Refused(f"{quoted(path)} cannot be written ({type(error).__name__})") from error
+
+    def _sizes(self, blobs: Iterable[str]) -> dict[str, int]:
+        wanted = list(dict.fromkeys(blobs))
+        if not wanted:
+            return {}
+        out = self._git.ask("cat-file", "--batch-check=%(objectname) %(objectsize)", stdin="\n".join([*wanted, ""]))
+        return {blob: int(size) for blob, size in map(str.split, out.splitlines()) if size.isdecimal()}
 
     def _read_commits(self, shas: Iterable[str]) -> None:
         """All in one: `SHA commit SIZE`, and on the next line its content."""
@@ -273,13 +303,14 @@ class Work:
         fields = self._git.ask("diff-tree", *options, self._before(sha), sha).split("\0")[:-1]
         return {path: _sides(info) for info, path in zip(fields[::2], fields[1::2], strict=True)}
 
-    def _files(self, tree: str, paths: Iterable[str]) -> dict[str, str]:
-        """Those of these paths that are files there, each with its blob."""
+    def _files(self, tree: str, paths: Iterable[str], *, links: bool = True) -> dict[str, str]:
+        """Those of these paths that are files there, or symbolic links, each with its blob."""
         found: dict[str, str] = {}
         for some in _batches(sorted(paths)):
             entries = self._git.ask("ls-tree", "-z", tree, "--", *some).split("\0")[:-1]
             split = ((*info.split(), path) for info, _, path in (entry.partition("\t") for entry in entries))
-            found |= {path: blob for _, kind, blob, path in split if kind == "blob"}
+            files = ((mode, blob, path) for mode, kind, blob, path in split if kind == "blob")
+            found |= {path: blob for mode, blob, path in files if links or mode != SYMLINK}
         return found
 
     def _before(self, sha: str) -> str:
@@ -289,6 +320,20 @@ class Work:
     def _patch_id(self, sha: str) -> str:
         patch = self._git.read("diff-tree", "-p", "-U0", "--no-color", "--no-ext-diff", self._before(sha), sha)
         return (self._git.ask("patch-id", "--stable", stdin=patch).split() or [""])[0]
+
+
+def hunks(content: bytes) -> Iterator[bytes]:
+    """What stands between the markers of conflicts, in one walk, until more is found than anybody is shown."""
+    text, at, found = b"\n" + content, 0, 0
+    while found <= HUNKS_SHOWN:
+        start = text.find(b"\n" + OURS, at)
+        last = text.find(b"\n" + THEIRS, start + 1) if start >= 0 else -1
+        if last < 0:
+            return
+        at = text.find(b"\n", last + 1)
+        at = len(text) if at < 0 else at
+        found += at - start
+        yield text[start + 1 : min(at, start + 1 + HUNKS_SHOWN)]
 
 
 def _parsed(content: bytes) -> _Commit:

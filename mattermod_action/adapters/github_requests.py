@@ -16,14 +16,18 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
+import urllib3
 from github import Auth, Github, GithubException
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass
 from urllib3.exceptions import NewConnectionError
 
 from mattermod_action import __version__
+from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.github_errors import MAIN_INPUT, Answered, error_of, is_seen, pause
 from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Position, has_next, smaller
-from mattermod_action.adapters.plain_http import TIMEOUT
-from mattermod_action.errors import Down, Limited, TooHeavy, Unsure
+from mattermod_action.adapters.limited_requests import TooLargeError, cap, limit
+from mattermod_action.adapters.plain_http import TIMEOUT, WHOLE
+from mattermod_action.errors import Down, Late, Limited, TooHeavy, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
@@ -56,6 +60,25 @@ class NotDone(Exception):  # it is an answer
         self.answered = answered
 
 
+class _Limited:
+    """A connection of the library's whose answers end, and have no more bytes than are wanted."""
+
+    session: requests.Session
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        limit(self.session)
+        cap(self.session)
+
+
+class _Http(_Limited, HTTPRequestsConnectionClass):
+    pass
+
+
+class _Https(_Limited, HTTPSRequestsConnectionClass):
+    pass
+
+
 class Requests:
     """Requests of one token, which is that of the input `name`; every failure is one of ours."""
 
@@ -71,6 +94,9 @@ class Requests:
             seconds_between_writes=None,
             lazy=True,
         ).requester
+        # The public way to name them (`injectConnectionClasses`) makes a new connection for each request.
+        kind = _Http if api_url.startswith("http:") else _Https
+        self._requester._Requester__connectionClass = kind  # type: ignore[attr-defined]  # noqa: SLF001
         self._clock, self._calls, self._name = clock, calls, name
         self._writes = 0
         self._patience = READ_PATIENCE
@@ -139,6 +165,8 @@ class Requests:
                     raise
                 self._patience -= limit.retry_after
                 self._clock.sleep(limit.retry_after)
+            except Late:
+                raise
             except Down as error:
                 if shrinks and isinstance(error, TooHeavy):
                     raise
@@ -173,7 +201,8 @@ class Requests:
         """Send one request, note what came of it, and return headers and JSON. Raises NotDone."""
         began, outcome = time.monotonic(), NO_ANSWER
         try:
-            answered = self._sent(verb, address, body)
+            with deadlines.answer(WHOLE):
+                answered = self._sent(verb, address, body)
             outcome = _outcome(answered, is_query=path == GRAPHQL)
         finally:
             self._calls.note(verb, path, outcome, time.monotonic() - began)
@@ -202,9 +231,9 @@ class Requests:
             return request()
         except NotDone as error:
             raise error_of(error.answered, what, permission) from error
-        except requests.ReadTimeout as error:
-            raise TooHeavy("GitHub did not answer in time") from error
-        except requests.RequestException as error:
+        except (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TooLargeError) as error:
+            raise TooHeavy("GitHub did not answer in time, or too much") from error
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             if _never_sent(error):
                 raise Down("GitHub cannot be reached") from error
             raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
@@ -275,7 +304,7 @@ def _lower(headers: Mapping[str, Any] | None) -> dict[str, str]:
     return {name.casefold(): str(value) for name, value in (headers or {}).items()}
 
 
-def _never_sent(error: requests.RequestException) -> bool:
+def _never_sent(error: Exception) -> bool:
     if isinstance(error, requests.ConnectTimeout):
         return True
     reason = getattr(error.args[0] if error.args else None, "reason", None)

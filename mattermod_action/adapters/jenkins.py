@@ -10,11 +10,10 @@ from __future__ import annotations
 import io
 import json
 import re
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import jenkins
@@ -22,8 +21,10 @@ import requests
 import urllib3
 
 from mattermod_action import __version__
+from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.jenkins_pages import inside, page
 from mattermod_action.adapters.jenkins_servers import INPUT
+from mattermod_action.adapters.limited_requests import limit
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.spinmints import Build
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Clock
 
     Call = Callable[[jenkins.Jenkins], Any]
-
-Result = TypeVar("Result")
 
 TIMEOUT = 10.0  # seconds for one request, from the name's look-up to the last byte
 PAUSES = (2.0, 8.0)  # seconds before the second and the third attempt
@@ -143,7 +142,8 @@ class JenkinsBuilds:
         reason = ""
         for pause in (*PAUSES, None):
             try:
-                return _within(self._timeout, lambda: _answer(server, self._timeout, call))
+                with deadlines.answer(self._timeout):
+                    return _answer(server, self._timeout, call)
             except _MissingError:
                 return None
             except _OddError as odd:
@@ -158,6 +158,7 @@ def _answer(server: Server, timeout: float, call: Call) -> dict[str, Any]:
     client = jenkins.Jenkins(server.url, server.user, server.token, timeout=timeout)
     client.crumb = False  # only what changes something needs one
     with client._session as session:  # noqa: SLF001  # nothing else of it shows an answer's status
+        limit(session)
         session.headers["User-Agent"] = f"mattermod-action/{__version__}"
         session.verify = True  # whatever PYTHONHTTPSVERIFY says
         session.stream = True  # so that nothing is read before it is judged
@@ -191,26 +192,6 @@ def _is_object(body: bytes) -> bool:
         return isinstance(json.loads(body.decode()), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _within(seconds: float, work: Callable[[], Result]) -> Result:
-    """Do it in the background: a socket's timeout ends neither the look-up of a name nor an answer that drips."""
-    ended: list[Result | Exception] = []
-
-    def do() -> None:
-        try:
-            ended.append(work())
-        except Exception as error:  # noqa: BLE001  # it is raised where the work was asked for
-            ended.append(error)
-
-    thread = threading.Thread(target=do, daemon=True)  # a run that ends need not wait for it
-    thread.start()
-    thread.join(seconds)
-    if not ended:
-        raise _OddError(f"does not answer within {seconds:g} s")
-    if isinstance(ended[0], Exception):
-        raise ended[0]
-    return ended[0]
 
 
 def _left(item: Any, server: Server) -> Page:

@@ -10,12 +10,14 @@ import http.client
 import json
 from typing import TYPE_CHECKING
 
-from mattermod_action.adapters.plain_http import NotAllowedError, open_url
+from mattermod_action.adapters import deadlines
+from mattermod_action.adapters.plain_http import WHOLE, NotAllowedError, open_url
 from mattermod_action.errors import Down, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LARGEST = 65_536  # bytes of an answer, of which the head alone is read
 LONGEST = 4_000  # characters; a server cuts or refuses longer ones, depending on its version
 
 
@@ -43,13 +45,20 @@ def _sent(address: str, body: bytes) -> int:
     except NotAllowedError as error:
         raise Mistake(f"input `mattermost-webhook-url`: {error}") from None
     try:
-        try:
-            connection.connect()
-        except OSError as error:
-            raise Down(f"the chat cannot be reached ({type(error).__name__})") from None
-        connection.request("POST", target, body, {"Content-Type": "application/json"})
-        return connection.getresponse().status
+        with deadlines.answer(WHOLE, LARGEST):
+            _connect(connection)
+            connection.request("POST", target, body, {"Content-Type": "application/json"})
+            return connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         raise Unsure(f"the chat did not answer ({type(error).__name__})") from None
     finally:
         connection.close()
+
+
+def _connect(connection: http.client.HTTPConnection) -> None:
+    try:
+        connection.connect()
+    except NotAllowedError as error:
+        raise Mistake(f"input `mattermost-webhook-url`: {error}") from None
+    except OSError as error:
+        raise Down(f"the chat cannot be reached ({type(error).__name__})") from None

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pymysql
 
+from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.sql import RUN_MIGRATE, SqlStore
 from mattermod_action.adapters.statements import Dialect
 from mattermod_action.errors import Down, Mistake
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from pymysql.connections import Connection
@@ -31,7 +33,7 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
 # The session's clock is UTC, and a value too long for its column is an error whatever the server's default is.
 SESSION = "SET SESSION time_zone = '+00:00', sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
 RETRY_PAUSES = (0.05, 0.2, 0.8)  # seconds; a deadlock or lock time-out rolled the one statement back
-DEADLOCK, LOCK_TIMEOUT = 1213, 1205
+DEADLOCK, LOCK_TIMEOUT, CANNOT_CONNECT = 1213, 1205, 2003
 GONE, LOST, TLS_FAILED, NO_TABLE, NO_COLUMN = 2006, 2013, 2026, 1146, 1054
 # Errors that the user can mend, with what they mean.
 ACCESS = {
@@ -48,7 +50,7 @@ PASSING = {
     1047: "is cut off from its cluster",
     1290: "is read-only",
     1836: "is read-only",
-    2003: "cannot be reached",
+    CANNOT_CONNECT: "cannot be reached",
     2006: "closed the connection",
     2013: "closed the connection",
 }
@@ -93,7 +95,7 @@ class MySQLStore(SqlStore):
     def _attempt(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
         if self._connection is None:
             self._connection = connect(self._database)
-        with self._connection.cursor() as cursor:
+        with deadlines.answer(READ_TIMEOUT, shared=False), self._connection.cursor() as cursor:
             count = cursor.execute(_for_pymysql(sql), dict(values))
             return count, list(cursor.fetchall())
 
@@ -106,7 +108,8 @@ def _for_pymysql(sql: str) -> str:
 
 def connect(database: Database, *, read_timeout: float | None = READ_TIMEOUT) -> Connection:
     """Open a connection that commits each statement. Raises pymysql.MySQLError."""
-    return pymysql.connect(
+    connection = pymysql.connect(
+        defer_connect=True,
         host=database.host,
         port=database.port,
         user=database.user,
@@ -120,6 +123,18 @@ def connect(database: Database, *, read_timeout: float | None = READ_TIMEOUT) ->
         init_command=SESSION,
         **_tls(database),
     )
+    if connection.ssl:
+        deadlines.limited(connection.ctx)  # type: ignore[attr-defined]  # the stubs lack it
+    with deadlines.answer(READ_TIMEOUT, shared=False):
+        connection.connect(_dialled(database))
+    return connection
+
+
+def _dialled(database: Database) -> socket.socket:
+    try:
+        return deadlines.dial(database.host, database.port, CONNECT_TIMEOUT)
+    except OSError as error:
+        raise pymysql.OperationalError(CANNOT_CONNECT, f"cannot connect ({type(error).__name__})") from error
 
 
 def _tls(database: Database) -> dict[str, Any]:

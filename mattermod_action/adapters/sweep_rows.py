@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mattermod_action.events import Repository, Subject
-    from mattermod_action.sweeps import Place, Progress, Stored
+    from mattermod_action.sweeps import Place, Progress, Stored, Swept
 
 PULLS, ISSUES = "PullRequests", "Issues"
-SIZED = 9  # the schema that has sizes of pages
+SIZED, TRUSTED = 9, 10  # the schemas that have sizes of pages, and attempts and what is busy
 
 
 class SweepRows(Statements):
@@ -84,16 +84,33 @@ class SweepRows(Statements):
         from mattermod_action.sweeps import Place, Progress
 
         sizes = "page_sizes" if self._schema >= SIZED else "NULL"
+        busy = "busy_with" if self._schema >= TRUSTED else "NULL"
         sql = f"""
-            SELECT place, started_at, completed_at, {self._now("now")}, repository, {sizes} FROM mm_sweeps
+            SELECT place, started_at, completed_at, {self._now("now")}, repository, {sizes}, {busy} FROM mm_sweeps
             WHERE repository_id = :id
             """  # noqa: S608  # constants of the store and of this file
         rows = self.execute(sql, {"id": repository.id, **self._shift(now=0)})[1]
         if not rows:
             return None
-        place, started_at, completed_at, now, name, noted = rows[0]
+        place, started_at, completed_at, now, name, noted, busy_with = rows[0]
         at = Place(**json.loads(place)) if place else Place()
-        return Progress(at, moment(started_at), moment(completed_at), moment(now), name, noted or "")
+        return Progress(at, moment(started_at), moment(completed_at), moment(now), name, noted or "", busy_with or "")
+
+    def note_attempt(self, repository: Repository) -> None:
+        if self._schema < TRUSTED:
+            return
+        sql = f"""
+            INSERT INTO mm_sweeps (repository_id, repository, place, attempted_at)
+            VALUES (:id, :name, '', {self._now("now")})
+            {self.dialect.upsert.format(key="repository_id")} attempted_at = {self._now("now")}
+            """  # noqa: S608  # a constant of the dialect
+        self.execute(sql, {"id": repository.id, "name": repository.full_name, **self._shift(now=0)})
+
+    def note_busy(self, repository: Repository, what: str) -> None:
+        if self._schema < TRUSTED:
+            return
+        sql = "UPDATE mm_sweeps SET busy_with = :what WHERE repository_id = :id"
+        self.execute(sql, {"id": repository.id, "what": what or None})
 
     def begin_sweep(self, repository: Repository) -> None:
         sql = f"""
@@ -122,13 +139,16 @@ class SweepRows(Statements):
         sql = f"UPDATE mm_sweeps SET place = '', completed_at = {self._now('now')} WHERE repository_id = :id"  # noqa: S608  # a constant of the store
         self.execute(sql, {"id": repository.id, **self._shift(now=0)})
 
-    def last_swept(self, repositories: Sequence[int]) -> dict[int, datetime]:
+    def last_swept(self, repositories: Sequence[int]) -> dict[int, Swept]:
         if not repositories:
             return {}
+        from mattermod_action.sweeps import Swept
+
+        attempted = "attempted_at" if self._schema >= TRUSTED else "NULL"
         listed = ", ".join(f"{number:d}" for number in repositories)
-        sql = f"SELECT repository_id, completed_at FROM mm_sweeps WHERE repository_id IN ({listed})"  # noqa: S608  # numbers
+        sql = f"SELECT repository_id, completed_at, {attempted} FROM mm_sweeps WHERE repository_id IN ({listed})"  # noqa: S608  # numbers
         rows = self.execute(sql, {})[1]
-        return {int(number): swept for number, at in rows if (swept := moment(at))}
+        return {int(number): Swept(moment(ended), moment(began)) for number, ended, began in rows}
 
 
 def _of(subjects: Sequence[Subject]) -> tuple[str, str, dict[str, Any]]:
