@@ -23,25 +23,29 @@ from mattermod_action.effects import (
     Reap,
     Recheck,
     ReviewComment,
+    SetStatus,
 )
 from mattermod_action.errors import Down, Limited, Overtaken, Refused
 from mattermod_action.events import (
     OPENED,
     RESUMED,
     Awaited,
-    CommandEnded,
     CommandGiven,
+    CommandsEnded,
+    Ended,
     GrownOld,
+    HeadMade,
     IssueSeen,
     MergeConsidered,
     PickEnded,
     PullRequestSeen,
     ServerChanged,
 )
+from mattermod_action.features import GATES
 from mattermod_action.hands import Ensurer, Hands, check_need
 from mattermod_action.ledger import BASELINE, CONFIRMED, Ledger, Outcome
+from mattermod_action.lines import safe
 from mattermod_action.planning import Plan, make_plan
-from mattermod_action.report import safe
 
 if TYPE_CHECKING:
     from mattermod_action.config import Config
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
+ARRIVES = (0.5, 1.0, 2.0, 4.0)  # seconds between looks for a head that GitHub is making
 DEPTH = 5  # how deep outcomes may cause effects that have outcomes
 RESULTS = {
     "posted": "comment posted",
@@ -87,6 +92,7 @@ class Bot:
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
         event, plan = self._believe(event)
+        self._ensurer.look_anew()
         self._park(event, plan)
         if not plan.effects:
             return plan
@@ -95,8 +101,7 @@ class Bot:
         outcomes: list[Event | None] = [self._carry_out(effect, event, known, plan) for effect in due]
         self._settle([effect for effect in due if isinstance(effect, Once)], event, plan)
         if isinstance(event, CommandGiven):
-            over = [each for each in plan.accepted if each not in plan.unfinished]
-            outcomes += [CommandEnded(event, each, tuple(plan.accepted[each]), each in plan.failed) for each in over]
+            outcomes.append(_ended(event, plan))
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 plan.failures.extend(self.handle(outcome, depth + 1).failures)
@@ -124,8 +129,30 @@ class Bot:
 
     def _believe(self, event: Event) -> tuple[Event, Plan]:
         """A re-run may come weeks later, so what its payload says is not believed."""
+        if isinstance(event, HeadMade):
+            return self._arrived(event)
         if isinstance(event, _Seen) and not event.missed and event.action != RESUMED and not self._world.first_attempt:
             return self._live(event)
+        return event, self.plan(event)
+
+    def _arrived(self, made: HeadMade) -> tuple[Event, Plan]:
+        """Plan on the head that this run has made, as on a push, since GITHUB_TOKEN's pushes are no events.
+
+        GitHub makes it after its answer: https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch (202)
+        """
+        pull = self._world.github.pull(made.repository, made.subject.number)
+        for pause in ARRIVES:
+            if pull is None or pull.sha != made.sha:
+                break
+            self._world.clock.sleep(pause)
+            pull = self._world.github.pull(made.repository, made.subject.number)
+        if pull is None:
+            return made, Plan([])
+        event = PullRequestSeen("synchronize", None, pull.updated_at, pull, sha=pull.sha)
+        if pull.sha == made.sha:
+            on = [name for name in GATES if getattr(self._config, name) is not None]
+            return event, Plan([], unchecked=[(name, "the new head of the branch is not there yet") for name in on])
+        self._ensurer.new_commit(made.repository, pull.sha)
         return event, self.plan(event)
 
     def _compare(self, event: Event, plan: Plan) -> tuple[Event, Plan, Known]:
@@ -280,7 +307,8 @@ class Bot:
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
         changed = self._ensurer.ensure(effect)
-        self._report.row(effect.feature, effect.cause, said(effect, done=changed))
+        done = self._ensurer.judged(effect) if changed and isinstance(effect, SetStatus) else effect
+        self._report.row(effect.feature, effect.cause, said(done, done=changed))
 
     def _fail(self, effect: Effect, error: Exception, event: Event, plan: Plan) -> None:
         """What a sweep goes on with may wait for it; everything else has to be started once more, and is red."""
@@ -323,6 +351,13 @@ def said(effect: Effect, *, done: bool) -> str:
     details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
     flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
     return f"{words} {', '.join(flat)}".strip() + ("" if done else ": so already")
+
+
+def _ended(given: CommandGiven, plan: Plan) -> CommandsEnded:
+    """Say what came of each command; of one that failed nothing is said, since starting again goes on."""
+    over = [each for each in plan.accepted if each not in plan.unfinished]
+    ended = tuple(Ended(each, tuple(plan.accepted[each]), each in plan.failed) for each in over)
+    return CommandsEnded(given, ended, tuple(plan.answers))
 
 
 def _is_past(event: Event, effect: Effect, known: Known) -> bool:

@@ -194,7 +194,7 @@ def _look_up(loaded: Loaded, repository: str) -> None:
     """Read the repository's milestones and branches; a name that is not there is a mistake."""
     from mattermod_action.checking import check
     from mattermod_action.events import Repository, is_full_name
-    from mattermod_action.report import safe
+    from mattermod_action.lines import safe
     from mattermod_action.world import World
 
     if not is_full_name(repository):
@@ -219,8 +219,8 @@ def _keys(name: str) -> list[tuple[str, str]]:
 
 
 def _shown(made: Plan, event: Event) -> str:
+    from mattermod_action.lines import safe
     from mattermod_action.planning import NOT_CONFIGURED
-    from mattermod_action.report import safe
 
     lines = [f"{type(event).__name__} in {event.repository.full_name}"]
     for effect in made.effects:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.effects import Comment, Need, React
+from mattermod_action.events import Answer
 from mattermod_action.facts import at_least
 from mattermod_action.features import FEATURES
 from mattermod_action.source import suggestion
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 
     from mattermod_action.commands import Command
     from mattermod_action.effects import Effect
-    from mattermod_action.events import CommandEnded, CommandGiven
+    from mattermod_action.events import CommandGiven, CommandsEnded
     from mattermod_action.ports import Facts
+
+    Accepted = tuple[Command, "Offer | None", React, list[Answer]]
 
 HELP = "help"
 NAME = "commands"  # what its effects have for a feature
 AUTHOR = "author"  # the level of who opened the pull request, or whoever may write
 REFUSED = "@{login}, `/{command}` is for {who}. (This is said once; later there is only a reaction.)"
 UNKNOWN = "@{login}, there is no command `{command}` here{hint}. `/mattermod help` lists them."
+NOT_NOW = "few requests are left in this hour, which are for gates and for people with write access"
+CAUSE = 100  # characters of the commands that a report names
 WHO = {
     "read": "everybody",
     AUTHOR: "the author of the pull request and for people with write access",
@@ -57,7 +62,12 @@ def offers(config: Any) -> dict[str, Offer]:
     return found
 
 
-def accept(given: CommandGiven, config: Any, facts: Facts) -> Iterator[tuple[Command, Offer | None, list[Effect]]]:
+def has_time(given: CommandGiven, facts: Facts) -> bool:
+    """Whether there are requests left for it: the last quarter of an hour's is for gates and for writers."""
+    return not facts.is_scarce() or at_least(facts.role(given.repository, given.author), "write")
+
+
+def accept(given: CommandGiven, config: Any, facts: Facts) -> Iterator[Accepted]:
     """Yield each command that is ours, with its offer if it may be given, and what is done about it at once."""
     if given.author.casefold() in {login.casefold() for login in config.commands.blocked_bots}:
         return
@@ -65,14 +75,14 @@ def accept(given: CommandGiven, config: Any, facts: Facts) -> Iterator[tuple[Com
     for command in given.commands:
         offer = known.get(command.name)
         if command.by_alias and command.name == HELP:
-            yield command, None, [_react(given, "eyes"), _help(given, known, facts)]
+            yield command, None, _react(given, "eyes"), [_help(given, known, facts)]
         elif offer is None:
             if command.by_alias:
-                yield command, None, [_unknown(given, command, known)]
+                yield command, None, _react(given, "-1"), [_unknown(given, command, known)]
         elif may(given, offer.level, facts):
-            yield command, offer, [_react(given, "eyes")]
+            yield command, offer, _react(given, "eyes"), []
         else:
-            yield command, None, [_react(given, "-1"), _refusal(given, command, offer)]
+            yield command, None, _react(given, "-1"), [_refusal(given, command, offer)]
 
 
 def may(given: CommandGiven, level: str, facts: Facts) -> bool:
@@ -95,14 +105,27 @@ def need(given: CommandGiven, level: str) -> Need | None:
     return Need(given.author, "write" if level == AUTHOR else level)
 
 
-def ended(event: CommandEnded) -> Iterator[Effect]:
-    """A thumb, and where it goes down, why: the same reason once to each person."""
-    given, command = event.given, event.command
-    yield _react(given, "-1" if event.reasons or event.failed else "+1")
-    if event.reasons:
-        text = f"@{given.author}, `/{command.name}`: {' '.join(event.reasons)}"
-        once = ("reasons", given.author.casefold(), command.name, *command.args, *event.reasons)
-        yield _say(given, text, f"/{command.name}", *once)
+def ended(event: CommandsEnded) -> Iterator[Effect]:
+    """A thumb for each outcome, and one comment with all that there is to say: the same once to each person."""
+    given = event.given
+    for each in event.ended:
+        yield _react(given, "-1" if each.reasons or each.failed else "+1")
+    answers = {answer.key: answer for answer in (*event.answers, *_reasons(event))}
+    if answers:
+        keys = sorted(answers, key=repr)
+        once = keys[0] if len(keys) == 1 else ("answers", *map(repr, keys))
+        commands = dict.fromkeys(f"/{each.name}" for each in given.commands)
+        text = "\n\n".join(answer.text for answer in answers.values())
+        yield Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=" ".join(commands)[:CAUSE])
+
+
+def _reasons(event: CommandsEnded) -> Iterator[Answer]:
+    """What was said besides the command is no part of the key, unless a reason repeats it."""
+    author = event.given.author
+    for each in event.ended:
+        if each.reasons:
+            key = ("reasons", author.casefold(), each.command.name, *each.reasons)
+            yield Answer(key, f"@{author}, `/{each.command.name}`: {' '.join(each.reasons)}")
 
 
 def _react(given: CommandGiven, content: str) -> React:
@@ -116,26 +139,21 @@ def _react(given: CommandGiven, content: str) -> React:
     )
 
 
-def _refusal(given: CommandGiven, command: Command, offer: Offer) -> Comment:
+def _refusal(given: CommandGiven, command: Command, offer: Offer) -> Answer:
     text = REFUSED.format(login=given.author, command=command.name, who=WHO[offer.level])
-    return _say(given, text, f"/{command.name}", "refused", given.author.casefold())
+    return Answer(("refused", given.author.casefold()), text)
 
 
-def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Comment:
+def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Answer:
     """What is enabled here, and what of it whoever asks may do: once to each person, until that is another."""
     mine = {name: "yes" if may(given, offer.level, facts) else "no" for name, offer in known.items()}
     rows = [f"| `/{name}` | {offer.about} | {WHO[offer.level]} | {mine[name]} |" for name, offer in known.items()]
     head = ["| command | what it does | who may give it | you |", "| --- | --- | --- | --- |"]
     text = "\n".join([*head, *rows]) if rows else "No commands are enabled in this repository."
-    once = ("help", given.author.casefold(), *(f"{name} {may_i}" for name, may_i in mine.items()))
-    return _say(given, text, "/mattermod help", *once)
+    return Answer(("help", given.author.casefold(), *(f"{name} {may_i}" for name, may_i in mine.items())), text)
 
 
-def _unknown(given: CommandGiven, command: Command, known: dict[str, Offer]) -> Comment:
+def _unknown(given: CommandGiven, command: Command, known: dict[str, Offer]) -> Answer:
     """Once to each person, like a refusal."""
     text = UNKNOWN.format(login=given.author, command=command.name, hint=suggestion(command.name, list(known)))
-    return _say(given, text, f"/mattermod {command.name}", "unknown", given.author.casefold())
-
-
-def _say(given: CommandGiven, text: str, cause: str, *once: str | int) -> Comment:
-    return Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=cause)
+    return Answer(("unknown", given.author.casefold()), text)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mattermod_action.events import (
     OPENED,
+    HeadMade,
     MergeEnded,
     PickEnded,
     Posted,
@@ -211,14 +212,19 @@ class UpdateBranch(Once):
     subject: PullRequest
     sha: str
 
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        del url
+        return HeadMade(self.subject, self.sha) if done and not reason else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BringUpToDate(UpdateBranch):
     """The same for a pull request that is merged after it."""
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
-        del url, done
-        return MergeEnded(self.subject, self.sha, behind=True, reason=reason) if reason else None
+        if reason:
+            return MergeEnded(self.subject, self.sha, behind=True, reason=reason)
+        return UpdateBranch.ended(self, url, done=done)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +301,11 @@ class Dispatch(Once):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetStatus(Ensure):
-    """A commit status: `state` is pending, success, failure or error. A correcting one only takes another's place."""
+    """A commit status: `state` is pending, success, failure or error. A correcting one only takes another's place.
+
+    `judges` is that it is about what was read of the subject, a pull request: unless that has still the same head and
+    base, and none of the labels `without`, it is pending instead.
+    """
 
     sha: str
     context: str
@@ -303,6 +313,8 @@ class SetStatus(Ensure):
     description: str
     url: str = ""
     correcting: bool = False
+    judges: bool = False
+    without: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> tuple[str, str, str]:
@@ -323,9 +335,10 @@ class AddLabels(Ensure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveLabel(Ensure):
-    """Take this label off."""
+    """Take this label off; with `judges` only if the pull request has still the same head and base."""
 
     label: str
+    judges: bool = False
 
     @property
     def key(self) -> str:

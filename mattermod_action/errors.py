@@ -91,6 +91,22 @@ class Passed(FactUnavailable):
     """A feature has nothing to say for now, and nothing needs to be kept in mind for that."""
 
 
+class Offline(FactUnavailable):
+    """The plan is made without a token or without the network, so nothing is asked."""
+
+
+class Scarce(FactUnavailable):
+    """Reading it would take too many of the requests that the token has left in this hour."""
+
+
+class Moved(Passed):
+    """The head is not the one that is judged any more; the event of its push judges the new one."""
+
+
+class Incomplete(Passed):
+    """GitHub shows only a part of it, whenever it is asked."""
+
+
 class NotYet(FactUnavailable):
     """It takes longer to read than was given for it, and is being read on."""
 

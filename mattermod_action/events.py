@@ -196,11 +196,33 @@ class Commanded(_OfCommand):
 
 
 @dataclass(frozen=True, slots=True)
-class CommandEnded(_OfCommand):
-    """Outcome: a command was carried out, or (`reasons`, each a sentence) it was not; `failed` is said elsewhere."""
+class Answer:
+    """What there is to say to somebody; the `key` tells it from what else there may be, and is said once."""
 
+    key: tuple[str | int, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command was carried out, or (`reasons`, each a sentence) it was not; `failed` is said elsewhere."""
+
+    command: Command
     reasons: tuple[str, ...] = ()
     failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandsEnded:
+    """Outcome: all commands of a comment are over; `answers` is what there is to say besides."""
+
+    given: CommandGiven
+    ended: tuple[Ended, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def repository(self) -> Repository:
+        return self.given.repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +361,13 @@ class MergeConsidered(_OfPull):
 
 
 @dataclass(frozen=True, slots=True)
+class HeadMade(_OfPull):
+    """Outcome: this run has put another head in the place of `sha`, of which no event need tell."""
+
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
 class MergeEnded(_OfPull):
     """Outcome: the head `sha` was merged, or put into the merge queue, or (`reason`) GitHub refused.
 
@@ -430,7 +459,7 @@ Event = (
     Seen
     | CommandGiven
     | Commanded
-    | CommandEnded
+    | CommandsEnded
     | MergeGroupSeen
     | Tick
     | Posted
@@ -439,6 +468,7 @@ Event = (
     | ChecksChanged
     | Reviewed
     | MergeConsidered
+    | HeadMade
     | MergeEnded
     | PicksDue
     | PickEnded

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mattermod_action.errors import FactUnavailable, Mistake, Refused
+from mattermod_action.errors import Mistake, Offline, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mattermod_action.adapters.cla_list import Reading
     from mattermod_action.approvals import Approval, Push
@@ -30,6 +30,7 @@ ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is aske
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
 MERGING = "auto_merge"  # the feature whose label approves a merge
 NOBODY = "nobody <nobody@example.com>"  # who commits what is thrown away
+T = TypeVar("T")
 # What each role may do includes what those before it may.
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
@@ -37,6 +38,32 @@ ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 def at_least(role: str, level: str) -> bool:
     """Whether `role` is `level` or more; a role that is not known is nothing."""
     return role in ROLES and ROLES.index(role) >= ROLES.index(level)
+
+
+class Replayed(Generic[T]):
+    """A list that is read once, as far as somebody looks; whatever stops the reading stops everybody who looks on."""
+
+    def __init__(self, source: Iterator[T]) -> None:
+        self._source, self._seen = source, list[T]()
+        self._error: Exception | None = None
+
+    def __iter__(self) -> Iterator[T]:
+        at = 0
+        while at < len(self._seen) or self._reads_on():
+            yield self._seen[at]
+            at += 1
+
+    def _reads_on(self) -> bool:
+        if self._error:
+            raise self._error
+        try:
+            self._seen.append(next(self._source))
+        except StopIteration:
+            return False
+        except Exception as error:
+            self._error = error
+            raise
+        return True
 
 
 class LiveFacts:
@@ -50,6 +77,7 @@ class LiveFacts:
         self.pull = cache(self._pull)  # a method's cache would outlive its run
         self.files = cache(self._files)
         self.authors = cache(self._authors)
+        self._statuses = cache(self._read_statuses)
         self.candidates = cache(self._candidates)
         self.pushes = cache(self._pushes)
         self.is_base_merge = cache(self._is_base_merge)
@@ -103,8 +131,21 @@ class LiveFacts:
     def _pull(self, repository: Repository, number: int) -> PullRequest | None:
         return self._world.github.pull(repository, number)
 
-    def _files(self, pull: PullRequest) -> Sequence[ChangedFile]:
-        return self._world.github.files(pull)
+    def _files(self, pull: PullRequest) -> Iterable[ChangedFile]:
+        return Replayed(self._world.github.files(pull))
+
+    def text_of(self, pull: PullRequest, path: str) -> str | None:
+        return self._world.github.text_of(pull, path)
+
+    def is_scarce(self) -> bool:
+        return self._world.calls.is_scarce
+
+    def verdict(self, repository: Repository, sha: str, context: str) -> tuple[str, str] | None:
+        found = self._statuses(repository, sha).get(context)
+        return found[:2] if found else None
+
+    def _read_statuses(self, repository: Repository, sha: str) -> Mapping[str, tuple[str, str, str]]:
+        return self._world.github.statuses(repository, sha)
 
     def _candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:
         """A sweep has seen all that are open already: what none of them carries is not asked for."""
@@ -181,76 +222,85 @@ class NoFacts:
     """Facts of a plan that is made offline: a feature that needs one is skipped, and says so."""
 
     def role(self, repository: Repository, login: str) -> str:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to ask who may do what")
+        raise Offline("needs a token, to ask who may do what")
 
     def role_now(self, repository: Repository, login: str, seconds: float) -> str:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to ask who may do what")
+        raise Offline("needs a token, to ask who may do what")
 
     def pull(self, repository: Repository, number: int) -> PullRequest | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the pull request")
+        raise Offline("needs a token, to read the pull request")
 
     def origin(self, key: str) -> Origin | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what a key stands for")
+        raise Offline("needs the store, to know what a key stands for")
 
     def unanswered(self, repository: Repository, feature: str) -> Sequence[Origin]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what was started")
+        raise Offline("needs the store, to know what was started")
 
     def picks(self, subject: Subject) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what was asked for")
+        raise Offline("needs the store, to know what was asked for")
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what was asked for")
+        raise Offline("needs the store, to know what was asked for")
 
     def servers(self, subject: Subject) -> Sequence[ServerRow]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what was asked for")
+        raise Offline("needs the store, to know what was asked for")
 
     def due_servers(self, repository: Repository) -> Sequence[ServerRow]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what was asked for")
+        raise Offline("needs the store, to know what was asked for")
 
     def conclusion(self, url: str) -> str:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to ask after a workflow")
+        raise Offline("needs a token, to ask after a workflow")
 
     def now(self) -> datetime:
-        raise FactUnavailable("needs the time")
+        raise Offline("needs the time")
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read which files are changed")
+    def files(self, pull: PullRequest) -> Iterable[ChangedFile]:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read which files are changed")
+
+    def text_of(self, pull: PullRequest, path: str) -> str | None:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read a file")
+
+    def is_scarce(self) -> bool:
+        return False
+
+    def verdict(self, repository: Repository, sha: str, context: str) -> tuple[str, str] | None:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read what was said of a commit")
 
     def authors(self, pull: PullRequest) -> Sequence[Authorship]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read who made the commits")
+        raise Offline("needs a token, to read who made the commits")
 
     def is_first(self, pull: PullRequest) -> bool:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read which pull requests there are")
+        raise Offline("needs a token, to read which pull requests there are")
 
     def candidates(self, repository: Repository, label: str) -> tuple[Candidate, ...]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the pull requests")
+        raise Offline("needs a token, to read the pull requests")
 
     def candidate(self, pull: PullRequest, label: str) -> Candidate | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the pull request")
+        raise Offline("needs a token, to read the pull request")
 
     def approval(self, pull: PullRequest, label: str) -> Approval | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know what was approved")
+        raise Offline("needs the store, to know what was approved")
 
     def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the statuses")
+        raise Offline("needs a token, to read the statuses")
 
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read who pushed")
+        raise Offline("needs a token, to read who pushed")
 
     def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the commits")
+        raise Offline("needs a token, to read the commits")
 
     def is_updated(self, repository: Repository, base: str) -> bool:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read the pull request")
+        raise Offline("needs a token, to read the pull request")
 
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs a token, to read what people have done")
+        raise Offline("needs a token, to read what people have done")
 
     def last_swept(self, repository: Repository) -> datetime | None:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the store, to know when it was swept")
+        raise Offline("needs the store, to know when it was swept")
 
     def signed(self, url: str, seconds: float | None = None) -> frozenset[str]:  # noqa: ARG002  # the port's signature
-        raise FactUnavailable("needs the network, to read the list of those who signed")
+        raise Offline("needs the network, to read the list of those who signed")
 
     def actors(self) -> tuple[str, ...]:
         return ()

@@ -22,6 +22,9 @@ SHOWN = frozenset({
 })  # fmt: skip
 
 
+FEW = 3  # pages of a list that are read as long as the reserve is there
+
+
 @dataclass
 class Calls:
     """How often GitHub was asked, by method, handler and answer, and how long that took; and what it lets us ask still.
@@ -39,6 +42,21 @@ class Calls:
     def note_left(self, path: str, left: int, limit: int) -> None:
         if limit > 0:
             self.left[POINTS if path == GRAPHQL else CORE] = (left, limit)
+
+    def spares(self, requests: int) -> bool:
+        """Whether so many requests for one list leave enough of this hour's for what everybody else asks for.
+
+        A long list, which a stranger may have made, is read from the first half; a tenth is left in any case. Where
+        nothing is limited, or nobody has said how much is left, there is enough.
+        """
+        left, limit = self.left.get(CORE, (0, 0))
+        return not limit or left - requests >= limit // (10 if requests <= FEW else 2)
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether less than a quarter of this hour's requests is left, which is for gates and for writers."""
+        left, limit = self.left.get(CORE, (0, 0))
+        return bool(limit) and left < limit // 4
 
     @property
     def queries(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime  # singledispatch reads the annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
@@ -33,7 +34,9 @@ from mattermod_action.effects import (
     UpdateBranch,
 )
 from mattermod_action.errors import MayNot, Mistake, Overtaken, Refused
+from mattermod_action.events import PullRequest
 from mattermod_action.facts import at_least
+from mattermod_action.gates import MOVED
 from mattermod_action.merging import obstacles
 from mattermod_action.ports import Place, Status, Written
 from mattermod_action.texts import without_emoji
@@ -236,6 +239,7 @@ class Ensurer:
     def __init__(self, world: World) -> None:
         self._world = world
         self._statuses: dict[tuple[int, str], dict[str, tuple[str, str, str]]] = {}
+        self._looks: dict[tuple[int, int], PullRequest | None] = {}
 
     @singledispatchmethod
     def ensure(self, effect: Ensure) -> bool:
@@ -250,6 +254,8 @@ class Ensurer:
 
     @ensure.register
     def _(self, effect: RemoveLabel) -> bool:
+        if effect.judges and self._has_changed(effect.subject):
+            return False
         if effect.subject.carries(effect.label):
             self._world.github.remove_label(effect.subject, effect.label)
         return effect.subject.carries(effect.label)
@@ -284,12 +290,35 @@ class Ensurer:
     @ensure.register
     def _(self, effect: SetStatus) -> bool:
         known = self._known(effect.subject.repository, effect.sha)
-        wanted = effect.wanted
-        if known.get(effect.context) == wanted or (effect.correcting and effect.context not in known):
+        if known.get(effect.context) == effect.wanted or (effect.correcting and effect.context not in known):
+            return False
+        wanted = self.judged(effect).wanted
+        if known.get(effect.context) == wanted:
             return False
         self._world.github.set_status(effect.subject.repository, effect.sha, Status(effect.context, *wanted))
         known[effect.context] = wanted
         return True
+
+    def judged(self, effect: SetStatus) -> SetStatus:
+        """Return what may be said: a verdict only of what is still so, as far as one more look shows."""
+        if not effect.judges or not self._has_changed(effect.subject, effect.without):
+            return effect
+        state, description = MOVED
+        return replace(effect, state=state, description=description)
+
+    def look_anew(self) -> None:
+        """Believe no look of before: something was read since."""
+        self._looks.clear()
+
+    def _has_changed(self, subject: Subject, without: Sequence[str] = ()) -> bool:
+        """Whether head or base are other ones, or it carries a label it must not. One look serves for all of a plan."""
+        place = (subject.repository.id, subject.number)
+        if place not in self._looks:
+            self._looks[place] = self._world.github.pull(subject.repository, subject.number)
+        now = self._looks[place]
+        if now is None or not isinstance(subject, PullRequest):
+            return True
+        return now.sha != subject.sha or now.base_ref != subject.base_ref or any(map(now.carries, without))
 
     def new_commit(self, repository: Repository, sha: str) -> None:
         """Nothing was ever said of this commit, so nothing needs to be read of it."""

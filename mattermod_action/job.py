@@ -11,7 +11,7 @@ import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import inputs, parsing, read_only
+from mattermod_action import inputs, lines, parsing, read_only
 from mattermod_action.errors import Mistake, Stopped
 from mattermod_action.events import Ignored, Tick
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 
-REPORTS = ("repository_dispatch", "workflow_run")  # what a workflow tells with a token like ours
+COMMENTED = ("issue_comment", "pull_request_review_comment")
+LABELED = ("issues", "pull_request", "pull_request_target")
 
 
 def run() -> int:
@@ -43,7 +44,7 @@ def run() -> int:
     except Stopped as stop:
         return stop.exit_code
     if isinstance(event, Ignored) and not given.as_json:
-        print(f"Nothing to do: {' '.join(event.reason.split())}")  # noqa: T201  # the report is not worth its import
+        lines.say(f"Nothing to do: {' '.join(event.reason.split())}")  # the report is not worth its import
         return 0
     return _report(given, event)
 
@@ -54,9 +55,17 @@ def read_event(given: Inputs) -> Event | Ignored:
         raise Mistake("GITHUB_EVENT_NAME is not set: run this as a GitHub Action, or try `mattermod plan --help`")
     payload = read_payload(given.event_path)
     sender = str((payload.get("sender") or {}).get("login") or "").casefold()
-    if given.event_name not in REPORTS and sender in {login.casefold() for login in given.bot_logins}:
+    if sender in {login.casefold() for login in given.bot_logins} and _is_talk(given.event_name, payload):
         return Ignored(f"{given.event_name}: sent by ourselves")
     return parse(given.event_name, payload, given.repository, given.repository_id)
+
+
+def _is_talk(name: str, payload: dict[str, Any]) -> bool:
+    """Whether it is about a comment or a label, which are not answered where they are ours.
+
+    What we open, push, merge or report is an event like any other: a head that we made would be judged by nobody.
+    """
+    return name in COMMENTED or (name in LABELED and payload.get("action") in ("labeled", "unlabeled"))
 
 
 def read_payload(path: Path) -> dict[str, Any]:
@@ -96,10 +105,10 @@ def _report(given: Inputs, event: Event | Ignored | None) -> int:
 
 def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
     from mattermod_action.adapters.database_url import database_from
-    from mattermod_action.report import annotate, say
+    from mattermod_action.report import annotate
 
     if isinstance(event, Ignored):
-        say(f"Nothing to do: {' '.join(event.reason.split())}")
+        lines.say(f"Nothing to do: {' '.join(event.reason.split())}")
         return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
     tokens = (given.token, given.pick_token, given.org_token, *given.marker_keys)
@@ -118,13 +127,13 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
 
 def _handle(given: Inputs, event: Event, database: Database | None, report: Report) -> None:
     from mattermod_action.config import load
-    from mattermod_action.report import annotate, say
+    from mattermod_action.report import annotate
     from mattermod_action.running import Run, wanted
     from mattermod_action.world import World
 
     world = World(given, database)
     report.calls = world.calls
-    say(f"{type(event).__name__} in {event.repository.full_name}")
+    lines.say(f"{type(event).__name__} in {event.repository.full_name}")
     report.seen = _seen(given, event)
     text = world.config_text(event.repository.full_name, by_query=isinstance(event, Tick))
     loaded = load(text, given.config)
@@ -146,12 +155,11 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
 def _check_test_servers(config: Any, given: Inputs) -> None:
     """What is wrong with the credentials is said now, and not when a build is over. Raises Mistake."""
     from mattermod_action.adapters.jenkins_servers import parse
-    from mattermod_action.report import say
 
     if config.spinmint and given.aws_region:
         parse(given.jenkins_credentials)
     elif config.spinmint:
-        say("spinmint: left to a workflow that gives the input `aws-region`")
+        lines.say("spinmint: left to a workflow that gives the input `aws-region`")
 
 
 def _seen(given: Inputs, event: Event) -> tuple[str, ...]:
@@ -187,7 +195,6 @@ def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:
     """Say what the database has, do what was asked (or, on a dry run, only say what it would be), and say it again."""
     from mattermod_action.adapters.migrate import Migrator
-    from mattermod_action.report import say
     from mattermod_action.world import RealClock
 
     if database is None:
@@ -195,7 +202,7 @@ def _migrate(given: Inputs, database: Database | None, report: Report) -> None:
             "there is nothing to migrate without the input `database-url`; the embedded store needs no migration"
         )
     clock = RealClock(given.clock_offset)
-    migrator = Migrator(database, clock, given.run_url, given.confirm, dry_run=given.dry_run, tell=say)
+    migrator = Migrator(database, clock, given.run_url, given.confirm, dry_run=given.dry_run, tell=lines.say)
     if given.operation == "status":
         for row in migrator.status():
             report.row("migrate", row["name"], _state(row))
@@ -204,7 +211,7 @@ def _migrate(given: Inputs, database: Database | None, report: Report) -> None:
         for name, result in _operation(given, migrator):
             report.row("migrate", name, result)
         report.row("migrate", "after", _schema(migrator))
-    say(f"The database has {_schema(migrator)}.")
+    lines.say(f"The database has {_schema(migrator)}.")
 
 
 def _operation(given: Inputs, migrator: Migrator) -> list[tuple[str, str]]:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import commanding
-from mattermod_action.effects import settle
+from mattermod_action.effects import SetStatus, settle
 from mattermod_action.errors import FactUnavailable, Passed, Refused
-from mattermod_action.events import Commanded, CommandEnded, CommandGiven
+from mattermod_action.events import Commanded, CommandGiven, CommandsEnded
 from mattermod_action.features import FEATURES
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mattermod_action.commands import Command
     from mattermod_action.config import Config
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event, Subject
+    from mattermod_action.events import Answer, Event, Subject
     from mattermod_action.ports import Facts, Unfinished
 
 NOT_CONFIGURED = "not configured"
@@ -36,6 +36,7 @@ class Plan:
     idle: list[str] = field(default_factory=list)  # the features that were asked and wish for nothing
     silent: set[str] = field(default_factory=set)  # the features that could not say what they wish for
     unchecked: list[tuple[str, str]] = field(default_factory=list)  # those of them that have to be asked again
+    answers: list[Answer] = field(default_factory=list)  # to whoever has given commands
     failures: list[Exception] = field(default_factory=list)  # of what was to be carried out
     # Commands of whoever may give them, in their order, each with why it is not carried out.
     accepted: dict[Command, list[str]] = field(default_factory=dict)
@@ -67,7 +68,7 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
     """Ask every configured feature what it wishes for. Reads only; never writes."""
     wishes: list[tuple[str, Effect]] = []
     plan = Plan([])
-    if isinstance(event, CommandEnded):
+    if isinstance(event, CommandsEnded):
         plan.effects.extend(settle((commanding.NAME, effect) for effect in commanding.ended(event)))
         return plan
     if isinstance(event, CommandGiven):
@@ -89,7 +90,7 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
             plan.silent.add(name)
             plan.skipped.append((name, f"failed: {type(error).__name__}"))
             plan.errors.append((name, error))
-            continue
+            mine = [each for each in mine if isinstance(each[1], SetStatus)]  # that it is not known
         wishes += mine
         plan.idle.extend([] if mine or name in plan.silent else [name])
     plan.effects.extend(settle(wishes))
@@ -132,8 +133,13 @@ def _nothing(_event: Event, _config: Any, _facts: Facts) -> tuple[Event, ...]:
 
 def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan) -> None:
     wishes: list[tuple[str, Effect]] = []
-    for command, offer, at_once in commanding.accept(given, config, facts):
-        wishes += [(commanding.NAME, effect) for effect in at_once]
+    if not commanding.has_time(given, facts):
+        plan.silent.add(commanding.NAME)
+        plan.skipped.append((commanding.NAME, commanding.NOT_NOW))
+        return
+    for command, offer, reaction, answers in commanding.accept(given, config, facts):
+        wishes.append((commanding.NAME, reaction))
+        plan.answers.extend(answers)
         if offer is None:
             continue
         plan.accepted[command] = []

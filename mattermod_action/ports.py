@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mattermod_action.spinmints import ServerRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
@@ -406,11 +406,14 @@ class GitHub(Protocol):
     def role(self, repository: Repository, login: str) -> str:
         """Read what somebody is in the repository: admin, maintain, write, triage, read or none. Never cached."""
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
-        """Read what a pull request changes, as far as GitHub lists it."""
+    def files(self, pull: PullRequest) -> Iterator[ChangedFile]:
+        """Read what a pull request changes, as far as GitHub lists it. Raises Moved, Scarce."""
+
+    def text_of(self, pull: PullRequest, path: str) -> str | None:
+        """Read a file at the head of a pull request, None where it is too large."""
 
     def authors(self, pull: PullRequest) -> Sequence[Authorship]:
-        """Read who made the commits of a pull request, co-authors among them."""
+        """Read who made the commits of a pull request, co-authors among them. Raises Moved, Incomplete."""
 
     def is_first(self, pull: PullRequest) -> bool:
         """Read whether its author has opened no other pull request in the repository."""
@@ -470,11 +473,15 @@ class Chat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """`previous` is the path that a renamed file had; `patch` is a unified diff, "" where GitHub shows none."""
+    """`previous` is the path that a renamed file had; `patch` is a unified diff.
+
+    `hidden` is that GitHub shows none, so that nobody knows from here what was changed.
+    """
 
     path: str
     previous: str = ""
     patch: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,8 +593,17 @@ class Facts(Protocol):
     def now(self) -> datetime:
         """The time, UTC and naive."""
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
-        """What a pull request changes."""
+    def files(self, pull: PullRequest) -> Iterable[ChangedFile]:
+        """What a pull request changes, read as far as somebody looks."""
+
+    def text_of(self, pull: PullRequest, path: str) -> str | None:
+        """A file at its head, None where it is too large."""
+
+    def is_scarce(self) -> bool:
+        """Whether few requests are left in this hour, so that they are for gates and for writers."""
+
+    def verdict(self, repository: Repository, sha: str, context: str) -> tuple[str, str] | None:
+        """The state and the description of a commit's status, None where it has none."""
 
     def authors(self, pull: PullRequest) -> Sequence[Authorship]:
         """Who made the commits of a pull request."""

@@ -1,7 +1,6 @@
 """What people get to see: log lines, annotations, the step summary, outputs, and the exit code.
 
-Everything that came from outside may try to speak to the runner (`::error::`, `##[command]`), so no text
-reaches standard output but through `safe`. https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+Everything that came from outside may try to speak to the runner, so each line goes out through `lines.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.errors import Conflicting, Down, MayNot, Mistake, Refused
 from mattermod_action.figures import Calls, Figures
+from mattermod_action.lines import command, safe, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,6 @@ WHY_NOT = """
 {}
 </details>
 """
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")
 _PLAIN = re.compile(r"(?!.*(?:://|www\.))[\w ,.:;/+#()'-]*")
 _PLACE = re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+): (?P<text>.*)", re.DOTALL)
 
@@ -178,19 +177,14 @@ class Report:
         return WHY_NOT.format("".join(lines)) if lines else ""
 
 
-def say(text: str) -> None:
-    """Print one log line."""
-    print(safe(text), flush=True)  # noqa: T201  # the one way to standard output
-
-
 def annotate(level: str, text: str) -> None:
     """Show `text` at the run (and at its file and line, when it starts with them); plain outside Actions."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         sys.stderr.write(f"{level}: {safe(text)}\n" if level != "error" else f"{safe(text)}\n")
         return
     place = _PLACE.fullmatch(text)
-    where = f" file={_property(place['file'])},line={place['line']}" if place else ""
-    print(f"::{level}{where}::{_data(safe(text))}", flush=True)  # noqa: T201  # the log is what is meant
+    where = {"file": safe(place["file"]), "line": place["line"]} if place else {}
+    command(level, safe(text), **where)
 
 
 def mask(values: Iterable[str]) -> None:
@@ -198,17 +192,7 @@ def mask(values: Iterable[str]) -> None:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     for form in sorted({form for value in values if value for form in forms_of(value)}):
-        print(f"::add-mask::{_data(form)}", flush=True)  # noqa: T201  # the log is what is meant
-
-
-def safe(text: str) -> str:
-    """One line that no runner takes for a command: `::` starts one at a line's start, `##[` anywhere."""
-    flat = _UNSAFE.sub(
-        lambda found: f"\\x{ord(found[0]):02x}",
-        text.replace("\r", "").replace("\n", "\\n").replace("\t", " "),
-    )
-    flat = flat.replace("##[", "#\u200b#[")
-    return f"\u200b{flat}" if flat.lstrip().startswith("::") else flat
+        command("add-mask", form)
 
 
 def cell(text: str) -> str:
@@ -245,10 +229,12 @@ def _lines(error: Exception, read_only: str) -> list[str]:
 
 def _fold_trace(error: Exception) -> None:
     pause = secrets.token_hex(16)
-    print(f"::group::trace\n::stop-commands::{pause}", flush=True)  # noqa: T201  # the log is what is meant
+    command("group", "trace")
+    command("stop-commands", pause)
     for line in "".join(traceback.format_exception(error)).splitlines():
         say(f"  {line}")
-    print(f"::{pause}::\n::endgroup::", flush=True)  # noqa: T201  # the log is what is meant
+    command(pause)
+    command("endgroup")
 
 
 def _append(variable: str, text: str) -> None:
@@ -272,11 +258,3 @@ def forms_of(value: str) -> Iterable[str]:
     yield json.dumps(value)[1:-1]
     yield base64.b64encode(value.encode()).decode()
     yield base64.b64encode(f"x-access-token:{value}".encode()).decode()
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")

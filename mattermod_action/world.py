@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Chat, Clock, Facts, Git, GitHub, Store
     from mattermod_action.spinmints import Builds, Servers, Web
 
-PULL_REQUEST_EVENTS = ("pull_request", "pull_request_target")
+# Events of which nobody but a writer chooses the commit that may be checked out.
+OWN_TREE = ("schedule", "workflow_dispatch", "repository_dispatch")
 
 
 @dataclass
@@ -194,10 +195,10 @@ class World:
 
     def _workspace_file(self, name: str) -> str:
         root = self.inputs.workspace.resolve()
-        if self.inputs.event_name in PULL_REQUEST_EVENTS:
+        if self.inputs.event_name not in OWN_TREE:
             raise Mistake(
-                f"input `config-from` is `workspace`, which on {self.inputs.event_name} may hold the pull "
-                "request's own tree: leave it out, so that the default branch decides"
+                f"input `config-from` is `workspace`, which on {self.inputs.event_name} may hold a pull request's own "
+                f"tree: leave it out, so that the default branch decides (it is for {', '.join(OWN_TREE)})"
             )
         path = (root / name).resolve()
         if not path.is_relative_to(root):

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mattermod_action.errors import Conflicting, Down, MayNot, Mistake, Refused
-from mattermod_action.report import Report, annotate, cell, mask, plain, safe
+from mattermod_action.lines import safe
+from mattermod_action.report import Report, annotate, cell, mask, plain
 
 if TYPE_CHECKING:
     from pathlib import Path

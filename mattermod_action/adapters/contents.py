@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PAUSES = (0.5, 1.0, 2.0, None)  # seconds before the next attempt
 PATIENCE = 60.0  # seconds to wait for rate limits, in all
 LARGEST = 262_144  # bytes; no configuration is larger
+DIGITS = 9  # of a number of requests
 REDIRECTS = 3  # a renamed repository answers 301 to its new address
 QUERY = """
 query ($owner: String!, $name: String!, $file: String!) {
@@ -47,6 +48,10 @@ RAW = "application/vnd.github.raw+json"
 VERSION = "x-github-enterprise-version"  # of an answer of Enterprise Server
 OLDEST_SERVER = (3, 17)
 OLD_SERVER = "GitHub Enterprise Server {} is not supported: upgrade it to {}.{} or later"
+
+
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#checking-the-status-of-your-rate-limit
+RATE = ("x-ratelimit-remaining", "x-ratelimit-limit")
 
 
 class Reply(NamedTuple):
@@ -75,6 +80,7 @@ class Way(NamedTuple):
             with deadlines.answer(WHOLE):
                 reply = self.request()
             answer = OK if reply.status == http.client.OK else str(reply.status)
+            calls.note_left(self.path, *(_number(reply.headers.get(name, "")) for name in RATE))
         finally:
             calls.note(self.verb, self.path, answer, time.monotonic() - began)
         return reply
@@ -199,6 +205,10 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else 0
 
 
 def _lower(answer: http.client.HTTPResponse) -> dict[str, str]:

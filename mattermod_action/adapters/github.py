@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from contextlib import suppress
 from functools import partial
@@ -12,9 +13,9 @@ from mattermod_action import refusals
 from mattermod_action.adapters import activity, candidates, census, marks, pushes, sources
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
-from mattermod_action.adapters.github_paths import segment
+from mattermod_action.adapters.github_paths import file_path, segment
 from mattermod_action.adapters.github_requests import LIST, Requests, understood
-from mattermod_action.errors import Down, Gone, MayNot, Mistake, Refused, Unsure
+from mattermod_action.errors import Down, Gone, Incomplete, MayNot, Mistake, Moved, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
 from mattermod_action.markers import Seals, marker_of
@@ -53,7 +54,10 @@ RIGHTS = {"admin": "admin", "maintain": "maintain", "push": "write", "triage": "
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = r"(?:\d+\+)?([A-Za-z0-9-]+(?:\[bot\])?)@users\.noreply\.(?:github\.com|{host})"
 _RUN = re.compile(r"https?://[^/]+/([^/]+/[^/]+)/actions/runs/(\d+)")
+_REF = re.compile(r"[?&]ref=([0-9a-f]{40,64})(?:&|$)")
+MOVED = "the branch has another head by now"
 _ANY_KEY = re.compile(r"[0-9a-f]{64}")
+AUTHORS = 20  # of one commit
 # What is asked about one item, page by page.
 ITEM = (
     "query ($owner: String!, $name: String!, $number: Int!, $cursor: String, $size: Int!) { "
@@ -72,8 +76,9 @@ THREADS = f"""{ITEM} pullRequest(number: $number) {{ reviewThreads(last: $size, 
 }} }} }} }}
 """
 COMMITS = f"""{ITEM} pullRequest(number: $number) {{ commits(first: $size, after: $cursor) {{
-  nodes {{ commit {{ oid authors(first: 20) {{ nodes {{ email user {{ login }} }} }} }} }} {NEWER}
-}} }} }} }}
+  totalCount nodes {{ commit {{ oid authors(first: {AUTHORS}) {{ totalCount nodes {{ email user {{ login }} }} }} }} }}
+  {NEWER} }} headRefOid
+}} }} }}
 """
 
 
@@ -427,30 +432,55 @@ class PyGithubGitHub(Requests):
         except Refused as refusal:
             raise Mistake(f"`{self._name}` may not ask who may do what: {refusal}") from refusal
 
-    def files(self, pull: PullRequest) -> Sequence[ChangedFile]:
+    def files(self, pull: PullRequest) -> Iterator[ChangedFile]:
+        """Each file of the list names the commit that is shown: the head may have been another one meanwhile."""
         path = f"{_path(pull.repository)}/pulls/{pull.number}/files"
-        found = self._pages(path, LIST, PULLS)
-        return [
-            ChangedFile(each["filename"], each.get("previous_filename") or "", each.get("patch") or "")
-            for each in found
-        ]
+        for page in self._each_page(path, LIST, PULLS, spares=True):
+            shown = {_commit_of(each) for each in page if each.get("status") != "removed"} - {""}
+            if shown and pull.sha not in shown:
+                raise Moved(MOVED)
+            yield from map(_changed_file, page)
+
+    def text_of(self, pull: PullRequest, path: str) -> str | None:
+        """https://docs.github.com/en/rest/repos/contents#get-repository-content, which shows no file of over 1 MB."""
+        address = f"{_path(pull.repository)}/contents/{file_path(path)}?ref={pull.sha}"
+        data = self._read(lambda: self._json("GET", address), "`contents: read`")
+        if data.get("encoding") != "base64":
+            return None
+        return base64.b64decode(str(data.get("content") or "")).decode(errors="replace")
 
     def authors(self, pull: PullRequest) -> Sequence[Authorship]:
-        """GraphQL names co-authors among the authors: https://docs.github.com/en/graphql/reference/objects#commit."""
+        """GraphQL names co-authors among the authors: https://docs.github.com/en/graphql/reference/objects#commit.
+
+        Its list has all commits, where REST's ends after 250: https://github.com/dcoapp/app/pull/310
+        """
         found: list[Authorship] = []
+        commits: set[str] = set()
         after: str | None = None
         while True:
-            page = self._in_item(COMMITS, pull, after, COMMITTED)["pullRequest"]["commits"]
+            shown = self._in_item(COMMITS, pull, after, COMMITTED)["pullRequest"]
+            if shown["headRefOid"] != pull.sha:
+                raise Moved(MOVED)
+            page = shown["commits"]
             for commit in (node["commit"] for node in page["nodes"]):
-                found += [_authorship(commit["oid"], who, self._noreply) for who in commit["authors"]["nodes"]]
+                commits.add(commit["oid"])
+                found += self._authors_of(commit)
             if not page["pageInfo"]["hasNextPage"]:
+                if len(commits) < page["totalCount"]:
+                    raise Incomplete("GitHub does not list all of the commits")
                 return found
             after = page["pageInfo"]["endCursor"]
+
+    def _authors_of(self, commit: Mapping[str, Any]) -> list[Authorship]:
+        authors = commit["authors"]
+        if authors["totalCount"] > len(authors["nodes"]):
+            raise Incomplete(f"the commit {commit['oid']:.10} has more than {AUTHORS} authors")
+        return [_authorship(commit["oid"], who, self._noreply) for who in authors["nodes"]]
 
     def is_first(self, pull: PullRequest) -> bool:
         """The list is of issues, too. https://docs.github.com/en/rest/issues/issues#list-repository-issues."""
         path = f"{_path(pull.repository)}/issues?creator={quote(pull.author, safe='')}&state=all&direction=asc"
-        others = (each for each in self._pages(path, LIST, ISSUES) if each["number"] != pull.number)
+        others = (each for each in self._pages(path, LIST, ISSUES, spares=True) if each["number"] != pull.number)
         return not any("pull_request" in each for each in others)
 
     def review_comment(self, subject: Subject, body: str, sha: str, place: tuple[str, int]) -> str:
@@ -522,6 +552,22 @@ def _is_unwritable(error: Mistake) -> bool:
 def _host(api_url: str) -> str:
     """Return the host after which GitHub names the addresses of whoever hides theirs; ghe.com's API is beside it."""
     return (urlsplit(api_url).hostname or "").removeprefix("api.")
+
+
+def _commit_of(file: Mapping[str, Any]) -> str:
+    """Return the commit that a changed file is shown at, "" where its address does not say."""
+    found = _REF.search(str(file.get("contents_url") or ""))
+    return found[1] if found else ""
+
+
+def _changed_file(file: Mapping[str, Any]) -> ChangedFile:
+    """Past some 20,000 lines of a page files have neither a patch nor a count, as binary ones have.
+
+    https://github.com/orgs/community/discussions/213491
+    """
+    patch = file.get("patch") or ""
+    hidden = not patch and file.get("status") != "removed"
+    return ChangedFile(file["filename"], file.get("previous_filename") or "", patch, hidden)
 
 
 def _authorship(sha: str, who: Mapping[str, Any], noreply: re.Pattern[str]) -> Authorship:

@@ -8,6 +8,7 @@ So a page is halved until it is answered, and the next one begins with what was.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ LABELED, ONE, ACTIVITY, ITEMS, OWNED, CHECKS = "labeled", "one", "activity", "it
 COMMENTED, COMMITTED = "comments", "commits"
 # Items with many lists each: 25 are answered where 100 are not (https://github.com/spiceai/spiceai/issues/13762).
 FIRST = {LABELED: 25, ONE: 25}
+_LAST = re.compile(r"[?&]page=(\d{1,9})(?:&[^<>]*)?>; rel=\"last\"")
 KEPT_FOR = timedelta(days=1)  # for which a smaller size is remembered: a repository may have had one bad hour
 
 
@@ -37,6 +39,12 @@ def has_next(headers: Mapping[str, str], *, is_full: bool) -> bool:
     """
     link = headers.get("link")
     return 'rel="next"' in link if link else is_full
+
+
+def pages_after(headers: Mapping[str, str], page: int) -> int:
+    """Return how many pages come after this one: 1 where the answer does not say."""
+    last = _LAST.search(headers.get("link", ""))
+    return max(1, int(last[1]) - page) if last else 1
 
 
 @dataclass

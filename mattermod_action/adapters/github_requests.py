@@ -24,10 +24,10 @@ from urllib3.exceptions import NewConnectionError
 from mattermod_action import __version__
 from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.github_errors import MAIN_INPUT, Answered, error_of, is_seen, pause
-from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Position, has_next, smaller
+from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Position, has_next, pages_after, smaller
 from mattermod_action.adapters.limited_requests import TooLargeError, cap, limit
 from mattermod_action.adapters.plain_http import TIMEOUT, WHOLE
-from mattermod_action.errors import Down, Late, Limited, TooHeavy, Unsure
+from mattermod_action.errors import Down, Late, Limited, Scarce, TooHeavy, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
 
 if TYPE_CHECKING:
@@ -102,18 +102,27 @@ class Requests:
         self._patience = READ_PATIENCE
         self.page_sizes = PageSizes()
 
-    def _pages(self, path: str, name: str, permission: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, name: str, permission: str, *, spares: bool = False) -> Iterator[dict[str, Any]]:
         """Read a list to its end, whose pages have it as `name`."""
-        at, more = Position(), True
+        for page in self._each_page(path, name, permission, spares=spares):
+            yield from page
 
-        def read(size: int) -> tuple[list[dict[str, Any]], bool]:
+    def _each_page(
+        self, path: str, name: str, permission: str, *, spares: bool = False
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The same, a page at a time; `spares` is to stop where too few requests are left for others. Raises Scarce."""
+        at, more, left = Position(), True, 0
+
+        def read(size: int) -> tuple[list[dict[str, Any]], bool, int]:
             headers, data = self._answered("GET", f"{path}{'&' if '?' in path else '?'}per_page={size}&page={at.page}")
             items = _named(data)[name]
-            return items, has_next(headers, is_full=len(items) >= size)
+            return items, has_next(headers, is_full=len(items) >= size), pages_after(headers, at.page)
 
         while more:
-            items, more = self._shrinking(read, permission, at.size, at.shrink)
-            yield from items
+            if spares and at.page > 1 and not self._calls.spares(left):
+                raise Scarce("the list is long, and the token has few requests left in this hour")
+            items, more, left = self._shrinking(read, permission, at.size, at.shrink)
+            yield items
             at.page += 1
 
     def _paged(self, place: str, kind: str, permission: str) -> Ask:

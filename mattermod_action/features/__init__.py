@@ -20,3 +20,5 @@ FEATURES = (
     "label_cleanup",  # what a closed item's labels call for is planned before they go
     "spinmint",  # after all that is quick
 )
+# Those that hold a merge until they say that nothing is in its way.
+GATES = ("block_merge", "cla", "protected_paths", "cherry_pick")

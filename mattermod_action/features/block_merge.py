@@ -64,4 +64,13 @@ def _statuses(pull: PullRequest, sha: str, config: Config) -> Iterator[Effect]:
         blocking = next((rule for rule in rules if pull.carries(rule.label)), None)
         text = blocking.text or BLOCKED.format(label=blocking.label) if blocking else ALLOWED
         state = "pending" if blocking else "success"
-        yield SetStatus(subject=pull, sha=sha, context=context, state=state, description=text, cause="labels")
+        yield SetStatus(
+            subject=pull,
+            sha=sha,
+            context=context,
+            state=state,
+            description=text,
+            cause="labels",
+            judges=not blocking,
+            without=tuple(rule.label for rule in rules),
+        )

@@ -24,7 +24,8 @@ which takes the setting "Allow auto-merge" (Settings → General → Pull Reques
 is missing, it is merged at once. Where GitHub refuses both, the comment says why.
 
 With `conflicts: draft` what conflicts is opened as a draft that has the conflict in its files, with `conflict_label`
-and the red status `cherry-pick/conflicts`, which the first push without conflict markers turns green.
+and the red status `cherry-pick/conflicts`, which the first push without conflict markers turns green. Files whose
+changes GitHub does not show are read whole, up to ten; what cannot be read is never green.
 
 ```yaml
 cherry_pick:
@@ -55,7 +56,7 @@ from mattermod_action.branches import branch_template, branches_of, check_number
 from mattermod_action.commands import Command
 from mattermod_action.config import Label, Message, Section
 from mattermod_action.effects import AddLabels, Comment, Pick, RemoveLabel, SetStatus, TellPicks
-from mattermod_action.errors import Refused
+from mattermod_action.errors import Incomplete, Refused
 from mattermod_action.events import (
     GITHUB_TOKEN,
     RESUMED,
@@ -67,6 +68,8 @@ from mattermod_action.events import (
     Tick,
     label_cause,
 )
+from mattermod_action.facts import FILES_LISTED
+from mattermod_action.gates import judged, why
 from mattermod_action.pick_words import conflict, conflicts, table
 from mattermod_action.picks import CONFLICTS_CONTEXT, ENDED_BADLY, FINISHED, PREFIX, Rule
 from mattermod_action.texts import quoted
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.effects import Effect
     from mattermod_action.events import Event
+    from mattermod_action.gates import Verdict
     from mattermod_action.picks import Row
     from mattermod_action.ports import ChangedFile, Facts
 
@@ -102,6 +106,8 @@ NO_MILESTONE = "it has no milestone, which would say onto which branches"
 NO_TARGET = "no branch is configured for the milestone {milestone}: see `cherry_pick.milestones`"
 NOT_PICKED = "The label {label} picks nothing: {reason}."
 MARKERS = re.compile(r"^\+(?:<{7} |>{7} |={7}$)", re.MULTILINE)
+MARKERS_IN_FILE = re.compile(r"^(?:<{7} |>{7} )", re.MULTILINE)
+MOST_HIDDEN = 10  # files that are read by themselves
 
 
 def _committer(text: str) -> str:
@@ -251,15 +257,42 @@ def _looked_through(pull: PullRequest, config: Config, facts: Facts) -> Iterator
     """A pick has conflicts as long as it adds git's markers."""
     if not pull.carries(config.conflict_label):
         return
-    bad = sum(map(_has_markers, facts.files(pull)))
-    state, said = ("failure", CONTEXT_BAD.format(count=bad)) if bad else ("success", CONTEXT_OK)
-    yield SetStatus(subject=pull, sha=pull.sha, context=CONFLICTS_CONTEXT, state=state, description=said)
+    yield from judged(lambda: _conflicts(pull, config, facts), lambda error: _of_conflicts(pull, why(error)))
+
+
+def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effect]:
+    files = [*facts.files(pull)]
+    bad = sum(map(_has_markers, files)) or sum(_hides_markers(pull, each, facts) for each in _hidden(files))
+    yield _of_conflicts(pull, ("failure", CONTEXT_BAD.format(count=bad)) if bad else ("success", CONTEXT_OK))
     if not bad:
-        yield RemoveLabel(subject=pull, label=config.conflict_label)
+        yield RemoveLabel(subject=pull, label=config.conflict_label, judges=True)
 
 
 def _has_markers(file: ChangedFile) -> bool:
     return bool(MARKERS.search(file.patch))
+
+
+def _hidden(files: Sequence[ChangedFile]) -> Sequence[ChangedFile]:
+    """Return those that have to be read by themselves. Raises Incomplete where there are too many."""
+    hidden = [file for file in files if file.hidden]
+    if len(hidden) > MOST_HIDDEN or len(files) >= FILES_LISTED:
+        raise Incomplete("GitHub does not show all changes")
+    return hidden
+
+
+def _hides_markers(pull: PullRequest, file: ChangedFile, facts: Facts) -> bool:
+    text = facts.text_of(pull, file.path)
+    if text is None:
+        raise Incomplete(f"GitHub does not show {file.path}")
+    return bool(MARKERS_IN_FILE.search(text))
+
+
+def _of_conflicts(pull: PullRequest, verdict: Verdict) -> SetStatus:
+    state, said = verdict
+    judges = state != "pending"
+    return SetStatus(
+        subject=pull, sha=pull.sha, context=CONFLICTS_CONTEXT, state=state, description=said, judges=judges
+    )
 
 
 def _ended(event: PickEnded, config: Config, facts: Facts) -> Iterator[Effect]:

@@ -6,11 +6,13 @@ link to the list. It is set when a pull request is opened, reopened or pushed to
 `/check-cla`, which everybody may give. With `message` somebody who has not signed is told so in a comment, once.
 
 With `everyone` the authors and co-authors of all commits must have signed. A comment lists the commits whose e-mail
-address belongs to no account, since nobody can be found for them in the list.
+address belongs to no account, since nobody can be found for them in the list. Of a commit with more than 20 authors
+not all can be read, which is an error.
 
-The list is text or CSV, read over https; a login stands in the first column. A list that cannot be read, or has lost
-half of its names within a day, changes no status: the run says so, and the next sweep tries again. Only where reading
-takes longer than three seconds the status is pending meanwhile.
+The list is text or CSV, read over https; a login stands in the first column. Where it cannot be read, or has lost half
+of its names within a day, the status is an error that says so, and the next sweep tries again. Where GitHub does not
+say who made the commits, or the branch moved meanwhile, the status is pending, and while the list takes longer than
+three seconds.
 
 ```yaml
 cla:
@@ -33,8 +35,9 @@ from pydantic import AfterValidator
 from mattermod_action.commands import Command
 from mattermod_action.config import Context, Message, Section
 from mattermod_action.effects import Comment, SetStatus
-from mattermod_action.errors import FactUnavailable, NotYet, Refused
+from mattermod_action.errors import FactUnavailable, NotYet, Offline, Refused
 from mattermod_action.events import GHOST, RESUMED, Awaited, Commanded, MergeGroupSeen, PullRequestSeen
+from mattermod_action.gates import judged, why
 from mattermod_action.texts import addressed, quoted
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.effects import Effect
     from mattermod_action.events import Event, PullRequest
+    from mattermod_action.gates import Verdict
     from mattermod_action.ports import Authorship, Facts
 
 COMMANDS = {"check-cla": ("read", "checks again whether the author has signed")}
@@ -65,6 +69,10 @@ def _https(url: str) -> str:
     if not parts.hostname or (parts.scheme != "https" and parts.hostname not in LOOPBACK):
         raise ValueError("must be an https address")
     return url
+
+
+class _ListError(FactUnavailable):
+    """The list cannot be read."""
 
 
 class Config(Section):
@@ -94,23 +102,36 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
 
 def _checked(event: Event, pull: PullRequest, sha: str, config: Config, facts: Facts) -> Iterator[Effect]:
     """The verdict, or that it takes its time; what was said to be pending must not stay so."""
-    waited = isinstance(event, Awaited)
+
+    def read() -> Iterator[Effect]:
+        try:
+            yield from _verdict(event, pull, sha, config, facts)
+        except NotYet:
+            yield replace(_status(pull, sha, config, CHECKING), then=Awaited(event))
+
+    yield from judged(read, lambda error: _status(pull, sha, config, _unknown(error)))
+
+
+def _unknown(error: Exception) -> Verdict:
+    return UNKNOWN if isinstance(error, _ListError) else why(error)
+
+
+def _signed(event: Event, config: Config, facts: Facts) -> frozenset[str]:
+    """Wait for the list only when everything else was seen to."""
     try:
-        yield from _verdict(pull, sha, config, facts, None if waited else SOON)
-    except NotYet:
-        yield replace(_status(pull, sha, config, CHECKING), then=Awaited(event))
-    except FactUnavailable:
-        if waited:
-            yield _status(pull, sha, config, UNKNOWN)
+        return facts.signed(config.signed_url, None if isinstance(event, Awaited) else SOON)
+    except (NotYet, Offline):
         raise
+    except FactUnavailable as error:
+        raise _ListError(str(error)) from error
 
 
-def _verdict(pull: PullRequest, sha: str, config: Config, facts: Facts, seconds: float | None) -> Iterator[Effect]:
+def _verdict(event: Event, pull: PullRequest, sha: str, config: Config, facts: Facts) -> Iterator[Effect]:
     """Nobody is authorized for want of a name: a deleted account has signed nothing."""
     works = facts.authors(pull) if config.everyone else ()
     people = dict.fromkeys([pull.author, *(work.login for work in works if work.login)])
     asked = [login for login in people if not config.excludes(login)]
-    signed = facts.signed(config.signed_url, seconds) if asked else frozenset()
+    signed = _signed(event, config, facts) if asked else frozenset()
     unsigned = [login for login in asked if login == GHOST or login.casefold() not in signed]
     nobodys = [work for work in works if not work.login]
     if unsigned:
@@ -122,7 +143,7 @@ def _verdict(pull: PullRequest, sha: str, config: Config, facts: Facts, seconds:
     yield _status(pull, sha, config, ("error" if unsigned or nobodys else "success", text))
     if unsigned and config.message:
         yield Comment(subject=pull, text=addressed(config.message, pull.author), once=("unsigned",))
-    if nobodys:
+    elif nobodys:  # one comment at a time
         yield _list_of(pull, nobodys)
 
 
@@ -134,8 +155,17 @@ def _list_of(pull: PullRequest, works: list[Authorship]) -> Comment:
     return Comment(subject=pull, text="\n".join([said, "", *lines]), once=once, cause="CLA")
 
 
-def _status(pull: PullRequest, sha: str, config: Config, verdict: tuple[str, str]) -> SetStatus:
+def _status(pull: PullRequest, sha: str, config: Config, verdict: Verdict) -> SetStatus:
     """A `verdict` is a state and what is said of it."""
     state, text = verdict
     context, url = config.context, config.signed_url
-    return SetStatus(subject=pull, sha=sha, context=context, state=state, description=text, url=url, cause="CLA")
+    return SetStatus(
+        subject=pull,
+        sha=sha,
+        context=context,
+        state=state,
+        description=text,
+        url=url,
+        judges=state != "pending",
+        cause="CLA",
+    )
