@@ -187,6 +187,9 @@ class LiveFacts:
         except Refused:  # a commit that is gone
             return False
 
+    def keeps_a_ledger(self) -> bool:
+        return self._world.durable
+
     def is_updated(self, repository: Repository, base: str) -> bool:
         return (repository.id, base) in self._world.updated
 
@@ -289,6 +292,9 @@ class NoFacts:
 
     def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:  # noqa: ARG002  # the port's signature
         raise Offline("needs a token, to read the commits")
+
+    def keeps_a_ledger(self) -> bool:
+        return True
 
     def is_updated(self, repository: Repository, base: str) -> bool:  # noqa: ARG002  # the port's signature
         raise Offline("needs a token, to read the pull request")

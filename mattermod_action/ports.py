@@ -629,6 +629,10 @@ class Facts(Protocol):
     def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:
         """Whether the commit `sha` is `before` with the base branch in it, as git itself merges the two."""
 
+    def keeps_a_ledger(self) -> bool:
+        """Whether later runs know what this one has posted without reading the comments."""
+        ...
+
     def is_updated(self, repository: Repository, base: str) -> bool:
         """Whether this run has merged the branch `base` into a pull request's."""
 

@@ -960,3 +960,16 @@ def test_s01_a_permission_that_is_missing_is_named(bot: Bot, github: Sandbox, na
     failed = bot.run("status", event)
     assert failed.code == 2, failed.log
     assert f"`{name}: read`" in failed.log
+
+
+@pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
+def test_a_review_without_a_ledger_merges_and_says_nothing_of_what_is_in_the_way(bot: Bot, github: Sandbox) -> None:
+    """In auto-merge.yml a review has a job without the database; the other job says the rest, and says it once."""
+    pull = ready(github)
+    status(github, pull, "pending")
+    run(bot, reviewed(github, pull, "APPROVED"))
+    assert texts(pull.comments) == []
+    status(github, pull, "success")
+    run(bot, reviewed(github, pull, "APPROVED"))
+    assert pull.merged_at
+    assert texts(pull.comments) == [MERGED]

@@ -139,7 +139,7 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
         case PullRequestSeen(pull) if pull.is_open and pull.carries(config.label):
             yield MergeConsidered(pull, pushed=event.action in NOT_NOW, shown=_shown(event, config))
         case Reviewed(pull) if pull.is_open and pull.carries(config.label):
-            yield MergeConsidered(pull)
+            yield MergeConsidered(pull, is_quiet=not facts.keeps_a_ledger())
         case ChecksChanged(repository, sha):
             found = facts.candidates(repository, config.label)
             yield from (MergeConsidered(each.pull) for each in found if each.pull.sha == sha)
@@ -200,14 +200,16 @@ def _considered(found: Candidate, config: Config, facts: Facts, event: MergeCons
     if reason := does_not_count(
         found.pull, found.labeller, config.bots, facts, is_bot=found.labeller_is_bot, key="auto_merge.bots"
     ):
-        text = AGAIN.format(label=quoted(config.label), reason=reason)
-        yield _comment(found, config, text, "labeller", found.labeller.casefold())
+        if not event.is_quiet:
+            text = AGAIN.format(label=quoted(config.label), reason=reason)
+            yield _comment(found, config, text, "labeller", found.labeller.casefold())
         return
     verdict = judge(found, event.shown, config.terms, facts)
     if verdict.void:
         yield from _void(found, config, verdict.void)
         return
-    yield _comment(found, config, addressed(config.message, found.pull.author), "announced")
+    if not event.is_quiet:
+        yield _comment(found, config, addressed(config.message, found.pull.author), "announced")
     then = list(_next(found, config, facts, event)) if verdict.stands and not found.is_queued else []
     if any(isinstance(each, Merge) for each in then):
         yield from _confirmed(found, config, facts, verdict, then)
@@ -246,7 +248,7 @@ def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered
         if event.update and not facts.is_updated(found.pull.repository, found.base):
             yield _update(found, config)
     elif in_the_way:
-        yield from _told(found, config, in_the_way)
+        yield from () if event.is_quiet else _told(found, config, in_the_way)
     elif not event.pushed:
         yield _merge(found, config, rule)
 
