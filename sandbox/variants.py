@@ -40,8 +40,8 @@ class Variant:
     def path(self, path: str, host: str) -> str | None:
         """Return the path as github.com's API has it, or git's; None where nothing is."""
         is_api = not self.own_host or urlsplit(f"//{host}").hostname != "localhost"
-        if git.SERVICE.fullmatch(path) and not (self.own_host and is_api):
-            return path
+        if git.SERVICE.fullmatch(path):
+            return None if self.own_host and is_api else path
         if is_api and path == self.graphql:
             return "/graphql"
         if is_api and path.startswith(f"{self.rest}/") and path != f"{self.rest}/graphql":
