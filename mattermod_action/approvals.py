@@ -167,8 +167,11 @@ class _Case:
     def _with_shown(self, listed: Sequence[Push]) -> Sequence[Push]:
         """GitHub may list a push later than it tells of it."""
         shown, head = self.shown, self.found.pull.sha
-        is_new = shown and shown.before and shown.head == head and all(push.after != head for push in listed)
-        return (Push(shown.before, head, shown.by, datetime.max), *listed) if shown and is_new else listed  # noqa: DTZ901  # naive UTC, as everywhere
+        if shown is None or not shown.before or shown.head != head:
+            return listed
+        is_listed = any((push.before, push.after) == (shown.before, head) for push in listed)
+        push = Push(shown.before, head, shown.by, datetime.max)  # noqa: DTZ901  # naive UTC, as everywhere
+        return listed if is_listed else (push, *listed)
 
     def _unknown(self, noted: Approval | None, *, is_listed: bool) -> Verdict:
         """Wait for what may still come, and note what is known already: the label, or a push on what it approves."""
@@ -233,14 +236,18 @@ def pushes_since(found: Candidate, noted: Approval | None, pushes: Sequence[Push
         if noted and head == noted.head:
             return since
         if push.after != head:
-            if since:
-                return None
+            if since or _is_before(push, found.labeled_at):
+                return None  # a push is not listed yet
             continue  # a push that the pull request does not show yet
-        if found.labeled_at and push.at < found.labeled_at:
+        if _is_before(push, found.labeled_at):
             return since
         since.append(push)
         head = push.before
     return since if noted and head == noted.head else None
+
+
+def _is_before(push: Push, at: datetime | None) -> bool:
+    return at is not None and push.at < at
 
 
 def _of_label(shown: Shown | None, labeller: str, at: datetime | None) -> Shown | None:

@@ -251,6 +251,14 @@ def test_t01_pushes_that_are_told_in_any_order_do_no_harm(order: tuple[int, ...]
     assert order != (1, 2, 3) or told[2] == "stands"
 
 
+def test_t01_a_commit_of_before_the_label_that_comes_back_is_a_push() -> None:
+    """The stranger takes back what was replaced before the label, and GitHub does not list that yet."""
+    listed = history((B, "stranger", -60), (A, "stranger", -50), (B, "stranger", 1))
+    assert decide(found(B), Known(listed, minutes=2)) == "void"
+    assert decide(found(B), Known(listed[1:], minutes=2)) == "waits"
+    assert decide(found(B), Known(listed[1:], minutes=2), pushed(A, B, "stranger")) == "void"
+
+
 def test_t01_a_push_that_github_does_not_list_yet_is_waited_for() -> None:
     for minutes, expected in ((2, "waits"), (60, "void")):
         assert decide(found(B), Known(history(OPENED), minutes=minutes)) == expected
