@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Facts
 
 ALWAYS, NEVER, WRITERS = "always", "never", "writers"  # values of `keep_on_push`
+PARENTS = 2  # of a merge of two
 SLACK = timedelta(seconds=5)  # by which the times of an event and of the timeline may differ
 PATIENCE = timedelta(minutes=5)  # for which GitHub may not list a push yet, or its event may not have come
 
@@ -194,7 +195,14 @@ class _Case:
         reason = (
             ANY.format(sha=_short(push.after)) if self.terms.keep == NEVER else self._against_whom(push.by, push.after)
         )
-        return "" if reason and self.facts.is_base_merge(self.found.pull, push.after, push.before) else reason
+        return "" if reason and self._is_base_merge(push) else reason
+
+    def _is_base_merge(self, push: Push) -> bool:
+        """What the parents of the head deny is not fetched."""
+        pull, parents = self.found.pull, self.found.parents
+        if push.after == pull.sha and parents and not is_merge_of(push.before, parents):
+            return False
+        return self.facts.is_base_merge(pull, push.after, push.before)
 
     def _against_whom(self, login: str, sha: str) -> str:
         if not login:
@@ -260,8 +268,13 @@ def _of_label(shown: Shown | None, labeller: str, at: datetime | None) -> Shown 
 def reviewed_before(found: Candidate, facts: Facts) -> tuple[str, ...]:
     """Commits with approving reviews than which the head has nothing but the base more."""
     pull = found.pull
-    asked = {sha for _, sha in found.approvals} & set(found.parents) if len(found.parents) > 1 else set()
-    return tuple(sha for sha in sorted(asked) if facts.is_base_merge(pull, pull.sha, sha))
+    asked = sorted({sha for _, sha in found.approvals if is_merge_of(sha, found.parents)})
+    return tuple(sha for sha in asked if facts.is_base_merge(pull, pull.sha, sha))
+
+
+def is_merge_of(sha: str, parents: Sequence[str]) -> bool:
+    """Whether a commit with these parents merges `sha` and another one."""
+    return len(parents) == PARENTS and sha in parents
 
 
 def _short(sha: str) -> str:

@@ -204,6 +204,23 @@ def test_t01_a_merge_of_the_base_keeps_the_approval(by: str, keep: str, *, kept:
     assert decide(found(B), known, keep=keep) == ("stands" if by == "member" and keep == "writers" else "void")
 
 
+# Parents of the head, and whether git is asked what it makes of them; those of older commits nobody has read.
+PARENTS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "not read": ((), True),
+    "one": ((A,), False),
+    "the one before and another": ((A, D), True),
+    "in the other order": ((D, A), True),
+    "two others": ((C, D), False),
+    "three": ((A, C, D), False),
+}
+
+
+@pytest.mark.parametrize(("parents", "asked"), PARENTS.values(), ids=PARENTS)
+def test_t01_what_the_parents_deny_is_not_fetched(parents: tuple[str, ...], *, asked: bool) -> None:
+    known = Known(history(OPENED, STRANGER), base_merges=frozenset({(B, A)}))
+    assert decide(found(B, parents=parents), known) == ("stands" if asked else "void")
+
+
 # An event of the label, and the labelling that counts now (when, by whom): whether it shows what is approved.
 LABELS: dict[str, tuple[Shown, float, str, str]] = {
     "its own": (label(B), 0, "maintainer", "stands"),
