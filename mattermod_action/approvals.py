@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import Facts
 
 ALWAYS, NEVER, WRITERS = "always", "never", "writers"  # values of `keep_on_push`
+PARENTS = 2  # of a merge of two
 SLACK = timedelta(seconds=5)  # by which the times of an event and of the timeline may differ
 PATIENCE = timedelta(minutes=5)  # for which GitHub may not list a push yet, or its event may not have come
 
@@ -167,8 +168,11 @@ class _Case:
     def _with_shown(self, listed: Sequence[Push]) -> Sequence[Push]:
         """GitHub may list a push later than it tells of it."""
         shown, head = self.shown, self.found.pull.sha
-        is_new = shown and shown.before and shown.head == head and all(push.after != head for push in listed)
-        return (Push(shown.before, head, shown.by, datetime.max), *listed) if shown and is_new else listed  # noqa: DTZ901  # naive UTC, as everywhere
+        if shown is None or not shown.before or shown.head != head:
+            return listed
+        is_listed = any((push.before, push.after) == (shown.before, head) for push in listed)
+        push = Push(shown.before, head, shown.by, datetime.max)  # noqa: DTZ901  # naive UTC, as everywhere
+        return listed if is_listed else (push, *listed)
 
     def _unknown(self, noted: Approval | None, *, is_listed: bool) -> Verdict:
         """Wait for what may still come, and note what is known already: the label, or a push on what it approves."""
@@ -191,7 +195,14 @@ class _Case:
         reason = (
             ANY.format(sha=_short(push.after)) if self.terms.keep == NEVER else self._against_whom(push.by, push.after)
         )
-        return "" if reason and self.facts.is_base_merge(self.found.pull, push.after, push.before) else reason
+        return "" if reason and self._is_base_merge(push) else reason
+
+    def _is_base_merge(self, push: Push) -> bool:
+        """What the parents of the head deny is not fetched."""
+        pull, parents = self.found.pull, self.found.parents
+        if push.after == pull.sha and parents and not is_merge_of(push.before, parents):
+            return False
+        return self.facts.is_base_merge(pull, push.after, push.before)
 
     def _against_whom(self, login: str, sha: str) -> str:
         if not login:
@@ -233,14 +244,18 @@ def pushes_since(found: Candidate, noted: Approval | None, pushes: Sequence[Push
         if noted and head == noted.head:
             return since
         if push.after != head:
-            if since:
-                return None
+            if since or _is_before(push, found.labeled_at):
+                return None  # a push is not listed yet
             continue  # a push that the pull request does not show yet
-        if found.labeled_at and push.at < found.labeled_at:
+        if _is_before(push, found.labeled_at):
             return since
         since.append(push)
         head = push.before
     return since if noted and head == noted.head else None
+
+
+def _is_before(push: Push, at: datetime | None) -> bool:
+    return at is not None and push.at < at
 
 
 def _of_label(shown: Shown | None, labeller: str, at: datetime | None) -> Shown | None:
@@ -253,8 +268,13 @@ def _of_label(shown: Shown | None, labeller: str, at: datetime | None) -> Shown 
 def reviewed_before(found: Candidate, facts: Facts) -> tuple[str, ...]:
     """Commits with approving reviews than which the head has nothing but the base more."""
     pull = found.pull
-    asked = {sha for _, sha in found.approvals} & set(found.parents) if len(found.parents) > 1 else set()
-    return tuple(sha for sha in sorted(asked) if facts.is_base_merge(pull, pull.sha, sha))
+    asked = sorted({sha for _, sha in found.approvals if is_merge_of(sha, found.parents)})
+    return tuple(sha for sha in asked if facts.is_base_merge(pull, pull.sha, sha))
+
+
+def is_merge_of(sha: str, parents: Sequence[str]) -> bool:
+    """Whether a commit with these parents merges `sha` and another one."""
+    return len(parents) == PARENTS and sha in parents
 
 
 def _short(sha: str) -> str:

@@ -87,7 +87,7 @@ class Opening:
         """Only what was pushed is merged: of a branch that was found there, GitHub's refusal is the answer."""
         github, method = self._world.picking, self._rule.auto_merge
         try:
-            github.auto_merge(pull, method)
+            github.auto_merge(pull, method, sha)
         except Refused as refusal:
             if not sha or refusals.find(str(refusal)) is not refusals.READY:
                 raise

@@ -388,8 +388,8 @@ class GitHub(Protocol):
     def prepare_pull(self, subject: Subject, milestone: int | None, assignees: Sequence[str]) -> None:
         """Set milestone and assignees."""
 
-    def auto_merge(self, subject: Subject, method: str) -> None:
-        """Have GitHub merge it when it is ready. Raises Refused with GitHub's reason."""
+    def auto_merge(self, subject: Subject, method: str, sha: str) -> None:
+        """Have GitHub merge it when it is ready, if its head is still `sha`, unless that is "". Raises Refused."""
 
     def add_labels(self, subject: Subject, labels: Sequence[str]) -> None:
         """Put labels on in one request."""

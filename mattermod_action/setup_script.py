@@ -7,7 +7,7 @@ the server starts for the first time, and finds these variables, each of them al
 | --- | --- |
 | SPINMINT_NUMBER | the number of the pull request |
 | SPINMINT_SHA | the commit, in full |
-| SPINMINT_BRANCH | the branch of the pull request, named by anybody |
+| SPINMINT_BRANCH | the branch of the pull request, named by anybody; it may have moved, so fetch SPINMINT_SHA |
 | SPINMINT_REPOSITORY | OWNER/NAME |
 | SPINMINT_AUTHOR | the login of who opened it |
 | SPINMINT_BUILD_NUMBER | the number of the build, empty where none was waited for |

@@ -106,6 +106,8 @@ def _enable_auto_merge(viewer: Viewer, _info: Info, input: Json) -> Json:  # noq
     method = (input.get("mergeMethod") or "MERGE").lower()
     if not isinstance(item, Pull) or not repo.auto_merge:
         raise typed("UNPROCESSABLE", "Pull request Auto merge is not allowed for this repository")
+    if input.get("expectedHeadOid") not in (None, item.head_sha):
+        raise typed("UNPROCESSABLE", "Head branch was modified. Review and try the merge again.")
     if item.state != "open":
         raise typed("UNPROCESSABLE", "Pull request is closed")
     if method not in repo.methods:

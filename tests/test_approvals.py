@@ -204,6 +204,18 @@ def test_t01_a_row_alone_approves_nothing(bot: Bot, github: Sandbox) -> None:
     assert void(pull) == [no_access(pull)]
 
 
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+def test_t01_a_schema_one_step_older_has_no_table_for_it(bot: Bot, github: Sandbox) -> None:
+    """Then a status notes it, as without a database."""
+    with closing(_connection(bot)) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE mm_approvals")
+    pull = waiting(bot, github)
+    assert [each.context for each in repository(github).statuses[pull.head_sha]] == ["mattermod/approval"]
+    run(bot, pushed(github, pull, "maintainer"))
+    run(bot, check(github, pull, "success"))
+    assert pull.merged_at
+
+
 def _connection(bot: Bot) -> Any:
     from mattermod_action.adapters.database_url import parse
 

@@ -105,7 +105,7 @@ class Work:
 
     def fetch(self, commits: Sequence[str], picks: Sequence[str], tips: Sequence[str]) -> None:
         """Fetch the commits, each with its parents, and their trees; then the blobs that merging takes."""
-        self._git.ask("init", "--quiet", "--template=")
+        self._begin()
         self._transfer(commits, "--depth=2")
         self._read_commits(commits)
         steps = [self._changes(pick) for pick in picks]
@@ -120,7 +120,7 @@ class Work:
 
     def is_merge(self, sha: str, before: str, forked: Callable[[str], str]) -> bool:
         """See `Git.is_merge`. No attributes are laid out, so that what only they merge is a conflict here."""
-        self._git.ask("init", "--quiet", "--template=")
+        self._begin()
         self._transfer([sha], "--depth=2")
         self._read_commits([sha])
         others = [parent for parent in self._commits[sha].parents if parent != before]
@@ -165,6 +165,9 @@ class Work:
             except Down as error:
                 raise Unsure(str(error)) from error
         return {name: _reason(refused[name], done.err) if name in refused else "" for name in branches}
+
+    def _begin(self) -> None:
+        self._git.ask("init", "--quiet", "--template=")
 
     def _graft(self) -> None:
         """Have the edge of what was fetched be the beginning here, and be no news to the server.

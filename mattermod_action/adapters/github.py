@@ -390,11 +390,11 @@ class PyGithubGitHub(Requests):
         path = f"{_path(subject.repository)}/issues/{subject.number}"
         self._write("PATCH", path, body, "change an issue", PULLS, shows="number")
 
-    def auto_merge(self, subject: Subject, method: str) -> None:
+    def auto_merge(self, subject: Subject, method: str, sha: str) -> None:
         """https://docs.github.com/en/graphql/reference/pulls#enablepullrequestautomerge."""
         path = f"{_path(subject.repository)}/pulls/{subject.number}"
         node = self._field(path, "node_id", PULLS)
-        ask = partial(self._data, sources.AUTO_MERGE, {"node": node, "method": method.upper()})
+        ask = partial(self._data, sources.AUTO_MERGE, {"node": node, "method": method.upper(), "sha": sha or None})
         self._call(ask, "merge a pull request when it is ready", f"{CONTENTS} and {PULLS}")
 
     def _code(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:

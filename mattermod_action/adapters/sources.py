@@ -64,8 +64,10 @@ ON_BASE = """
 ON_TARGET = "path{at}: history(first: 50, path: $path{at}, since: $since) {{ nodes {{ oid message }} }}"
 
 
-AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!) {
-  enablePullRequestAutoMerge(input: {pullRequestId: $node, mergeMethod: $method}) { clientMutationId }
+AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!, $sha: GitObjectID) {
+  enablePullRequestAutoMerge(input: {pullRequestId: $node, mergeMethod: $method, expectedHeadOid: $sha}) {
+    clientMutationId
+  }
 }"""
 
 

@@ -9,7 +9,7 @@ once for each label.
 A rule names the file of a `workflow` with `workflow_dispatch` (at `ref`, or the default branch), or the `event` of a
 `repository_dispatch`, here or in another `repository`. `inputs` gives each input, or each key of the event's payload,
 one of: number, sha, head_ref, base_ref, repository, head_repository, author, url, key. The name of a branch is
-whatever its author likes, so hand it to scripts by `env:` only.
+whatever its author likes, so hand it to scripts by `env:` only; and it may have moved since, so check out `sha`.
 
 In `message`, `done` and `failed`, `WORKFLOW_URL` is replaced by the page of the run and `USERNAME` by the login of
 whoever opened the pull request.

@@ -204,6 +204,23 @@ def test_t01_a_merge_of_the_base_keeps_the_approval(by: str, keep: str, *, kept:
     assert decide(found(B), known, keep=keep) == ("stands" if by == "member" and keep == "writers" else "void")
 
 
+# Parents of the head, and whether git is asked what it makes of them; those of older commits nobody has read.
+PARENTS: dict[str, tuple[tuple[str, ...], bool]] = {
+    "not read": ((), True),
+    "one": ((A,), False),
+    "the one before and another": ((A, D), True),
+    "in the other order": ((D, A), True),
+    "two others": ((C, D), False),
+    "three": ((A, C, D), False),
+}
+
+
+@pytest.mark.parametrize(("parents", "asked"), PARENTS.values(), ids=PARENTS)
+def test_t01_what_the_parents_deny_is_not_fetched(parents: tuple[str, ...], *, asked: bool) -> None:
+    known = Known(history(OPENED, STRANGER), base_merges=frozenset({(B, A)}))
+    assert decide(found(B, parents=parents), known) == ("stands" if asked else "void")
+
+
 # An event of the label, and the labelling that counts now (when, by whom): whether it shows what is approved.
 LABELS: dict[str, tuple[Shown, float, str, str]] = {
     "its own": (label(B), 0, "maintainer", "stands"),
@@ -249,6 +266,14 @@ def test_t01_pushes_that_are_told_in_any_order_do_no_harm(order: tuple[int, ...]
         told.append(said(verdict))
     assert "stands" in told or "void" in told
     assert order != (1, 2, 3) or told[2] == "stands"
+
+
+def test_t01_a_commit_of_before_the_label_that_comes_back_is_a_push() -> None:
+    """The stranger takes back what was replaced before the label, and GitHub does not list that yet."""
+    listed = history((B, "stranger", -60), (A, "stranger", -50), (B, "stranger", 1))
+    assert decide(found(B), Known(listed, minutes=2)) == "void"
+    assert decide(found(B), Known(listed[1:], minutes=2)) == "waits"
+    assert decide(found(B), Known(listed[1:], minutes=2), pushed(A, B, "stranger")) == "void"
 
 
 def test_t01_a_push_that_github_does_not_list_yet_is_waited_for() -> None:
