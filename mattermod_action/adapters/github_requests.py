@@ -230,7 +230,8 @@ class Requests:
             if _never_sent(error):
                 raise Down("GitHub cannot be reached") from error
             raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
-        except (ValueError, KeyError, TypeError) as error:  # half of the JSON, HTML, a null where data should be
+        # Half of the JSON, HTML, a null where data should be; a redirect to another server, or without end.
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
             raise Unsure("GitHub's answer cannot be read") from error
 
 
