@@ -18,7 +18,7 @@ ANY_DEPTH = "**"
 _NEVER = re.compile(r"(?!)")
 _CLASS = r"\[:(?:alnum|alpha|ascii|blank|cntrl|digit|graph|lower|print|punct|space|upper|word|xdigit):\]"
 _TOKEN = re.compile(
-    rf"(?P<bracket>\[[!^]?+(?:{_CLASS}|[\[\]-])?+(?:{_CLASS}|\\.|[^\]\\])*+\])"
+    rf"(?P<bracket>\[[!^]?+(?:{_CLASS}|[\[\]-])?+(?:{_CLASS}|\\.|[^\]\\]){{0,255}}+\])"
     r"|(?P<stars>\*+)|(?P<one>\?)|\\?(?P<plain>.?)",
     re.DOTALL,
 )

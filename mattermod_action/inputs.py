@@ -71,6 +71,7 @@ class Inputs:
     sweep: tuple[str, ...]
     clock_offset: timedelta
     clock_skips: bool
+    pace: float
     as_json: bool
 
 
@@ -115,6 +116,7 @@ def read(env: Mapping[str, str]) -> Inputs:
         sweep=_parts(env),
         clock_offset=_clock_offset(env, api_url),
         clock_skips=_is_trial(api_url) and env.get("MATTERMOD_CLOCK_SKIPS") == "true",
+        pace=float(env.get("MATTERMOD_PACE") or 1) if _is_trial(api_url) else 1.0,
         as_json=_format(env) == "json",
     )
 
@@ -210,7 +212,8 @@ def _is_trial(api_url: str) -> bool:
 def _clock_offset(env: Mapping[str, str], api_url: str) -> timedelta:
     """Seconds that the clock is ahead, for trials: honoured only when GitHub itself is on loopback.
 
-    With MATTERMOD_CLOCK_SKIPS=true waiting takes no time, which is right for one run at a time only.
+    With MATTERMOD_CLOCK_SKIPS=true waiting takes no time, which is right for one run at a time only. By MATTERMOD_PACE
+    all deadlines of answers are multiplied.
     """
     value = env.get("MATTERMOD_CLOCK_OFFSET", "")
     if not value or not _is_trial(api_url):

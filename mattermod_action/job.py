@@ -126,11 +126,13 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
 
 
 def _handle(given: Inputs, event: Event, database: Database | None, report: Report) -> None:
+    from mattermod_action import shares
     from mattermod_action.config import load
     from mattermod_action.report import annotate
     from mattermod_action.running import Run, wanted
     from mattermod_action.world import World
 
+    shares.hurry(given.pace)
     world = World(given, database)
     report.calls = world.calls
     lines.say(f"{type(event).__name__} in {event.repository.full_name}")

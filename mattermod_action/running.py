@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from mattermod_action import events
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mattermod_action.report import Report
     from mattermod_action.world import World
 
-E = TypeVar("E")
 RESUMED_AT_ONCE = 100  # ledger rows that one sweep goes on with
 OLD_AT_ONCE = 100  # items that may have grown old, and are looked at by one sweep, in one query
 FOLLOWED_FOR = timedelta(minutes=5)  # a run begins nothing more of what follows its event after that
@@ -153,6 +152,7 @@ class Run:
         fail, so half of the time is for the others.
         """
         began, todo, again = self.world.clock.now(), [*self._followed(event), *self._gathered(due)], _is_swept(event)
+        todo = [todo[at] for at in self.turn.last([_named(each) for each in todo])]
         least = max(self.until, began + FOLLOWED_AT_LEAST)
         if left := self._handle_some(todo, min(began + IN_ORDER_FOR, least), again=again):
             left = self._handle_some(self.turned(left), min(began + FOLLOWED_FOR, least), again=again)
@@ -193,9 +193,9 @@ class Run:
             self._report.problem(error, name, parked=_is_swept(event) and self._is_left(error))
         return found
 
-    def turned(self, todo: Sequence[E]) -> Sequence[E]:
+    def turned(self, todo: Sequence[Event]) -> Sequence[Event]:
         """Begin with another one each minute, so that no sweep that runs out of time leaves the same ones behind."""
-        start = int(self.world.clock.now().timestamp() // 60) % max(1, len(todo))
+        start = int(self.world.clock.now().timestamp() // 60) % len(todo)
         return [*todo[start:], *todo[:start]]
 
     def _tell_chat(self, repository: Repository) -> None:

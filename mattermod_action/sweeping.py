@@ -235,7 +235,8 @@ class OfRepository:
         seen = self._news(items, stored)
         if self._only_writes_down:
             self._write_down([item for item in items if not _is_known(stored, item)])
-        failed = {event.subject.number for event in self.run.turned(seen) if not self._is_done(event)}
+        order = self.run.turn.last([f"#{event.subject.number}" for event in seen])
+        failed = {seen[at].subject.number for at in order if not self._is_done(seen[at])}
         self._tally.changed += len(seen)
         self._tally.failed += len(failed)
         other = [item for item in items if not _is_known(stored, item) or _is_newer(item, stored[item.number])]
