@@ -5,9 +5,9 @@ original's, beside them, were read in its source (mattermost-mattermod at 12977a
 and no more comments than fit on a page; of the schedule, for one pull request and one issue. The floor is what the
 outcome needs where the payload is believed and the database asked. A budget is the floor and one, and what safety
 costs: reading the configuration, a permission, two reactions on a command, one look at what is, the changed files where
-paths are guarded, and, when there is a comment before a merge and one after it, the embedded store's second look for
-markers. Without a shared database a run looks once more after it has posted (`looks`): see
-docs/decisions/0001-life-of-a-comment.md.
+paths are guarded, one look at the head before a verdict on it, and, when there is a comment before a merge and one
+after it, the embedded store's second look for markers. Without a shared database a run looks once more after it has
+posted (`looks`): see docs/decisions/0001-life-of-a-comment.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Payload = dict[str, Any]
 
-CONFIG, ROLE, REACTIONS, LIVE, FILES, MARKERS = 1, 1, 2, 1, 1, 1
+CONFIG, ROLE, REACTIONS, LIVE, FILES, MARKERS, LOOK = 1, 1, 2, 1, 1, 1, 1
 SHARED = "MySQL"
 DEV, BLOCK, HELP = "2: Dev Review", "Do Not Merge", "Help Wanted"
 BUILD, READY, APPROVED = "Build App", "Ready to Merge", "CherryPick/Approved"
@@ -204,8 +204,8 @@ CASES = [
     Case("comment without a command", comment("Looks good"), (COMMENT, "created"), 4, agreed=0),
     Case("comment edited, no command", _edited, (COMMENT, "edited"), 4, agreed=0),
     Case("comment deleted", _deleted, (COMMENT, "deleted"), agreed=0),
-    Case("opened by a member", lambda t: t.opened("reviewer"), (PULL, "opened"), 5, 2, CONFIG + ROLE),
-    Case("opened by an outsider", lambda t: t.opened(), (PULL, "opened"), 10, 5, agreed=9, looks=1),
+    Case("opened by a member", lambda t: t.opened("reviewer"), (PULL, "opened"), 5, 3, CONFIG + ROLE + LOOK),
+    Case("opened by an outsider", lambda t: t.opened(), (PULL, "opened"), 10, 6, agreed=11, looks=1),
     Case("pull request labeled, a message", pull("labeled", DEV), (PULL, "labeled"), 3, 1, CONFIG + LIVE, looks=1),
     Case("pull request labeled, blocks", pull("labeled", BLOCK), (PULL, "labeled"), None, 1, CONFIG + LIVE),
     Case("pull request labeled, no message", pull("labeled", "Other"), (PULL, "labeled"), None, 0, CONFIG + LIVE),
@@ -225,7 +225,7 @@ CASES = [
     Case("converted to a draft", pull("converted_to_draft"), (PULL, "converted_to_draft"), None, 0, CONFIG + LIVE),
     Case("put out of a merge queue", pull("dequeued"), (PULL, "dequeued"), None, 0, CONFIG + LIVE),
     Case("reopened", pull("reopened"), (PULL, "reopened"), None, 0, CONFIG + ROLE + FILES + LIVE),
-    Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 2, CONFIG + ROLE + FILES + LIVE),
+    Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 3, CONFIG + ROLE + FILES + LIVE + LOOK),
     Case("closed, not merged, a clean-up label", pull("closed", "", (DEV,)), (PULL, "closed"), 6, 1),
     Case("closed and merged, a clean-up label", pull("merged", "", (DEV,)), (PULL, "closed"), 6, 1),
     # As by command, and the clean-up label. Asked for are who put the label on and who opened it, the pull request, its
@@ -240,7 +240,8 @@ CASES = [
     Case("issue edited", issue("edited"), (ISSUE, "edited"), None, 0),
     Case("issue reopened", issue("reopened"), (ISSUE, "reopened"), None, 0),
     Case("issue closed, a clean-up label", issue("closed", "", (DEV,)), (ISSUE, "closed"), None, 1),
-    Case("/update-branch", comment("/update-branch", prepare=_base_moves), (COMMENT, "created"), 5, 2, agreed=6),
+    # And of the new head: it is looked for, role and files are read, it is looked at, and there are three verdicts.
+    Case("/update-branch", comment("/update-branch", prepare=_base_moves), (COMMENT, "created"), 5, 5, agreed=6 + 7),
     Case("/check-cla", comment("/check-cla"), (COMMENT, "created"), 6, 2, CONFIG + REACTIONS + LIVE),
     Case("/autoassign", comment("/autoassign"), (COMMENT, "created"), 7, 2, CONFIG + ROLE + REACTIONS),
     Case(
@@ -258,7 +259,7 @@ CASES = [
     Case(
         "/cherry-pick onto three branches", _picks(*TARGETS), (COMMENT, "created"), None, 11, agreed=12 + 2 * 4, looks=1
     ),
-    Case("merge group", _merge_group, ("merge_group", "checks_requested"), None, 2, CONFIG + LIVE),
+    Case("merge group", _merge_group, ("merge_group", "checks_requested"), None, 3, CONFIG + LIVE + LOOK + 1),
 ]
 
 

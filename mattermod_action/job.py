@@ -44,9 +44,13 @@ def run() -> int:
     except Stopped as stop:
         return stop.exit_code
     if isinstance(event, Ignored) and not given.as_json:
-        lines.say(f"Nothing to do: {' '.join(event.reason.split())}")  # the report is not worth its import
+        _tell(event)  # the report is not worth its import
         return 0
     return _report(given, event)
+
+
+def _tell(event: Ignored) -> None:
+    lines.say(f"Nothing to do: {' '.join(event.reason.split())}")
 
 
 def read_event(given: Inputs) -> Event | Ignored:
@@ -108,7 +112,7 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
     from mattermod_action.report import annotate
 
     if isinstance(event, Ignored):
-        lines.say(f"Nothing to do: {' '.join(event.reason.split())}")
+        _tell(event)
         return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
     tokens = (given.token, given.pick_token, given.org_token, *given.marker_keys)

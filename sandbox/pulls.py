@@ -11,7 +11,7 @@ from urllib.parse import quote
 from sandbox import access, readiness, shapes
 from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.bare import WITHOUT_WORKFLOWS, WORKFLOWS, ConflictError
-from sandbox.calls import paged
+from sandbox.calls import page_of, paged
 from sandbox.records import Pull, Review
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sandbox.calls import Call
 
 DIFF = ("application/vnd.github.diff", "application/vnd.github.v3.diff")
+MOST_LINES = 20_000
+MOST_FILES = 3_000  # https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 REVIEWS = {"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}
 
 
@@ -158,7 +160,21 @@ def _brings_workflows(call: Call) -> bool:
 
 def list_files(call: Call) -> Answer:
     call.need("pull_requests=read")
-    return paged(call, changes(call, call.pull), lambda change: change)
+    shown, headers = page_of(call, changes(call, call.pull)[:MOST_FILES])
+    return answer(200, _as_far_as_shown(shown), **headers)
+
+
+def _as_far_as_shown(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Past so many lines of a page a file has neither a patch nor a count, and nothing says so.
+
+    https://github.com/orgs/community/discussions/213491
+    """
+    lines, shown = 0, []
+    for each in files:
+        lines += each.get("patch", "").count("\n") + 1
+        bare = {name: value for name, value in each.items() if name != "patch"}
+        shown.append(each if lines <= MOST_LINES else {**bare, "additions": 0, "deletions": 0, "changes": 0})
+    return shown
 
 
 def list_reviews(call: Call) -> Answer:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.signatures import Signatures
 
 CONTEXT = "cla/mattermost"
+UNKNOWN = ("error", "The list of signatures cannot be read")
 CONFIG = """
 cla:
   signed_url: {url}
@@ -137,7 +138,7 @@ def test_s20_where_machines_learn_secrets_nobody_is_asked(bot: Bot, github: Sand
     github.state.write_files(github.repository, {".github/mattermod.yml": config})
     event = opened(github)
     assert "the list of signatures cannot be read: it leads to where machines learn secrets" in deliver(bot, event).log
-    assert verdicts(github, event["number"]) == []
+    assert verdicts(github, event["number"]) == [UNKNOWN]
 
 
 class TestShared:
@@ -172,9 +173,9 @@ class TestShared:
         signatures.body = "somebody\n"
         event = opened(github, "more-1")
         assert "has 1 names, and had 10" in deliver(bot, event).log
-        assert verdicts(github, event["number"]) == []
+        assert verdicts(github, event["number"]) == [UNKNOWN]
         deliver(bot, event, MATTERMOD_CLOCK_OFFSET=str(DAY + 60))
-        assert verdicts(github, event["number"]) == [("error", "more-1 needs to sign the CLA")]
+        assert verdicts(github, event["number"]) == [UNKNOWN, ("error", "more-1 needs to sign the CLA")]
 
     def test_a_sweep_tries_again_until_it_is_known(self, bot: Bot, github: Sandbox, signatures: Signatures) -> None:
         signatures.status = 404
@@ -182,7 +183,7 @@ class TestShared:
         assert deliver(bot, event).code == 0
         for expected in ([], [("success", "reviewer authorized")], [("success", "reviewer authorized")]):
             assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="60").code == 0
-            assert verdicts(github, event["number"]) == expected
+            assert verdicts(github, event["number"]) == [UNKNOWN, *expected]
             signatures.status = 200
         assert signatures.asked == 3  # and not once it was known
 
@@ -197,4 +198,4 @@ class TestShared:
         assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="60").code == 3
         github.state.faults.clear()
         assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="120").code == 0
-        assert verdicts(github, event["number"]) == [("success", "reviewer authorized")]
+        assert verdicts(github, event["number"]) == [UNKNOWN, ("success", "reviewer authorized")]
