@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action import inputs, parsing, read_only
 from mattermod_action.errors import Mistake, Stopped
 from mattermod_action.events import Ignored, Tick
+from mattermod_action.shapes import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +74,8 @@ def read_payload(path: Path) -> dict[str, Any]:
 
 def parse(name: str, payload: dict[str, Any], repository: str, repository_id: int = 0) -> Event | Ignored:
     try:
-        return parsing.parse(name, payload, repository, repository_id)
-    except (AttributeError, TypeError, ValueError) as error:
+        return checked(parsing.parse(name, payload, repository, repository_id))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Mistake(f"the event file is not what GitHub sends for {name}: {error}") from error
 
 

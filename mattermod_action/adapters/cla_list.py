@@ -117,7 +117,10 @@ def fetch(url: str, known: Known | None, clock: Clock) -> Known:
 
 def logins(text: str) -> frozenset[str]:
     """Read the first column; a heading is nobody. Raises FactUnavailable when there is nobody."""
-    rows = (row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if row)
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if row]
+    except csv.Error as error:  # a field without an end, a line that ends in two ways
+        raise FactUnavailable("the list of signatures is no CSV") from error
     first, *others = [row[0].strip().removeprefix("@").casefold() for row in rows] or [""]
     names = others if first in HEADINGS else [first, *others]
     found = frozenset(name for name in names if LOGIN.fullmatch(name))

@@ -25,6 +25,7 @@ from mattermod_action.adapters.github_pages import NESTED, PAGE, PageSizes, Posi
 from mattermod_action.adapters.plain_http import TIMEOUT
 from mattermod_action.errors import Down, Limited, TooHeavy, Unsure
 from mattermod_action.figures import ERRORS, GRAPHQL, NO_ANSWER, OK
+from mattermod_action.shapes import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -224,7 +225,7 @@ def _understood(method: FunctionType) -> Callable[..., Any]:
     @wraps(method)
     def asked(*given: Any, **more: Any) -> Any:
         with _reading():
-            found = method(*given, **more)
+            found = checked(method(*given, **more))
         return _each(found) if isinstance(found, Generator) else found
 
     return asked
@@ -235,7 +236,7 @@ def _each(found: Iterator[T]) -> Iterator[T]:
     while True:
         with _reading():
             try:
-                each = next(found)
+                each = checked(next(found))
             except StopIteration:
                 return
         yield each
