@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 
+# What the runner and AWS give to a step besides its inputs.
+SECRET = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+)  # fmt: skip
 REPORTS = ("repository_dispatch", "workflow_run")  # what a workflow tells with a token like ours
 
 
@@ -103,6 +107,7 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
         say(f"Nothing to do: {' '.join(event.reason.split())}")
         return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
+    report.hide(filter(None, (os.environ.get(name) for name in SECRET)))
     tokens = (given.token, given.pick_token, given.org_token, *given.marker_keys)
     report.hide([*tokens, given.database_url, database.password if database else "", given.webhook_url])
     if given.jenkins_credentials:
@@ -123,7 +128,8 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     from mattermod_action.running import Run, wanted
     from mattermod_action.world import World
 
-    world = World(given, database)
+    world = World(given, database, hidden=report.hidden, hide=report.hide)
+    world.is_private = event.repository.private is True
     report.calls = world.calls
     say(f"{type(event).__name__} in {event.repository.full_name}")
     report.seen = _seen(given, event)
