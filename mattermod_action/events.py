@@ -6,7 +6,7 @@ Only the standard library is imported here: most events are not for us, and that
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Repository:
     owner: str
     name: str
     default_branch: str = ""
+    private: bool | None = field(default=None, compare=False)
 
     @property
     def full_name(self) -> str:

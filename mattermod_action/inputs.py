@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 WAIT_MINUTES, MOST_MINUTES = 5, 300
 SHARDS = 256
+DIGITS = 18  # of a 64-bit number
 SHORTEST_KEY = 24  # characters of a key of markers
 # Of a sweep: what was missed, what was left half-way, and the features that have something to do in one.
 PARTS = ("missed", "resume", "stale", "auto-merge", "cherry-pick", "label-workflow", "spinmint")
@@ -163,7 +164,7 @@ def _version(env: Mapping[str, str]) -> int | None:
 
 def _minutes(env: Mapping[str, str]) -> float:
     value = _input(env, "wait-minutes") or str(WAIT_MINUTES)
-    if not (value.isascii() and value.isdecimal() and int(value[:9]) <= MOST_MINUTES):
+    if not (_is_count(value) and int(value) <= MOST_MINUTES):
         raise Mistake(f"input `wait-minutes` is {value[:40]!r}: give a whole number up to {MOST_MINUTES}")
     return float(value)
 
@@ -171,9 +172,7 @@ def _minutes(env: Mapping[str, str]) -> float:
 def _shard(env: Mapping[str, str]) -> tuple[int, int]:
     value = _input(env, "shard") or "1/1"
     nth, _, of = value.partition("/")
-    if not (
-        nth.isascii() and nth.isdecimal() and of.isascii() and of.isdecimal() and 1 <= int(nth) <= int(of) <= SHARDS
-    ):
+    if not (_is_count(nth) and _is_count(of) and 1 <= int(nth) <= int(of) <= SHARDS):
         raise Mistake(f"input `shard` is {value[:40]!r}: give one such as 3/8, of up to {SHARDS}")
     return int(nth), int(of)
 
@@ -187,9 +186,14 @@ def _parts(env: Mapping[str, str]) -> tuple[str, ...]:
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:
     value = env.get(name) or str(default)
-    if not value.isdecimal():
+    if not _is_count(value):
         raise Mistake(f"{name} is {value[:40]!r}: the runner sets it to a whole number")
     return int(value)
+
+
+def _is_count(value: str) -> bool:
+    """A whole number, of no more digits than any that counts something."""
+    return value.isascii() and value.isdecimal() and len(value) <= DIGITS
 
 
 def _run_url(env: Mapping[str, str]) -> str:
@@ -206,7 +210,10 @@ def _format(env: Mapping[str, str]) -> str:
 
 
 def _is_trial(api_url: str) -> bool:
-    return urlsplit(api_url).hostname in LOOPBACK
+    try:
+        return urlsplit(api_url).hostname in LOOPBACK
+    except ValueError:
+        raise Mistake("GITHUB_API_URL is not an address: the runner sets it") from None
 
 
 def _clock_offset(env: Mapping[str, str], api_url: str) -> timedelta:

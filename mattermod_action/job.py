@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action import inputs, lines, parsing, read_only
 from mattermod_action.errors import Mistake, Stopped
 from mattermod_action.events import Ignored, Tick
+from mattermod_action.shapes import checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 COMMENTED = ("issue_comment", "pull_request_review_comment")
 LABELED = ("issues", "pull_request", "pull_request_target")
+# What the runner and AWS give to a step besides its inputs.
+SECRET = (
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_RUNTIME_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+)  # fmt: skip
 
 
 def run() -> int:
@@ -86,8 +91,8 @@ def read_payload(path: Path) -> dict[str, Any]:
 
 def parse(name: str, payload: dict[str, Any], repository: str, repository_id: int = 0) -> Event | Ignored:
     try:
-        return parsing.parse(name, payload, repository, repository_id)
-    except (AttributeError, TypeError, ValueError) as error:
+        return checked(parsing.parse(name, payload, repository, repository_id))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Mistake(f"the event file is not what GitHub sends for {name}: {error}") from error
 
 
@@ -115,6 +120,7 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
         _tell(event)
         return
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
+    report.hide(filter(None, (os.environ.get(name) for name in SECRET)))
     tokens = (given.token, given.pick_token, given.org_token, *given.marker_keys)
     report.hide([*tokens, given.database_url, database.password if database else "", given.webhook_url])
     if given.jenkins_credentials:
@@ -137,7 +143,8 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     from mattermod_action.world import World
 
     shares.hurry(given.pace)
-    world = World(given, database)
+    world = World(given, database, hidden=report.hidden, hide=report.hide)
+    world.is_private = event.repository.private is True
     report.calls = world.calls
     lines.say(f"{type(event).__name__} in {event.repository.full_name}")
     report.seen = _seen(given, event)

@@ -231,7 +231,14 @@ def _login(data: Mapping[str, Any]) -> str:
 def _repository(payload: Mapping[str, Any]) -> Repository:
     data = _field(payload, "repository")
     owner, _, name = _names(data).partition("/")
-    return Repository(int(_field(data, "id")), owner, name, str(data.get("default_branch") or ""))
+    private = data.get("private")
+    return Repository(
+        int(_field(data, "id")),
+        owner,
+        name,
+        str(data.get("default_branch") or ""),
+        private if isinstance(private, bool) else None,
+    )
 
 
 def _repository_of_run(payload: Mapping[str, Any], full_name: str, number: int) -> Repository:

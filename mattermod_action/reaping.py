@@ -45,6 +45,7 @@ LEASE = 300.0  # seconds
 # A server as new as that is left alone: its row may be in a database that is failing over.
 YOUNG = timedelta(minutes=10)
 OVERDUE = timedelta(minutes=30)  # after which a server of another repository is ended from here
+OTHERS = "another repository's"  # which the readers of this log may not know of
 _INSTANCE = re.compile(r"i-[0-9a-f]{8,32}")
 
 
@@ -169,11 +170,11 @@ class Reaper:
         try:
             ended = Keeper(self._world, effect).go()
         except MattermodError as error:
-            self._tell(f"{row.repository.full_name}#{row.number}", f"could not be ended: {type(error).__name__}")
+            self._tell(OTHERS, f"could not be ended: {type(error).__name__}")
             return
         state = ended.row.state if ended.row else row.state
         failed = f", and {type(ended.error).__name__}" if ended.error else ""
-        self._tell(f"{row.repository.full_name}#{row.number}", f"its time is over: {state}{failed}")
+        self._tell(OTHERS, f"its time is over: {state}{failed}")
 
 
 def _is_of(server: Server, row: Row) -> bool:
@@ -190,5 +191,5 @@ def _is_left(row: Row) -> bool:
 
 
 def _about(server: Server) -> str:
-    tags = dict(server.tags)
-    return f"{tags.get('RepoName', '?')}#{tags.get('PRNumber', '?')}, launched {server.launched_at:%Y-%m-%d %H:%M} UTC"
+    """Its tags name the repository, which may be another one."""
+    return f"launched {server.launched_at:%Y-%m-%d %H:%M} UTC"

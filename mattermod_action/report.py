@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from mattermod_action.errors import Conflicting, Down, MayNot, Mistake, Refused
 from mattermod_action.figures import Calls, Figures
 from mattermod_action.lines import command, safe, say
+from mattermod_action.public import Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from mattermod_action.sweeps import Tally
 
 BUG, MISTAKE, DOWN, REFUSED = 1, 2, 3, 4
-SHORTEST = 4  # characters of a secret, below which its stars would make a riddle of every line
 TABLE_HEAD = "| feature | because of | result |\n| --- | --- | --- |\n"
 WHY_NOT = """
 <details><summary>Why not more</summary>
@@ -57,7 +57,7 @@ class Report:
     seen: tuple[str, ...] = ()  # the event, in a few words each
     idle: dict[str, str] = field(default_factory=dict)  # features and why nothing came of them
     codes: set[int] = field(default_factory=set)
-    hidden: set[str] = field(default_factory=set)
+    hidden: Hidden = field(default_factory=Hidden)
     event: str = ""
     read_only: str = ""  # why the run's token may only read, where its event tells
     as_json: bool = False  # whether the figures are printed at the end
@@ -70,14 +70,14 @@ class Report:
 
     def hide(self, values: Iterable[str]) -> None:
         """Have nobody see these: neither who reads the log, nor where no runner stars anything out, as in a chat."""
-        new = {value for value in values if value}
-        self.hidden |= new
-        mask(new)
+        given = [value for value in values if value]
+        self.hidden.forms.update(form for value in given for form in forms_of(value))
+        mask(given)
 
     def row(self, feature: str, because: str, result: str, url: str = "") -> None:
         """Say what became of something: a line in the log and one in the summary, where `url` is a link."""
         self.rows.append((feature, because, f"[{result}]({url})" if url else plain(result)))
-        say(" ".join(filter(None, [f"{feature}: {because}: {result}", url])))
+        self._say(" ".join(filter(None, [f"{feature}: {because}: {result}", url])))
 
     def picked(self, feature: str, ended: PickEnded) -> None:
         """Say what was opened, and what failed, which is red where `fail-on` asks for it."""
@@ -102,7 +102,7 @@ class Report:
             if row.reason and not (row.live or changed.asked or changed.error or row.reason in ENDINGS):
                 self.problem(Refused(f"no test server for #{row.number}: {safe(row.reason)}"))
         for line in changed.log:
-            say(f"  {self._redacted(line)}")
+            self._say(f"  {line}")
 
     def swept(self, tallies: Sequence[Tally], now: datetime) -> None:
         """Say what a sweep has come to in each repository: in the log a line, in the summary tables of their own."""
@@ -111,7 +111,7 @@ class Report:
         self.tallies, self.sweep = tallies, summary(tallies, self.calls, now)
         for tally in tallies:
             counted = f"{tally.looked_at} looked at, {tally.changed} changed" if tally.looked_at else ""
-            say(f"sweep: {tally.repository}: {', '.join(filter(None, [tally.outcome, counted]))}")
+            self._say(f"sweep: {tally.repository}: {', '.join(filter(None, [tally.outcome, counted]))}")
 
     def stands(self, repository: Repository, standings: Sequence[Standing], servers: Sequence[Row]) -> None:
         """Say how the picks and the test servers of a repository stand."""
@@ -124,30 +124,27 @@ class Report:
         """Note what went wrong once; the same line of several effects is one problem."""
         code = 0 if parked else _code(error, self.fail_on)
         self.codes.add(code)
-        for line in map(self._redacted, _lines(error, self.read_only)):
+        for line in map(self.hidden.failure, _lines(error, self.read_only)):
             text = f"{where}: {line}" if where and code == BUG else line
             if text not in self.failures:
                 self.failures.append(text)
                 self.errors += [text] if code in (BUG, MISTAKE, DOWN) else []
                 annotate("error" if code else "warning", text)
         if code == BUG:
-            _fold_trace(error)
+            _fold_trace([self.hidden.failure(line) for line in _trace(error)])
 
-    def _redacted(self, line: str) -> str:
-        forms = {form for value in self.hidden for form in forms_of(value) if len(form) >= SHORTEST}
-        for form in sorted(forms, key=len, reverse=True):
-            line = line.replace(form, "***")
-        return line
+    def _say(self, line: str) -> None:
+        say(self.hidden.shown(line))
 
     def finish(self) -> int:
-        _append("GITHUB_STEP_SUMMARY", self._summary())
+        _append("GITHUB_STEP_SUMMARY", self.hidden.shown(self._summary()))
         for name in ("comments", "failures", "pulls", "plan"):
-            _output(name, json.dumps(getattr(self, name), ensure_ascii=True))
+            _output(name, self.hidden.shown(json.dumps(getattr(self, name), ensure_ascii=True)))
         for name, text in zip(("spinmint-url", "spinmint-state"), self.server, strict=True):
-            _output(name, text)
+            _output(name, self.hidden.shown(text))
         code = min((code for code in self.codes if code), default=0)
         if self.as_json:
-            say(self._redacted(json.dumps(self._figures(failed=bool(code)).as_json())))
+            self._say(json.dumps(self._figures(failed=bool(code)).as_json()))
         return code
 
     def _figures(self, *, failed: bool) -> Figures:
@@ -224,14 +221,35 @@ def _lines(error: Exception, read_only: str) -> list[str]:
         return [f"{error.what}: {read_only}"]
     if isinstance(error, (Mistake, Down, Refused)):
         return str(error).splitlines() or [type(error).__name__]
-    return [f"a bug: {type(error).__name__}: {error}"[:500]]
+    return [f"a bug: {type(error).__name__}{f': {error}' if _is_debugged() else _where(error)}"[:500]]
 
 
-def _fold_trace(error: Exception) -> None:
+def _is_debugged() -> bool:
+    """https://docs.github.com/en/actions/reference/workflows-and-actions/variables (RUNNER_DEBUG)."""
+    return os.environ.get("RUNNER_DEBUG") == "1"
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _trace(error: Exception) -> list[str]:
+    """Where it happened. The texts of errors hold what was read, such as a row: debug logging asks for them."""
+    if _is_debugged():
+        return "".join(traceback.format_exception(error)).splitlines()
+    chain: list[BaseException] = [error]
+    while (before := chain[0].__cause__ or chain[0].__context__) and before not in chain:
+        chain.insert(0, before)
+    lines = [line for each in chain for line in (*traceback.format_tb(each.__traceback__), type(each).__name__)]
+    return "\n".join(lines).splitlines()
+
+
+def _fold_trace(lines: Iterable[str]) -> None:
     pause = secrets.token_hex(16)
     command("group", "trace")
     command("stop-commands", pause)
-    for line in "".join(traceback.format_exception(error)).splitlines():
+    for line in lines:
         say(f"  {line}")
     command(pause)
     command("endgroup")

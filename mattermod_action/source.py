@@ -22,6 +22,7 @@ Path = tuple[str | int, ...]
 
 LARGEST = 262_144  # characters
 DEEPEST = 20  # levels; no section is half as deep
+DIGITS = 300
 MOST = 20_000  # nodes, each use of an alias counted, so that aliases of aliases cannot explode
 TEXT = "tag:yaml.org,2002:str"
 
@@ -74,11 +75,11 @@ def read(text: str, *, must_be_json: bool = False) -> Source:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=_int)
     except json.JSONDecodeError as error:
         raise Unreadable(error.lineno, f"is not JSON: {error.msg}") from error
-    except ValueError as error:  # more digits than Python reads
-        raise Unreadable(1, "is not JSON: it has a number that is too long") from error
+    except ValueError as error:
+        raise Unreadable(1, f"is not JSON: {_plain(str(error))}") from error
     except RecursionError as error:
         raise Unreadable(1, f"is nested more than {DEEPEST} levels deep") from error
 
@@ -160,10 +161,17 @@ class _Walk:
             return ""
 
 
+def _int(text: str, base: int = 10) -> int:
+    """Of a number with more digits nothing can even be said: Python does not write it."""
+    if len(text) > DIGITS:
+        raise ValueError(f"a number has more than {DIGITS} digits")
+    return int(text, base)
+
+
 SCALARS: dict[str, Callable[[str], Any]] = {
     "str": str,
     "null": lambda _: None,
     "bool": lambda text: text.casefold() == "true",
-    "int": lambda text: int(text.replace("_", ""), 0),
+    "int": lambda text: _int(text.replace("_", ""), 0),
     "float": float,
 }

@@ -368,6 +368,8 @@ class Scope:
     def repositories(self, world: World, home: Repository) -> list[Repository]:
         found = list(self._listed(world)) if self.patterns else [home]
         mine = [each for each in found if self.is_mine(each.full_name)]
+        if not world.is_private:  # whoever reads the log of a public repository need not know of private ones
+            world.hidden.names |= {each.full_name for each in mine if each.private and each.id != home.id}
         swept = world.store.last_swept([each.id for each in mine])
         never = Swept(None, None)
         world.last_swept |= {each.full_name.casefold(): swept.get(each.id, never).completed_at for each in mine}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action.errors import Mistake
 from mattermod_action.figures import Calls
+from mattermod_action.public import Hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
@@ -59,6 +60,9 @@ class World:
     updated: set[tuple[int, str]] = field(default_factory=set)  # bases that this run has merged into a branch
 
     calls: Calls = field(default_factory=Calls)
+    hidden: Hidden = field(default_factory=Hidden)
+    hide: Callable[[Iterable[str]], None] = lambda _: None  # has nobody see these, from now on
+    is_private: bool = False  # whether only those see the log who may see the repository, as far as the event tells
     server_warning: str = ""  # about GitHub itself
     last_swept: dict[str, datetime | None] = field(default_factory=dict)  # by names in lower case, before this sweep
 
@@ -123,8 +127,11 @@ class World:
         from mattermod_action.adapters.github import PyGithubGitHub
 
         given, calls = self.inputs, self.calls
-        keys = given.marker_keys
-        return PyGithubGitHub(given.api_url, token, given.bot_logins, self.clock, calls, marker_keys=keys, **more)
+        made = PyGithubGitHub(
+            given.api_url, token, given.bot_logins, self.clock, calls, marker_keys=given.marker_keys, **more
+        )
+        made.public = self.hidden.posted
+        return made
 
     def git(self, committer: str, hold: Callable[[], None]) -> Git:
         from mattermod_action.adapters.git import Git
@@ -141,7 +148,7 @@ class World:
     def servers(self) -> Servers:
         from mattermod_action.adapters.aws import AwsServers
 
-        return AwsServers(self.inputs.aws_region, self.clock)
+        return AwsServers(self.inputs.aws_region, self.clock, hide=self.hide)
 
     @cached_property
     def builds(self) -> Builds:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action.features.cherry_pick import CHECKS
 from sandbox import payloads
 from tests.picks import RELEASE, Project
+from tests.scene import texts
 from tests.test_faults import Trial, assert_clean
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Asked:
 
     def comments(self) -> list[str]:
         found = self.picks.github.state.item(self.picks.github.repository, self.pull.number).comments
-        return [each.body for each in found if each.author and each.author.login == "github-actions[bot]"]
+        return texts(each for each in found if each.author and each.author.login == "github-actions[bot]")
 
     def opened(self) -> dict[str, list[Pull]]:
         found = [each for each in self.picks.project.repository.pulls() if each.head_ref.startswith(self._prefix)]

@@ -551,7 +551,7 @@ def test_it_is_told_on_the_right_pull_request(bot: Bot, github: Sandbox) -> None
         run(bot, labeled(github, BUILD, "maintainer", other["number"]))
     run(bot, told(github, key_of(runs(github)[1]), "cancelled"))
     assert [len(pull_of(github, other["number"]).comments) for other in others] == [1, 2]
-    assert pull_of(github, others[1]["number"]).comments[1].body.startswith("@newcomer, it is not built: ")
+    assert texts(pull_of(github, others[1]["number"]).comments)[1].startswith("@newcomer, it is not built: ")
 
 
 def test_the_end_of_an_event_is_told_too(bot: Bot, github: Sandbox) -> None:

@@ -106,19 +106,36 @@ def test_a_bug_is_one_line_and_a_folded_trace(capsys: pytest.CaptureFixture[str]
     except KeyError as bug:
         report.problem(bug, "welcome")
     out, err = capsys.readouterr()
-    assert err == "welcome: a bug: KeyError: '::error::x'\n"
+    assert re.fullmatch(r"welcome: a bug: KeyError in test_report.py:\d+\n", err)
     first, stop, *trace, resume, last = out.splitlines()
     assert (first, last) == ("::group::trace", "::endgroup::")
     assert resume == f"::{stop.removeprefix('::stop-commands::')}::"
     assert not any(V2.match(line) for line in trace)
 
 
-def test_s05_what_is_hidden_is_in_no_failure() -> None:
+def test_s05_what_is_hidden_is_in_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     """A chat has no runner that stars things out, and a bug's text may hold anything."""
+    monkeypatch.setenv("RUNNER_DEBUG", "1")
     report = Report()
     report.hide(["s3cr3t/value", "abc", ""])
     report.problem(ValueError("s3cr3t/value in s3cr3t%2Fvalue, abc"))
     assert report.errors == ["a bug: ValueError: *** in ***, abc"]
+
+
+def test_t22_the_text_of_a_bug_is_for_debug_logging(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may hold a row of another repository, or what a database says of an account."""
+    report, canary = Report(), "x".join("canary")
+    try:
+        try:
+            raise ValueError(canary)  # noqa: TRY301  # so that there is a trace
+        except ValueError as cause:
+            raise KeyError(canary) from cause
+    except KeyError as bug:
+        report.problem(bug)
+    report.finish()
+    out, err = capsys.readouterr()
+    assert canary not in out + err
+    assert [name in out for name in ("ValueError", "KeyError", "test_report.py")] == [True] * 3
 
 
 def test_s05_secrets_are_masked_in_every_form(

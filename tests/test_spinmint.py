@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from sandbox.faults import Fault
 from sandbox.jenkins import Script
 from sandbox.records import CheckRun
 from tests.clouds import client
-from tests.spinmints import HOUR, LABEL, UPGRADE, Scene, scene
+from tests.spinmints import HOUR, LABEL, SETUP, UPGRADE, Scene, config, scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -461,6 +462,26 @@ def test_s18_each_limit_counts(servers: Scene, limits: dict[str, int], told: str
     second = built(servers)
     servers.deliver(servers.labeled(second))
     assert (servers.rows(second), told in servers.bodies(second)[0]) == ([], True)
+
+
+@pytest.mark.parametrize("limit", ["organisation", "user"])
+def test_t11_a_limit_names_no_other_repository_and_calls_nobody(servers: Scene, limit: str) -> None:
+    """On a public pull request, in the log and in the summary."""
+    servers.configure(limits={limit: 1})
+    state, secret = servers.github.state, "octo-org/secret-acquisition"
+    state.add_repository(secret, private=True).permissions.update(maintainer="write")
+    text = config(servers.cloud, limits={limit: 1})
+    state.write_files(secret, {".github/mattermod.yml": text, ".github/setup.sh": SETUP})
+    state.tokens["github-token"].repositories = ()
+    hush = state.add_pull(secret, "Hush", "maintainer", head="hush")
+    servers.deliver(payloads.labeled(state, secret, hush.number, LABEL, "maintainer"), GITHUB_REPOSITORY=secret)
+    pull = servers.pull()
+    run = servers.deliver(servers.labeled(pull))
+    [body] = servers.bodies(pull)
+    assert "1 of 1 test servers" in body
+    assert "1 in other repositories" in body
+    shown = [body, run.log, run.summary, json.dumps(run.outputs)]
+    assert [each for each in shown if "secret-acquisition" in each or "@maintainer" in each] == []
 
 
 def test_it_is_told_before_it_is_waited_for(servers: Scene) -> None:

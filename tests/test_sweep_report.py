@@ -165,7 +165,8 @@ def test_picks_have_a_table_by_branch(bot: Bot, github: Sandbox, database: Datab
     github.state.write_files(github.repository, {".github/mattermod.yml": f"{CONFIG}cherry_pick: {{}}\n"})
     store = MySQLStore(database, RealClock())
     found = github.state.repository(github.repository)
-    here = Repository(found.id if found else 0, *github.repository.split("/"))
+    owner, name = github.repository.split("/")
+    here = Repository(found.id if found else 0, owner, name)
     pull = PyGithubGitHub(github.url, github.token, (), RealClock(), Calls()).pull(here, github.pull)
     assert pull
     for number in (90, 91):

@@ -7,7 +7,7 @@ from datetime import UTC
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mattermod_action.adapters.aws_account import READ_TIMEOUT, Account
+from mattermod_action.adapters.aws_account import READ_TIMEOUT, Account, nothing
 from mattermod_action.adapters.aws_errors import Missing
 from mattermod_action.adapters.aws_passwords import place_of
 from mattermod_action.errors import Down, Mistake
@@ -16,6 +16,7 @@ from mattermod_action.spinmints import USER_DATA_LIMIT, Record, Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from mattermod_action.adapters.aws_account import Hide
     from mattermod_action.ports import Clock
     from mattermod_action.spinmints import Launch
 
@@ -48,8 +49,11 @@ T = TypeVar("T")
 class AwsServers:
     """The `Servers` port of spinmints.py."""
 
-    def __init__(self, region: str, clock: Clock, *, read_timeout: float = READ_TIMEOUT, page: int = PAGE) -> None:
-        self._account, self._clock, self._page = Account(region, clock, read_timeout), clock, page
+    def __init__(
+        self, region: str, clock: Clock, *, read_timeout: float = READ_TIMEOUT, page: int = PAGE, hide: Hide = nothing
+    ) -> None:
+        self._account, self._clock, self._page = Account(region, clock, read_timeout, hide), clock, page
+        self._hide = hide
 
     def launch(self, launch: Launch) -> str:
         if (size := len(launch.user_data)) > USER_DATA_LIMIT:
@@ -103,6 +107,7 @@ class AwsServers:
             self._account.write("ec2:CreateTags", change)
 
     def keep_password(self, place: str, name: str, password: str) -> None:
+        self._hide([password])
         place_of(place, self._account).keep(name, password)
 
     def forget_password(self, place: str, name: str) -> None:

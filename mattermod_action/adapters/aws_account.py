@@ -16,9 +16,11 @@ from mattermod_action.adapters.aws_errors import ASSUME, call
 from mattermod_action.errors import Down, Late, Limited, Mistake, Refused, Unsure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mattermod_action.ports import Clock
+
+    Hide = Callable[[Iterable[str]], None]  # before a secret's first use
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 20.0  # seconds
 PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt
@@ -26,10 +28,14 @@ PAUSES = (0.5, 1.0, 2.0)  # seconds before the second, third and fourth attempt
 T = TypeVar("T")
 
 
+def nothing(_: Iterable[str]) -> None: ...
+
+
 class Account:
     """Whose account it is and where AWS is, boto3 and `aws_identity` read from the environment."""
 
-    def __init__(self, region: str, clock: Clock, read_timeout: float = READ_TIMEOUT) -> None:
+    def __init__(self, region: str, clock: Clock, read_timeout: float = READ_TIMEOUT, hide: Hide = nothing) -> None:
+        self._hide = hide
         self._region, self._clock, self._read_timeout = region, clock, read_timeout
         self.client = cache(self._client)
 
@@ -92,8 +98,11 @@ class Account:
         if not aws_identity.is_asked_for(os.environ):
             return {}
         token = self._asked(lambda: aws_identity.token(os.environ))
+        self._hide([token])
         role, sts = os.environ[aws_identity.ROLE], self._anonymous()
-        return self._asked(lambda: aws_identity.keys(sts, role, token))
+        keys = self._asked(lambda: aws_identity.keys(sts, role, token))
+        self._hide(keys.values())
+        return keys
 
     def _asked(self, request: Callable[[], T]) -> T:
         return self._repeat(Down, ASSUME, request, Down)

@@ -7,6 +7,7 @@ https://docs.github.com/en/graphql/guides/using-pagination-in-the-graphql-api
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.candidates import PULL, login, pull, repository, time
@@ -46,7 +47,7 @@ query ($owner: String!, $name: String!, $file: String!, $begins: Boolean!, $size
 OWNED = """
 query ($login: String!, $after: String, $size: Int!) {
   repositoryOwner(login: $login) { repositories(first: $size, after: $after, isArchived: false) {
-    nodes { databaseId nameWithOwner } pageInfo { hasNextPage endCursor }
+    nodes { databaseId nameWithOwner isPrivate } pageInfo { hasNextPage endCursor }
   } }
 }
 """
@@ -98,7 +99,7 @@ def owned(ask: Ask, owner: str) -> Iterator[Repository]:
         if found is None:
             return
         page = found["repositories"]
-        yield from (repository(each) for each in page["nodes"] if each)
+        yield from (replace(repository(each), private=each["isPrivate"]) for each in page["nodes"] if each)
         if not page["pageInfo"]["hasNextPage"]:
             return
         after = page["pageInfo"]["endCursor"]
