@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mattermod_action.effects import Once
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
+    from mattermod_action.origins import Labeling, Move, Said
     from mattermod_action.picks import Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
@@ -301,6 +302,18 @@ class GitHub(Protocol):
 
     def enqueue(self, node: str, sha: str) -> None:
         """Put the pull request with this node id into its merge queue, if its head is still `sha`."""
+
+    def said(self, repository: Repository, comment: int) -> Said | None:
+        """Read a comment by its number, and who has edited it last; None when it is gone."""
+
+    def labelings(self, subject: Subject) -> Sequence[Labeling]:
+        """Read who put labels on it, the newest first, as far as one page has them."""
+
+    def moves(self, pull: PullRequest) -> Sequence[Move] | None:
+        """Read from where to where its branch was moved, and when; None where GitHub does not tell."""
+
+    def fork_point(self, repository: Repository, target: str, sha: str) -> str:
+        """Return the commit that both the branch and the commit `sha` have last; "" where there is none."""
 
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """Start it at `ref` ("": the default branch) and return its run's page, "" where GitHub does not tell."""

@@ -28,6 +28,7 @@ from mattermod_action.servers import (
     RELAUNCH,
     RUNNING,
     Addresses,
+    Terms,
 )
 from mattermod_action.spinmints import SERVER_TAG
 
@@ -82,8 +83,12 @@ class Reaper:
         self._forget_strays(there, records, rows)
         self._mend_names(there, records, rows)
         for row in rows:
-            if row.repository.id != self._effect.subject.repository.id and _is_left(row):
+            if row.repository.id != self._effect.subject.repository.id and self._is_here(row) and _is_left(row):
                 self._go_on(row)
+
+    def _is_here(self, row: Row) -> bool:
+        """Another zone is another configuration's: what is there ends itself, and keeps its name until it is swept."""
+        return (row.order.zone, row.order.dns_suffix) == (self._effect.zone, self._effect.suffix)
 
     def _alone(self, what: str, act: Callable[[], None]) -> None:
         """What AWS refuses keeps nothing else from being done; the run is red for it in the end."""
@@ -123,8 +128,8 @@ class Reaper:
         running = {server.instance_id: server for server in there if server.public_ipv4}
         for row in rows:
             server = running.get(row.instance_id)
-            if row.state == READY and server and self._name(row.instance_id) == f"{row.host}.":
-                self._alone(row.host, partial(self._mend, row, server, records))
+            if row.state == READY and server and _is_of(server, row):
+                self._alone(self._name(row.instance_id), partial(self._mend, row, server, records))
 
     def _mend(self, row: Row, server: Server, records: Sequence[Record]) -> None:
         """Somebody has changed it by hand, or the server has another address since."""
@@ -142,8 +147,8 @@ class Reaper:
         now = self._store.server(row.key)
         if now and now.state == READY:
             for kind, address in wrong:
-                self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
-            self._tell(row.host, f"did not lead to {row.instance_id}: mended")
+                self._servers.set_record(self._effect.zone, self._name(row.instance_id), address, kind, TTL)
+            self._tell(self._name(row.instance_id), f"did not lead to {row.instance_id}: mended")
 
     def _forget(self, record: Record, why: str) -> None:
         try:
@@ -165,7 +170,9 @@ class Reaper:
         """Nobody is told of what fails here: it is another repository's."""
         subject = gone(row.repository, row.number, row.order.url, self._world.clock.now())
         over = row.state in (LAUNCHING, *RUNNING) or row.reason == RELAUNCH
-        effect = DestroyServer(subject=subject, reason=EXPIRED) if over else AdvanceServer(subject=subject)
+        terms = Terms(tag=self._effect.tag, zone=self._effect.zone, suffix=self._effect.suffix)
+        ending = DestroyServer(subject=subject, reason=EXPIRED, terms=terms)
+        effect = ending if over else AdvanceServer(subject=subject, terms=terms)
         try:
             ended = Keeper(self._world, effect).go()
         except MattermodError as error:
@@ -177,8 +184,8 @@ class Reaper:
 
 
 def _is_of(server: Server, row: Row) -> bool:
-    """Of a row that has no instance yet it is the one that carries its key: a run has died before it noted it."""
-    return row.instance_id == server.instance_id if row.instance_id else (KEY_TAG, row.key) in server.tags
+    """It carries the key of its row, which nobody can put on after the launch; what the row says is no proof."""
+    return (KEY_TAG, row.key) in server.tags
 
 
 def _is_left(row: Row) -> bool:

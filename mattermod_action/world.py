@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
+    from mattermod_action.effects import LaunchServer
     from mattermod_action.inputs import Inputs
+    from mattermod_action.origins import Said
     from mattermod_action.ports import Chat, Clock, Facts, Git, GitHub, Store
     from mattermod_action.spinmints import Builds, Servers, Web
 
@@ -56,6 +58,8 @@ class World:
     jenkins: Any = None  # servers of Jenkins that only an original's file knows
     open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
     updated: set[tuple[int, str]] = field(default_factory=set)  # bases that this run has merged into a branch
+    heard: dict[str, LaunchServer] = field(default_factory=dict)  # requests of this run's own event, by their rows
+    said: dict[tuple[int, int], Said | None] = field(default_factory=dict)  # comments that were read again
 
     calls: Calls = field(default_factory=Calls)
     server_warning: str = ""  # about GitHub itself

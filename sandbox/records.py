@@ -49,7 +49,10 @@ class Happening:
 
 @dataclass
 class Comment:
-    """`lag` is how many more times a list is read without this comment in it; a deleted author is None."""
+    """`lag` is how many more times a list is read without this comment in it; a deleted author is None.
+
+    `editor` changed it last, None where nobody has.
+    """
 
     id: int
     author: Person | None
@@ -58,6 +61,7 @@ class Comment:
     updated_at: datetime
     lag: int = 0
     minimized: str = ""
+    editor: Person | None = None
     reactions: dict[tuple[str, str], int] = field(default_factory=dict)  # (content, login) to id
 
 

@@ -66,6 +66,7 @@ class SqlStore(PickRows, ServerRows, SweepRows):
 
     def _check_schema(self, version: int | None, *, dirty: bool) -> None:
         """Refuse a database that this version cannot work with; one step older or newer will do."""
+        self.__dict__["schema"] = version or 0  # which need not be asked again
         if version is None:
             raise Mistake(f"the database has no tables of this action yet: {RUN_MIGRATE}")
         if dirty:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mattermod_action.ports import Clock
+
+# Whatever reading a row raises that nobody of ours can have written.
+ODD = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +38,26 @@ class Statements:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.odd: dict[str, str] = {}  # rows that cannot be ours, and why
+
+    @cached_property
+    def schema(self) -> int:
+        """An older one lacks a column, and runs of two versions share a database."""
+        return int(self.execute("SELECT MAX(version) FROM mm_schema", {})[1][0][0] or 0)
 
     @abstractmethod
     def execute(self, sql: str, values: Mapping[str, Any]) -> tuple[int, list[tuple[Any, ...]]]:
         """Run one statement with named parameters (`:name`); return row count and rows. Raises Mistake, Down."""
+
+    def _believed(self, table: str, rows: Iterable[Sequence[Any]], read: Callable[[Sequence[Any]], T]) -> list[T]:
+        """Read rows that begin with their keys. One that cannot be ours costs nothing but itself, and is named."""
+        found = []
+        for row in rows:
+            try:
+                found.append(read(row))
+            except ODD as error:
+                self.odd[f"{table} {str(row[0])[:64]}"] = f"{type(error).__name__}: {error}"[:200]
+        return found
 
     def _now(self, name: str) -> str:
         return self.dialect.now.format(shift=f":shift_{name}")

@@ -47,6 +47,7 @@ It needs `database-url`, `aws-region`, and AWS's permission: [infra](../../infra
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -60,6 +61,7 @@ from mattermod_action.effects import (
     DestroyServer,
     ExtendServer,
     LaunchServer,
+    OnServer,
     Reap,
     TellServer,
 )
@@ -90,6 +92,7 @@ from mattermod_action.servers import (
     WAITING_BUILD,
     Limits,
     Order,
+    Terms,
     fields_of_order,
     key,
 )
@@ -221,15 +224,22 @@ class Config(Section):
         return self
 
     @property
+    def terms(self) -> Terms:
+        return Terms(tag=self.tag, zone=self.zone, suffix=self.dns_suffix, section=self)
+
+    @property
     def messages(self) -> dict[str, str]:
         names = ("message", "upgrade_message", "done", "upgrade_done", "failed", "destroyed", "expired")
         return {name: getattr(self, name) for name in names}
 
     def order(self, pull: PullRequest, label: str) -> Order:
+        return replace(self.blank(label), branch=pull.ref, author=pull.author, url=pull.url)
+
+    def blank(self, label: str) -> Order:
         upgrade = bool(label and self.upgrade_label and label.casefold() == self.upgrade_label.casefold())
         script = (self.upgrade_script if upgrade else None) or self.script
         password = self.password
-        asked = {"label": label, "upgrade": upgrade, "branch": pull.ref, "author": pull.author, "url": pull.url}
+        asked = {"label": label, "upgrade": upgrade}
         secret = {
             "password_in": password.place if password else "",
             "password_prefix": password.prefix if password else "",
@@ -262,6 +272,12 @@ def _patiently(row: Row, facts: Facts) -> Iterator[Event]:
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
+    """Whatever is wished for a server is done by the configuration of now."""
+    for effect in _planned(event, config, facts):
+        yield replace(effect, terms=config.terms) if isinstance(effect, OnServer) else effect
+
+
+def _planned(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
         case PullRequestSeen(pull) if not pull.is_open:
             yield from _destroyed(pull, facts, CLOSED)
