@@ -42,7 +42,8 @@ class Case:
     """An event. `golden` are the (event, action) of it in tests/test_golden.py; `original` is None when it has no such.
 
     `safety` is what its budget has above the floor and one; `budget` is given where one is agreed. `looks` is how many
-    times a run without a shared database posts something and then looks once more.
+    calls a run without a shared database makes more: a look after each thing that it posts, and a status that notes
+    what a label approves.
     """
 
     title: str
@@ -214,7 +215,7 @@ CASES = [
     Case(
         "pull request labeled, merged", _merges, (PULL, "labeled"), None, 4, CONFIG + ROLE + 2 * LIVE + MARKERS, looks=2
     ),
-    Case("pull request labeled, to be merged later", _waits, (PULL, "labeled"), None, 3, CONFIG + ROLE + LIVE, looks=1),
+    Case("pull request labeled, to be merged later", _waits, (PULL, "labeled"), None, 3, CONFIG + ROLE + LIVE, looks=2),
     Case("checks over, merged", _checks_over, ("status", ""), 7, 3, CONFIG + ROLE + LIVE, name="status", looks=1),
     Case("unlabeled, blocked no more", pull("unlabeled", BLOCK, (BLOCK,)), (PULL, "unlabeled"), None, 1, CONFIG + LIVE),
     Case("edited", pull("edited"), (PULL, "edited"), None, 0, CONFIG + ROLE + FILES + LIVE),

@@ -220,37 +220,29 @@ class Steps:
         self.move(DESTROYING if self.row.order.user_data else FAILED, reason=reason)
         raise mistake
 
-    def _user_data(self, row: Row) -> bytes:
-        order = row.order
-        script = self._world.file_text(row.repository.full_name, order.script)
-        values = {
-            "SPINMINT_NUMBER": str(row.number),
-            "SPINMINT_SHA": row.sha,
-            "SPINMINT_BRANCH": order.branch,
-            "SPINMINT_REPOSITORY": row.repository.full_name,
-            "SPINMINT_AUTHOR": order.author,
-            "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
-            "SPINMINT_BUILD_URL": row.build_url,
-            "SPINMINT_DNS_SUFFIX": order.dns_suffix,
-            "SPINMINT_PASSWORD": _password_there(order),
-        }
-        launched = datetime.fromisoformat(order.launched)  # not now: repeated it has to be the same
-        left = ((row.expires_at or launched) - launched).total_seconds() / 60
-        return user_data(script, order.script, values, max(math.ceil(left), 0) + GRACE_MINUTES)
-
     def _launching(self) -> float | None:
         section = self._terms.section
         if section is None:
             return NOTHING_TO_WAIT_FOR
+        wanted = section.blank(self.row.order.label)
+        if differs(self.row, wanted) or not self.row.order.launched:
+            return self._refuse(CHANGED)
+        if self._is_late(self.row.since, hours=LAUNCH_HOURS):
+            return self.end(LAUNCH_LATE)
+        build = self._built(wanted)
+        if build.state != "success":
+            return BUILD_PAUSE if build.state == WAITING else self._refuse(CHANGED)
+        script = self._script(wanted)
         pull = self._world.github.pull(self.row.repository, self.row.number)
         if self._withdrawn(pull, section) or pull is None:
             return None
-        if self._is_late(self.row.since, hours=LAUNCH_HOURS):
-            return self.end(LAUNCH_LATE)
-        built = self._built(section.order(pull, self.row.order.label))
-        if built.state != "success":
-            return BUILD_PAUSE if built.state == WAITING else self._refuse(CHANGED)
-        return self._launch(self._derived(pull, section, built))
+        return self._launch(self._derived(pull, section, build), script)
+
+    def _script(self, wanted: Order) -> str:
+        try:
+            return self._world.file_text(self.row.repository.full_name, wanted.script)
+        except Mistake as mistake:
+            self._give_up(NO_SCRIPT, mistake)
 
     def _withdrawn(self, pull: PullRequest | None, section: Section) -> bool:
         """Look once more, right before it costs something: whoever asked for it must want it, and may, still."""
@@ -266,8 +258,6 @@ class Steps:
     def _why_not(self, pull: PullRequest, section: Section) -> str:
         """Say why it is not launched, "" when it is: the row alone is no reason to."""
         row = self.row
-        if differs(row, section.blank(row.order.label)) or not row.order.launched:
-            return CHANGED
         if pull.from_fork and section.forks != "allowed":
             return FORKS
         try:
@@ -290,10 +280,10 @@ class Steps:
         token = f"{row.key[:48]}-{max(row.attempts, 1)}"
         return replace(row, order=order, build_url=build.url, token=token)
 
-    def _launch(self, wanted: Row) -> float | None:
+    def _launch(self, wanted: Row, script: str) -> float | None:
         """Note the digest of what is sent before it is sent: whoever repeats it sends the same, or ends it."""
         try:
-            launch = _launch(wanted, self._user_data(wanted), self._terms.tag)
+            launch = _launch(wanted, _user_data(wanted, script), self._terms.tag)
         except Mistake as mistake:
             self._give_up(NO_SCRIPT, mistake)
         digest, frozen = _digest(launch), self.row.order.user_data
@@ -507,6 +497,25 @@ def _password_there(order: Order) -> str:
 def _address(url: str) -> str:
     """An address that a row may keep; anybody who may set a status chooses it."""
     return url if reading.ADDRESS.fullmatch(url) else ""
+
+
+def _user_data(row: Row, script: str) -> bytes:
+    order = row.order
+    values = {
+        "SPINMINT_NUMBER": str(row.number),
+        "SPINMINT_SHA": row.sha,
+        "SPINMINT_BRANCH": order.branch,
+        "SPINMINT_REPOSITORY": row.repository.full_name,
+        "SPINMINT_AUTHOR": order.author,
+        "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
+        "SPINMINT_BUILD_URL": row.build_url,
+        "SPINMINT_DNS_SUFFIX": order.dns_suffix,
+        "SPINMINT_PASSWORD": _password_there(order),
+    }
+    launched = datetime.fromisoformat(order.launched)  # not now: repeated it has to be the same
+    ends = (row.expires_at or launched).replace(microsecond=0)
+    minutes = math.ceil((ends - launched).total_seconds() / 60)
+    return user_data(script, order.script, values, max(minutes, 0) + GRACE_MINUTES)
 
 
 def _digest(launch: Launch) -> str:

@@ -103,7 +103,7 @@ def _is_commit(world: World, sha: str, pull: PullRequest, at: datetime, named: s
         return False
     if is_whole(named) or (sha == pull.sha and not pull.from_fork):
         return True
-    heads = heads_at(world.github.moves(pull) or (), at)
+    heads = heads_at(world.facts.pushes(pull) or (), at)
     return heads == {sha} or (sha in heads and not pull.from_fork)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from mattermod_action.approvals import Approval
     from mattermod_action.commands import Command
     from mattermod_action.events import Event
     from mattermod_action.merging import Rule
@@ -222,12 +223,17 @@ class BringUpToDate(UpdateBranch):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge(Once):
-    """Merge the head `sha`, if all that `rule` asks for is still so and `labeller` was the last to ask for it."""
+    """Merge the head `sha` into `base`, if all that `rule` asks for is still so.
+
+    `labeller` was the last to ask for it, at the time `at`: that label, head and base are what was judged.
+    """
 
     subject: PullRequest
     sha: str
+    base: str
     rule: Rule
     labeller: str
+    at: datetime | None
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
         del url
@@ -241,7 +247,7 @@ class Enqueue(Merge):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch(Once):
-    """Start a workflow, if the pull request is open, its head still `sha`, and `label`, put on `at`, still on it.
+    """Start a workflow, if head and base of the open pull request are those that `label`, put on `at`, was put on.
 
     `target` is the full name of the repository in which the file `workflow` is started at `ref` ("": the default
     branch), or, when there is no `workflow`, an `event` is called for. `nth` counts the label's rules.
@@ -252,6 +258,7 @@ class Dispatch(Once):
     label: str
     nth: int
     sha: str
+    base: str
     at: datetime
     target: str
     workflow: str = ""
@@ -276,7 +283,7 @@ class Dispatch(Once):
             "number": str(pull.number),
             "sha": self.sha,
             "head_ref": pull.ref,
-            "base_ref": pull.base_ref,
+            "base_ref": self.base,
             "repository": pull.repository.full_name,
             "head_repository": pull.head,
             "author": pull.author,
@@ -323,6 +330,19 @@ class RemoveLabel(Ensure):
     @property
     def key(self) -> str:
         return repr(("RemoveLabel", self.subject.number, self.label.casefold()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteApproval(Ensure):
+    """Note what `label`, which `by` put on, approves, for later runs to find."""
+
+    label: str
+    by: str
+    approval: Approval
+
+    @property
+    def key(self) -> str:
+        return repr(("NoteApproval", self.subject.number, self.label.casefold()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

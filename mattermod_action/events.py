@@ -96,6 +96,7 @@ class _Seen:
     `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
     on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too. `news`
     are causes that a sweep found new by itself. What is `missed` a sweep has found, and finds again until it is done.
+    `base` is the base branch that the payload names, and `before` the head before a push; both stay as well.
     """
 
     action: str
@@ -108,6 +109,8 @@ class _Seen:
     sha: str = ""
     news: tuple[str, ...] = ()
     missed: bool = False
+    base: str = ""
+    before: str = ""
 
     @property
     def repository(self) -> Repository:
@@ -311,15 +314,28 @@ class Reviewed(_OfPull):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What an event shows of the head and the base when `by` put a label on (`labeled`), or pushed after `before`."""
+
+    by: str
+    head: str
+    base: str
+    at: datetime
+    labeled: bool = False
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MergeConsidered(_OfPull):
     """One pull request that may be ready is looked at by itself.
 
     `pushed` is that it is not merged now: its head is new, or a merge queue has put it out. `update` is that it may be
-    brought up to date.
+    brought up to date. `shown` is what the event itself shows of the label, or of the push.
     """
 
     pushed: bool = False
     update: bool = False
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mattermod_action.errors import FactUnavailable
+from mattermod_action.errors import FactUnavailable, Mistake, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mattermod_action.adapters.cla_list import Reading
+    from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
     from mattermod_action.picks import Row
@@ -27,6 +28,8 @@ PICKED_AT_ONCE = 50  # pull requests that one sweep goes on picking
 SERVED_AT_ONCE = 100  # test servers that one sweep looks at
 ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is asked after no more
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
+MERGING = "auto_merge"  # the feature whose label approves a merge
+NOBODY = "nobody <nobody@example.com>"  # who commits what is thrown away
 # What each role may do includes what those before it may.
 ROLES = ("none", "read", "triage", "write", "maintain", "admin")
 
@@ -48,6 +51,8 @@ class LiveFacts:
         self.files = cache(self._files)
         self.authors = cache(self._authors)
         self.candidates = cache(self._candidates)
+        self.pushes = cache(self._pushes)
+        self.is_base_merge = cache(self._is_base_merge)
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -116,6 +121,30 @@ class LiveFacts:
         if listed and listed.is_known:
             return listed
         return self._world.github.candidate(pull.repository, pull.number, label)
+
+    def approval(self, pull: PullRequest, label: str) -> Approval | None:
+        """Only of a database: a file of a runner may be anybody's. A schema one step older has no such table."""
+        if not self._world.durable:
+            return None
+        try:
+            return self._world.store.approval(pull, MERGING, label)
+        except Mistake:
+            return None
+
+    def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:
+        return None if self._world.durable else self._world.github.noted_at(pull.repository, sha)
+
+    def _pushes(self, pull: PullRequest) -> Sequence[Push] | None:
+        return self._world.github.pushes(pull)
+
+    def _is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:
+        git = self._world.git(NOBODY, lambda: None)
+        try:
+            return git.is_merge(
+                pull.repository, sha, before, lambda other: self._world.github.forked_at(pull, before, other)
+            )
+        except Refused:  # a commit that is gone
+            return False
 
     def is_updated(self, repository: Repository, base: str) -> bool:
         return (repository.id, base) in self._world.updated
@@ -190,6 +219,18 @@ class NoFacts:
 
     def candidate(self, pull: PullRequest, label: str) -> Candidate | None:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")
+
+    def approval(self, pull: PullRequest, label: str) -> Approval | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs the store, to know what was approved")
+
+    def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the statuses")
+
+    def pushes(self, pull: PullRequest) -> Sequence[Push] | None:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read who pushed")
+
+    def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:  # noqa: ARG002  # the port's signature
+        raise FactUnavailable("needs a token, to read the commits")
 
     def is_updated(self, repository: Repository, base: str) -> bool:  # noqa: ARG002  # the port's signature
         raise FactUnavailable("needs a token, to read the pull request")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime  # singledispatch reads the annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
+from mattermod_action.approvals import CONTEXT, NOTE, NOTED
 from mattermod_action.duplicates import copies, withdraw
 from mattermod_action.effects import (
+    DESCRIPTION_LIMIT,
     AddLabels,
     CloseItem,
     Comment,
@@ -17,6 +20,7 @@ from mattermod_action.effects import (
     HideComment,
     KeptComment,
     Merge,
+    NoteApproval,
     Once,
     PostChat,
     React,
@@ -28,10 +32,11 @@ from mattermod_action.effects import (
     TellServer,
     UpdateBranch,
 )
-from mattermod_action.errors import Overtaken, Refused
+from mattermod_action.errors import MayNot, Mistake, Overtaken, Refused
 from mattermod_action.facts import at_least
 from mattermod_action.merging import obstacles
 from mattermod_action.ports import Place, Status, Written
+from mattermod_action.texts import without_emoji
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,6 +146,8 @@ class Hands:
             raise Refused("the label was taken off before that")
         if pull.sha != effect.sha:
             raise Refused("the branch has got another commit since the label was put on")
+        if pull.base_ref != effect.base:
+            raise Refused("the base branch was changed since the label was put on")
 
     @singledispatchmethod
     def find(self, effect: Once, since: datetime) -> str | None:  # noqa: ARG002  # as the others
@@ -248,6 +255,22 @@ class Ensurer:
         return effect.subject.carries(effect.label)
 
     @ensure.register
+    def _(self, effect: NoteApproval) -> bool:
+        """In the database, or in a status of ours; where neither may be written, later runs ask GitHub again."""
+        if self._world.durable:
+            with suppress(Mistake):  # a schema one step older has no such table
+                self._world.store.note_approval(effect)
+                return True
+        noted = NOTE.format(at=effect.approval.at, base=effect.approval.base)
+        if not NOTED.fullmatch(noted) or without_emoji(noted)[:DESCRIPTION_LIMIT] != noted:
+            return False  # what would be noted is another branch's name
+        status = Status(CONTEXT, "success", noted, "")
+        with suppress(MayNot):
+            self._world.github.set_status(effect.subject.repository, effect.approval.head, status)
+            return True
+        return False
+
+    @ensure.register
     def _(self, effect: HideComment) -> bool:
         self._world.github.hide_comment(effect.comment)
         return True
@@ -286,8 +309,10 @@ def _changed(found: Candidate, effect: Merge) -> str:
         return "the label was taken off"
     if found.pull.sha != effect.sha:
         return "there is a new commit"
-    if found.labeller != effect.labeller:
-        return "somebody else put the label on"
+    if found.base != effect.base:
+        return "there is another base branch"
+    if (found.labeller, found.labeled_at) != (effect.labeller, effect.at):
+        return "the label was put on anew"
     return next((obstacle.text for obstacle in obstacles(found, effect.rule)), "")
 
 

@@ -11,6 +11,7 @@ from mattermod_action.texts import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mattermod_action.approvals import Approval, BaseChange
     from mattermod_action.events import PullRequest
 
 SUCCESS, PENDING, FAILURE = "success", "pending", "failure"
@@ -25,7 +26,8 @@ LABEL = "it carries the label {label}"
 CHANGES = "changes were requested by {people}"
 FAILED = "checks failed: {names}"
 AWAITED = "a review is asked of {people}"
-APPROVALS = "it has {have} of {want} approvals"
+APPROVALS = "it has {have} of {want} approvals{of}"
+NEWEST = " of its newest commit"
 REVIEW = "a review that the branch {base} requires is missing"
 HELD = "workflows wait for approval: approve them in the merge box ({names})"
 RUNNING = "it waits for checks: {names}"
@@ -93,8 +95,10 @@ class Candidate:
     """A pull request with all that a merge depends on, as it was at one moment.
 
     `mergeable` and `merge_state` are GitHub's MergeableState and MergeStateStatus. `labeller` put the label on last,
-    "" when nobody knows. `approvals` and `objections` are of people with write access, `awaited` those whose review
-    is asked for. `by_github_token` is whose token would merge it.
+    "" when nobody knows. `approvals` (each with the commit that was reviewed) and `objections` are of people with write
+    access, `awaited` those whose review is asked for. `by_github_token` is whose token would merge it. `base_changes`
+    are those since the label was put on, `noted` is what a status of ours says that the label approves, and `parents`
+    are the head's.
     https://docs.github.com/en/graphql/reference/pulls
     """
 
@@ -105,7 +109,7 @@ class Candidate:
     merge_state: str
     checks: tuple[Check, ...] = ()
     suites: tuple[Suite, ...] = ()
-    approvals: tuple[str, ...] = ()
+    approvals: tuple[tuple[str, str], ...] = ()
     objections: tuple[str, ...] = ()
     awaited: tuple[str, ...] = ()
     needs_review: bool = False
@@ -116,6 +120,9 @@ class Candidate:
     labeller: str = ""
     labeller_is_bot: bool = False
     labeled_at: datetime | None = None
+    base_changes: tuple[BaseChange, ...] = ()
+    noted: Approval | None = None
+    parents: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -125,13 +132,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What has to be so for a merge, and how it is made; `ignore` names checks that are not waited for."""
+    """What has to be so for a merge, and how it is made; `ignore` names checks that are not waited for.
+
+    Approving reviews of the commits `also` count as those of the head do.
+    """
 
     label: str
     method: str
     approvals: int = 0
     unless: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +175,10 @@ def _of_people(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
         yield Obstacle("changes", CHANGES.format(people=", ".join(f"@{login}" for login in found.objections)))
     if found.awaited:
         yield Obstacle("awaited", AWAITED.format(people=", ".join(found.awaited)))
-    if len(found.approvals) < rule.approvals:
-        yield Obstacle("approvals", APPROVALS.format(have=len(found.approvals), want=rule.approvals))
+    counted = [login for login, sha in found.approvals if sha in (found.pull.sha, *rule.also)]
+    if len(counted) < rule.approvals:
+        of = NEWEST if len(counted) < len(found.approvals) else ""
+        yield Obstacle("approvals", APPROVALS.format(have=len(counted), want=rule.approvals, of=of))
     elif found.needs_review:
         yield Obstacle("approvals", REVIEW.format(base=quoted(found.base)))
 

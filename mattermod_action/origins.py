@@ -17,6 +17,7 @@ from mattermod_action.errors import Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mattermod_action.approvals import Push
     from mattermod_action.commands import Command
 
 COMMENT, LABEL = "comment", "label"  # the kinds of an origin
@@ -61,15 +62,6 @@ class Labeling:
     label: str
     by: str
     is_bot: bool
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A branch moved from one commit to another, by GitHub's own clock."""
-
-    before: str
-    after: str
     at: datetime
 
 
@@ -122,7 +114,7 @@ def is_whole(sha: str) -> bool:
     return bool(_COMMIT.fullmatch(sha))
 
 
-def heads_at(moves: Sequence[Move], at: datetime) -> frozenset[str]:
+def heads_at(moves: Sequence[Push], at: datetime) -> frozenset[str]:
     """Return what the head of a branch may have been at that time: within a second nobody knows what came first."""
     before = [move for move in moves if move.at < at - SECOND]
     about = [move for move in moves if abs(move.at - at) <= SECOND]

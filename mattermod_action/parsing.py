@@ -121,7 +121,18 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
         return IssueSeen(action, label, item.updated_at, item, unlabel, _sender(payload))
     pull = pull_request(payload, _field(payload, "pull_request"))
     is_bot = (payload.get("sender") or {}).get("type") == "Bot"
-    return PullRequestSeen(action, label, pull.updated_at, pull, unlabel, _sender(payload), is_bot, pull.sha)
+    return PullRequestSeen(
+        action,
+        label,
+        pull.updated_at,
+        pull,
+        unlabel,
+        _sender(payload),
+        is_bot,
+        pull.sha,
+        base=pull.base_ref,
+        before=str(payload.get("before") or ""),
+    )
 
 
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mattermod_action.spinmints import ServerRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
-    from mattermod_action.effects import Once
+    from mattermod_action.approvals import Approval, Push
+    from mattermod_action.effects import NoteApproval, Once
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
-    from mattermod_action.origins import Labeling, Move, Said
+    from mattermod_action.origins import Labeling, Said
     from mattermod_action.picks import Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
@@ -183,7 +184,17 @@ class Sweeps(Protocol):
         """Read when the last that came to its end did, of repositories by their ids; those without are left out."""
 
 
-class Store(Leases, Picks, ServerRows, Sweeps, Protocol):
+class Approvals(Protocol):
+    """Notes of what labels approve. Each call may raise Mistake (with a schema older than 10, too) or Down."""
+
+    def approval(self, subject: Subject, feature: str, label: str) -> Approval | None:
+        """Read what was noted of a label last."""
+
+    def note_approval(self, effect: NoteApproval) -> None:
+        """Note it, unless what a later label event approves is noted already."""
+
+
+class Store(Approvals, Leases, Picks, ServerRows, Sweeps, Protocol):
     """Shared state. Each method is one statement, committed at once; each may raise Mistake or Down.
 
     `durable` is False for the embedded store: its loss must cost nothing but a look at the markers.
@@ -297,6 +308,15 @@ class GitHub(Protocol):
     def candidate(self, repository: Repository, number: int, label: str) -> Candidate | None:
         """Read one, whatever it carries, and wait a little for what GitHub has to work out; None when it is gone."""
 
+    def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
+        """Read who pushed to its branch, the newest first; None where GitHub does not tell."""
+
+    def noted_at(self, repository: Repository, sha: str) -> Approval | None:
+        """Read what a status of ours at this commit says that a label approves."""
+
+    def forked_at(self, pull: PullRequest, before: str, other: str) -> str:
+        """Return what both commits have in common, if `other` is on the base branch; else ""."""
+
     def merge(self, subject: PullRequest, sha: str, method: str) -> None:
         """Merge the head, which must still be `sha`, with GitHub's own message. Raises Refused with GitHub's reason."""
 
@@ -308,9 +328,6 @@ class GitHub(Protocol):
 
     def labelings(self, subject: Subject) -> Sequence[Labeling]:
         """Read who put labels on it, the newest first, as far as one page has them."""
-
-    def moves(self, pull: PullRequest) -> Sequence[Move] | None:
-        """Read from where to where its branch was moved, and when; None where GitHub does not tell."""
 
     def fork_point(self, repository: Repository, target: str, sha: str) -> str:
         """Return the commit that both the branch and the commit `sha` have last; "" where there is none."""
@@ -436,6 +453,12 @@ class Git(Protocol):
         self, repository: Repository, tips: Sequence[str], picks: Sequence[str], own: Sequence[str] = ()
     ) -> AbstractContextManager[Work]:
         """Fetch tips of branches, and the commits to pick onto them; `own` are commits that these are compared with."""
+
+    def is_merge(self, repository: Repository, sha: str, before: str, forked: Callable[[str], str]) -> bool:
+        """Whether `sha` is what git itself makes of `before` and another commit, without a conflict.
+
+        `forked` returns what both have in common, "" if that other commit will not do.
+        """
 
 
 class Chat(Protocol):
@@ -573,6 +596,18 @@ class Facts(Protocol):
 
     def candidate(self, pull: PullRequest, label: str) -> Candidate | None:
         """One of them, None when it is gone."""
+
+    def approval(self, pull: PullRequest, label: str) -> Approval | None:
+        """What the database has noted that the label of auto_merge approves."""
+
+    def noted_at(self, pull: PullRequest, sha: str) -> Approval | None:
+        """What a status of ours at this commit says that it approves; with a database none is set."""
+
+    def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
+        """Who pushed to its branch, the newest first; None where GitHub does not tell."""
+
+    def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:
+        """Whether the commit `sha` is `before` with the base branch in it, as git itself merges the two."""
 
     def is_updated(self, repository: Repository, base: str) -> bool:
         """Whether this run has merged the branch `base` into a pull request's."""

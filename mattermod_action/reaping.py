@@ -78,7 +78,7 @@ class Reaper:
         records = self._servers.records(self._effect.zone, self._effect.suffix)
         rows = [row for row in self._store.live_servers() if row.order.tag == self._effect.tag]
         for server in there:
-            if self._is_orphan(server, rows):
+            if self._is_orphan(server, there, rows):
                 self._alone(server.instance_id, partial(self._end, server, records))
         self._forget_strays(there, records, rows)
         self._mend_names(there, records, rows)
@@ -99,9 +99,13 @@ class Reaper:
             self._tell(what, f"could not be mended: {type(error).__name__}")
             self._problem = self._problem or error
 
-    def _is_orphan(self, server: Server, rows: Sequence[Row]) -> bool:
+    def _is_orphan(self, server: Server, there: Sequence[Server], rows: Sequence[Row]) -> bool:
+        """A row that has another server, which is there, is not that of this one, though it carries the same key."""
         is_new = self._world.clock.now() - server.launched_at < YOUNG
-        return server.state not in OVER and not is_new and not any(_is_of(server, row) for row in rows)
+        mine = (row for row in rows if _is_of(server, row))
+        others = {each.instance_id for each in there if each.instance_id != server.instance_id}
+        is_wanted = any(row.instance_id not in others for row in mine)
+        return server.state not in OVER and not is_new and not is_wanted
 
     def _end(self, server: Server, records: Sequence[Record]) -> None:
         for record in records:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 BRANCHES = "refs/heads/"
 # Each type of what a timeline tells, with the name by which it is asked for.
 TIMELINE = {
+    "AutomaticBaseChangeSucceededEvent": "AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT",
+    "BaseRefChangedEvent": "BASE_REF_CHANGED_EVENT",
     "HeadRefForcePushedEvent": "HEAD_REF_FORCE_PUSHED_EVENT",
     "LabeledEvent": "LABELED_EVENT",
     "ReadyForReviewEvent": "READY_FOR_REVIEW_EVENT",
@@ -526,7 +528,12 @@ def _happening(viewer: Viewer, each: Happening) -> Json:
         "createdAt": shapes.moment(each.created_at),
         "id": shapes.node_id("LE", each.id),
         "label": each.label and graph_more.label(each.label),
+        **(_changed_base(*each.bases) if each.bases else {}),
     }
+
+
+def _changed_base(before: str, after: str) -> Json:
+    return {"previousRefName": before, "currentRefName": after, "oldBase": before, "newBase": after}
 
 
 def _rollup(viewer: Viewer, repo: Repository, sha: str, _info: Info) -> Json | None:
@@ -566,6 +573,7 @@ def _context(viewer: Viewer, repo: Repository, each: Status | CheckRun) -> Json:
         "__typename": "StatusContext",
         "context": each.context,
         "createdAt": shapes.moment(each.created_at),
+        "creator": _actor(viewer, each.creator),
         "description": each.description or None,
         "id": shapes.node_id("SC", each.id),
         "state": each.state.upper(),

@@ -135,7 +135,7 @@ def closed(state: State, repo: str, number: int, sender: str | None = None) -> P
 def synchronize(state: State, repo: str, number: int, sender: str | None = None) -> Payload:
     """The pull request's branch got a new commit."""
     before = state.pull(repo, number).head_sha
-    after = state.add_commit(repo, number)
+    after = state.add_commit(repo, number, pusher=sender or "")
     return {**about(state, repo, number, "synchronize", sender), "before": before, "after": after}
 
 

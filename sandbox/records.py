@@ -38,13 +38,34 @@ class Label:
 
 @dataclass
 class Happening:
-    """What a timeline tells; `kind` is GitHub's name of its type, `label` the one that came or went."""
+    """What a timeline tells; `kind` is GitHub's name of its type, `label` the one that came or went.
+
+    `bases` are the base branch before and after a change of it.
+    """
 
     id: int
     kind: str
     actor: Person | None
     created_at: datetime
     label: Label | None = None
+    bases: tuple[str, str] | None = None
+
+
+@dataclass
+class Moved:
+    """A branch moved, also one of a fork of which nothing else is known; `kind` is push, force_push and so on.
+
+    `before` or `after` is forty zeros where there was, or is, no such branch.
+    """
+
+    id: int
+    repository: str
+    branch: str
+    before: str
+    after: str
+    by: Person | None
+    at: datetime
+    kind: str
 
 
 @dataclass

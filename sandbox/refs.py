@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox import shapes
+from sandbox import access, shapes
 from sandbox.answers import Answer, answer, not_found, refuse
 from sandbox.calls import paged
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.calls import Call
+    from sandbox.records import Moved
 
 
 def list_branches(call: Call) -> Answer:
@@ -49,6 +50,39 @@ def delete_ref(call: Call) -> Answer:
     return Answer(204, b"")
 
 
+def list_activity(call: Call) -> Answer:
+    """The newest first: https://docs.github.com/en/rest/repos/repos#list-repository-activities.
+
+    Of a public fork that is no repository of the sandbox nothing but that is imitated.
+    """
+    if not call.state.lists_activity:
+        raise not_found(call.docs)
+    full_name = f"{call.values['owner']}/{call.values['name']}"
+    known = call.state.repository(full_name)
+    names = {name.casefold() for name in (full_name, *(known.old_names if known else ()))}
+    moves = [each for each in reversed(call.state.moves) if each.repository.casefold() in names]
+    if known or not moves:
+        access.require(call.token, call.repo, ["contents=read"], call.docs)
+    ref = call.query.get("ref", "").removeprefix("refs/heads/")
+    found = [each for each in moves if ref in ("", each.branch)]
+    if call.query.get("direction") == "asc":
+        found.reverse()
+    return paged(call, found, lambda each: _move(call, each))
+
+
+def _move(call: Call, each: Moved) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "node_id": shapes.node_id("PSH", each.id),
+        "before": each.before,
+        "after": each.after,
+        "ref": f"refs/heads/{each.branch}",
+        "timestamp": shapes.moment(each.at),
+        "activity_type": each.kind,
+        "actor": each.by and shapes.user(call.state, each.by),
+    }
+
+
 def _known(call: Call) -> str:
     name: str = call.values["ref"]
     if name not in call.repo.branches:
@@ -74,6 +108,7 @@ def _ref(call: Call, name: str) -> dict[str, Any]:
 
 REPO = "/repos/{owner}/{name}"
 TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
+    ("GET", REPO + "/activity", list_activity, "repos/repos#list-repository-activities"),
     ("GET", REPO + "/branches", list_branches, "branches/branches#list-branches"),
     ("GET", REPO + "/git/ref/heads/{ref:path}", get_ref, "git/refs#get-a-reference"),
     ("POST", REPO + "/git/refs", create_ref, "git/refs#create-a-reference"),

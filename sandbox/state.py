@@ -27,6 +27,7 @@ from sandbox.records import (
     Label,
     LineComment,
     Milestone,
+    Moved,
     Organisation,
     Person,
     Pull,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 Files = Mapping[str, str | bytes]  # path to content
 
 COMMENT_LIMIT = 65_536
+NO_COMMIT = "0" * 40  # before a branch is there, and after it is gone
+OPENED_AFTER = 60.0  # seconds for which the branch of a new pull request has been there
 
 
 class State:
@@ -63,6 +66,8 @@ class State:
         self.heavy: Heavy | None = None  # set where pages are refused that are larger
         self.short_pages = False  # lists of REST leave things out, and only `Link` says whether more pages follow
         self.run_details = self.variant.run_details  # Enterprise Server before 3.21 refuses `return_run_details`
+        self.lists_activity = True  # Enterprise Server before 3.17 does not know who pushed what
+        self.moves: list[Moved] = []  # of branches, the oldest first
         self.events: list[dict[str, Any]] = []  # what workflows would be started by, and nobody was told of yet
         self.sent: list[dict[str, Any]] = []  # every event that was ever made, also those that were handed out
         self.bot: Callable[[dict[str, Any]], Ran] | None = None  # runs at once on each event
@@ -150,7 +155,9 @@ class State:
             repository = self._at(full_name)
             name = branch or repository.default_branch
             tip = repository.branches.get(name) or repository.branches.get(repository.default_branch, "")
+            before = repository.branches.get(name, "")
             repository.branches[name] = self._commit(repository, tip, files, message or "Change files", by)
+            self._moved(full_name, name, before, repository.branches[name], by)
             return repository.branches[name]
 
     def _commit(self, repository: Repository, tip: str, files: Files, message: str, by: str) -> str:
@@ -166,9 +173,10 @@ class State:
         """Branches were pushed: open pull requests follow theirs."""
         for name, sha in changed.items():
             self._record("push", repository.full_name, 0, branch=name, sha=sha, by=by)
+            self._moved(repository.full_name, name, self._tip(repository.full_name, name), sha, by)
             for pull in repository.pulls():
                 if pull.state == "open" and (pull.head_repository, pull.head_ref) == (repository.full_name, name):
-                    self._move_head(repository, pull, sha)
+                    self._move_head(repository, pull, sha, by)
 
     def add_issue(self, full_name: str, title: str, author: str | None, *, number: int = 0, **more: Any) -> Issue:
         with self.lock:
@@ -203,20 +211,32 @@ class State:
                 sha = self._commit(repository, repository.branches[base], changes, title, author or "ghost")
             if not fork:
                 repository.branches[ref] = sha
+            if sha != self._tip(fork or full_name, ref):  # pushed before it was opened
+                self._moved(fork or full_name, ref, "", sha, author or "ghost", ago=OPENED_AFTER)
             pull = Pull(**new, **{**place, "head_sha": sha, **more})
             repository.items[pull.number] = pull
             return pull
 
     def add_commit(
-        self, full_name: str, number: int, files: Files | None = None, by: str = "", message: str = "One more"
+        self,
+        full_name: str,
+        number: int,
+        files: Files | None = None,
+        by: str = "",
+        message: str = "One more",
+        *,
+        pusher: str = "",
     ) -> str:
-        """Push one more commit to the head of a pull request; return its sha. `by` is a login, or a git identity."""
+        """Push one more commit to the head of a pull request; return its sha. `by` is a login, or a git identity.
+
+        Whoever made it pushes it, unless that is nobody's login, or there is a `pusher`.
+        """
         with self.lock:
             repository, pull = self._at(full_name), self.pull(full_name, number)
             changes = files if files is not None else {f"change-{number}.txt": f"after {pull.head_sha}\n"}
             who = by or (pull.author.login if pull.author else "ghost")
             sha = self._commit(repository, pull.head_sha, changes, message, who)
-            self._move_head(repository, pull, sha)
+            self._move_head(repository, pull, sha, pusher or ("" if "<" in who else who))
             return sha
 
     def open_pull(self, full_name: str, title: str, author: str, *, head: str, **more: Any) -> Pull:
@@ -227,7 +247,7 @@ class State:
             self._record("open_pull", full_name, pull.number, title=title, head=head, base=pull.base_ref)
             return pull
 
-    def change_item(self, full_name: str, number: int, data: Mapping[str, Any]) -> None:
+    def change_item(self, full_name: str, number: int, data: Mapping[str, Any], by: str = "") -> None:
         """Change title, body, state, milestone or base; what `data` does not name stays."""
         with self.lock:
             item, now = self.item(full_name, number), self.now()
@@ -243,6 +263,7 @@ class State:
             changed: dict[str, Any] = {name: value for name, value in was.items() if value != getattr(item, name)}
             if isinstance(item, Pull) and data.get("base") not in (None, item.base_ref):
                 changed["base"] = {"ref": item.base_ref, "sha": self._at(full_name).branches.get(item.base_ref, "")}
+                self._happened(item, "BaseRefChangedEvent", by, bases=(item.base_ref, data["base"]))
                 item.base_ref, item.mergeable_reads = data["base"], 1
             if changed.get("state") == "closed":
                 self._happened(item, "ReopenedEvent")
@@ -297,6 +318,7 @@ class State:
             else:
                 sha = bare.merge(tip, pull.head_sha, message, Identity.of(by, now))
             repository.branches[pull.base_ref], pull.merged_onto = sha, tip
+            self._moved(full_name, pull.base_ref, tip, sha, by, kind="pr_merge")
             pull.state, pull.merged_at, pull.closed_at, pull.updated_at = "closed", now, now, now
             pull.merged_by, pull.merge_sha = self.person(by), sha
             if pull.queued:
@@ -348,8 +370,20 @@ class State:
             who = Identity.of(self._doer() or "ghost", self.now())
             sha = self.git.of(repository).merge(pull.head_sha, repository.branches[pull.base_ref], message, who)
             self._record("update_branch", full_name, number, sha=sha)
-            self._move_head(repository, pull, sha)
+            self._move_head(repository, pull, sha, self._doer() or "ghost")
             return sha
+
+    def change_base_automatically(self, full_name: str, number: int) -> None:
+        """The base was merged and deleted: the pull request goes to what that was merged into.
+
+        https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/proposing-changes-to-your-work-with-pull-requests/about-branches#working-with-branches
+        """
+        with self.lock:
+            repository, pull = self._at(full_name), self.pull(full_name, number)
+            parent = next(each for each in repository.pulls() if each.merged_at and each.head_ref == pull.base_ref)
+            before, pull.base_ref, pull.updated_at = pull.base_ref, parent.base_ref, self.now()
+            by = parent.merged_by.login if parent.merged_by else ""
+            self._happened(pull, "AutomaticBaseChangeSucceededEvent", by, bases=(before, pull.base_ref))
 
     def review(self, full_name: str, number: int, review: Review) -> None:
         with self.lock:
@@ -510,6 +544,7 @@ class State:
         """Create, move or (None) delete a branch."""
         with self.lock:
             branches = self._at(full_name).branches
+            self._moved(full_name, name, branches.get(name, ""), sha or "", "")
             if sha is None:
                 del branches[name]
                 self.git.of(self._at(full_name)).forget(name)
@@ -625,16 +660,38 @@ class State:
             repository, pull = self._at(full_name), self.pull(full_name, number)
             changes = {f"change-{number}.txt": f"instead of {pull.head_sha}\n"}
             sha = self._commit(repository, repository.branches[pull.base_ref], changes, "Anew", by)
-            self._move_head(repository, pull, sha)
+            self._move_head(repository, pull, sha, by, kind="force_push")
             self._happened(pull, "HeadRefForcePushedEvent", by)
             return sha
 
-    def _happened(self, item: Item, kind: str, by: str = "", label: Label | None = None) -> None:
+    def _happened(
+        self, item: Item, kind: str, by: str = "", label: Label | None = None, bases: tuple[str, str] | None = None
+    ) -> None:
         """Put it into the timeline. It is the author who does it, unless somebody else is known to."""
         actor = self.person(login) if (login := by or self._doer()) else item.author
-        item.timeline.append(Happening(self.next_id(), kind, actor, self.now(), label))
+        item.timeline.append(Happening(self.next_id(), kind, actor, self.now(), label, bases))
 
-    def _move_head(self, repository: Repository, pull: Pull, sha: str) -> None:
+    def _tip(self, full_name: str, branch: str) -> str:
+        """Where a branch was moved to last, "" for one that never was."""
+        places = (each for each in reversed(self.moves) if (each.repository, each.branch) == (full_name, branch))
+        return next((each.after for each in places), "")
+
+    def _moved(
+        self, full_name: str, branch: str, before: str, after: str, by: str, *, kind: str = "", ago: float = 0.0
+    ) -> None:
+        """Note it for the list of activities. Without `before` the branch is new, without `after` it is gone."""
+        if after in (before, self._tip(full_name, branch)):
+            return
+        kind = kind or ("push" if before and after else "branch_creation" if after else "branch_deletion")
+        who = self.person(login) if (login := by or self._doer()) else None
+        at = self.now() - timedelta(seconds=ago)
+        moved = Moved(self.next_id(), full_name, branch, before or NO_COMMIT, after or NO_COMMIT, who, at, kind)
+        self.moves.append(moved)
+
+    def _move_head(self, repository: Repository, pull: Pull, sha: str, by: str = "", kind: str = "push") -> None:
+        """It is the author who pushes, unless somebody else is known to."""
+        who = by or self._doer() or (pull.author.login if pull.author else "ghost")
+        self._moved(pull.head_repository or "", pull.head_ref, pull.head_sha, sha, who, kind=kind)
         if pull.head_repository == repository.full_name:
             repository.branches[pull.head_ref] = sha
         before, pull.head_sha, pull.updated_at, pull.mergeable_reads = pull.head_sha, sha, self.now(), 1

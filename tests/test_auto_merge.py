@@ -180,6 +180,11 @@ def test_a_sweep_with_nothing_to_merge_reads_once(bot: Bot, github: Sandbox) -> 
     assert github.writes == []
 
 
+def another_base(github: Sandbox, pull: Pull) -> None:
+    github.state.set_branch(github.repository, "dev", repository(github).branches["main"])
+    github.state.change_item(github.repository, pull.number, {"base": "dev"})
+
+
 WHILE_WAITING: dict[str, Callable[[Sandbox, Pull], Any]] = {
     "label removed": lambda github, pull: github.state.remove_label(github.repository, pull.number, LABEL),
     "closed": lambda github, pull: github.state.change_item(github.repository, pull.number, {"state": "closed"}),
@@ -188,6 +193,7 @@ WHILE_WAITING: dict[str, Callable[[Sandbox, Pull], Any]] = {
     "made a draft": lambda github, pull: github.state.set_draft(github.repository, pull.number, draft=True),
     "red": lambda github, pull: status(github, pull, "failure"),
     "objected to": lambda github, pull: reviewed(github, pull, "CHANGES_REQUESTED"),
+    "given another base": another_base,
     "labelled by another": lambda github, pull: (
         github.state.remove_label(github.repository, pull.number, LABEL),
         labeled(github, pull, "stranger"),
@@ -197,7 +203,7 @@ WHILE_WAITING: dict[str, Callable[[Sandbox, Pull], Any]] = {
 
 @pytest.mark.parametrize("change", WHILE_WAITING.values(), ids=WHILE_WAITING)
 @pytest.mark.parametrize("wait", ["*/comments", "*/merge"], ids=["before", "at the merge"])
-def test_mm47_f18_what_changes_during_a_wait_is_seen(
+def test_mm47_f18_t02_right_before_what_changes_during_a_wait_is_seen(
     bot: Bot, github: Sandbox, change: Callable[[Sandbox, Pull], Any], wait: str
 ) -> None:
     """MM-47, F18, I6: GitHub asks for a pause between the plan and the merge, and the world goes on.

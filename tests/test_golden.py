@@ -13,7 +13,7 @@ import pytest
 
 from mattermod_action.bot import said
 from mattermod_action.config import load
-from mattermod_action.events import Ignored, MergeConsidered
+from mattermod_action.events import Ignored, MergeConsidered, Shown
 from mattermod_action.facts import NoFacts
 from mattermod_action.features import FEATURES
 from mattermod_action.parsing import parse
@@ -194,4 +194,6 @@ def test_golden_what_follows(action: str) -> None:
     then, errors = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
     pushed = action in ("opened", "synchronize", "dequeued")
     assert not errors
-    assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed)])
+    sha = seen.subject.sha
+    shown = Shown("carol", sha, "", seen.at, labeled=True) if action == "labeled" else None
+    assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed, shown=shown)])

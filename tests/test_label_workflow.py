@@ -317,14 +317,20 @@ def shut(github: Sandbox) -> None:
     payloads.closed(github.state, github.repository, github.pull)
 
 
+def rebased(github: Sandbox) -> None:
+    github.state.write_files(github.repository, {"x": "x"}, "dev")
+    github.state.change_item(github.repository, github.pull, {"base": "dev"})
+
+
 CHANGES = [
     (moved, "the branch has got another commit since the label was put on"),
+    (rebased, "the base branch was changed since the label was put on"),
     (taken_off, "the label was taken off before that"),
     (shut, "the pull request is closed"),
 ]
 
 
-@pytest.mark.parametrize(("change", "reason"), CHANGES, ids=["sha", "label", "closed"])
+@pytest.mark.parametrize(("change", "reason"), CHANGES, ids=["sha", "base", "label", "closed"])
 def test_s15_f18_what_changed_in_between_is_seen(bot: Bot, github: Sandbox, change: Any, reason: str) -> None:
     """S-15, F18: between the label and the request that would start something."""
     event = labeled(github)

@@ -162,7 +162,7 @@ def test_s18_a_listed_bot_may(servers: Scene) -> None:
 
 
 @pytest.mark.parametrize(("forks", "launched"), [("refused", False), ("allowed", True)])
-def test_s18_forks(servers: Scene, forks: str, *, launched: bool) -> None:
+def test_s18_t04_forks(servers: Scene, forks: str, *, launched: bool) -> None:
     """Refused unless allowed; and then a command has to name the commit, since anybody can push there."""
     servers.configure(forks=forks)
     pull = built(servers, author="newcomer", head="newcomer/hello:topic")
@@ -170,7 +170,9 @@ def test_s18_forks(servers: Scene, forks: str, *, launched: bool) -> None:
     assert "it is from a fork" in servers.bodies(pull)[-1]
     servers.deliver(servers.said(pull, "/spinmint 0123456"))
     assert servers.rows(pull) == []
-    servers.deliver(servers.said(pull, f"/spinmint {pull.head_sha[:7]}"))
+    servers.deliver(servers.said(pull, f"/spinmint {pull.head_sha[:39]}"))
+    assert servers.rows(pull) == []
+    servers.deliver(servers.said(pull, f"/spinmint {pull.head_sha}"))
     assert servers.states(pull) == (["ready"] if launched else [])
     servers.deliver(servers.said(pull, "/spinmint destroy"))
     servers.deliver(servers.labeled(pull))

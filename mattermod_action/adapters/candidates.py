@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.approvals import CONTEXT, NOTED, Approval, BaseChange
 from mattermod_action.events import GHOST, GITHUB_TOKEN, PullRequest, Repository
 from mattermod_action.merging import APPROVAL, FAILURE, PENDING, SUCCESS, Attempt, Candidate, Check, Maker, Suite
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 SUITE = "id app { slug } workflowRun { event workflow { id name } }"
 CHECKS = f"""
   nodes {{ __typename
-    ... on StatusContext {{ context state }}
+    ... on StatusContext {{ context state description creator {{ __typename login }} }}
     ... on CheckRun {{ name status conclusion databaseId startedAt completedAt checkSuite {{ {SUITE} }} }}
   }}
   pageInfo {{ hasNextPage endCursor }}
 """
-REVIEWS = "nodes { state author { __typename login } } pageInfo { hasNextPage endCursor }"
+REVIEWS = "nodes { state author { __typename login } commit { oid } } pageInfo { hasNextPage endCursor }"
 # What makes up an events.PullRequest, and who put labels on it.
 PULL = """
   id number url state isDraft merged createdAt updatedAt maintainerCanModify
@@ -39,6 +40,17 @@ WRITTEN = "url body createdAt viewerDidAuthor author { __typename login }"  # of
 LABELINGS = """
   timelineItems(itemTypes: [LABELED_EVENT], last: 100) {
     nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }
+  }
+"""
+# Who put labels on it, and what became of its base.
+HISTORY = """
+  timelineItems(itemTypes: [LABELED_EVENT, BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT], last: 100) {
+    nodes {
+      __typename
+      ... on LabeledEvent { createdAt actor { __typename login } label { name } }
+      ... on BaseRefChangedEvent { createdAt previousRefName currentRefName }
+      ... on AutomaticBaseChangeSucceededEvent { createdAt oldBase newBase }
+    }
   }
 """
 # A page costs a point for each 14 of it: https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api
@@ -55,9 +67,10 @@ fragment candidate on PullRequest {{
   latestOpinionatedReviews(first: $each, writersOnly: true) {{ {REVIEWS} }}
   statusCheckRollup {{ contexts(first: $each) {{ {CHECKS} }} }}
   commits(last: 1) {{ nodes {{ commit {{
+    oid parents(first: 3) {{ nodes {{ oid }} }}
     checkSuites(last: 100) {{ nodes {{ status conclusion createdAt {SUITE} }} }}
   }} }} }}
-  {LABELINGS}
+  {HISTORY}
 }}
 fragment place on Repository {{
   databaseId nameWithOwner mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
@@ -91,9 +104,18 @@ query ($owner: String!, $name: String!, $number: Int!, $checks: String, $reviews
   }} }}
 }}
 """
+AT = f"""
+query ($owner: String!, $name: String!, $sha: String!, $size: Int!) {{
+  viewer {{ login }}
+  repository(owner: $owner, name: $name) {{
+    object(expression: $sha) {{ ... on Commit {{ statusCheckRollup {{ contexts(first: $size) {{ {CHECKS} }} }} }} }}
+  }}
+}}
+"""
 ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
   enqueuePullRequest(input: {pullRequestId: $node, expectedHeadOid: $sha}) { mergeQueueEntry { id } }
 }"""
+LABELED_EVENT = "LabeledEvent"
 METHODS = {"squash": "squashMergeAllowed", "merge": "mergeCommitAllowed", "rebase": "rebaseMergeAllowed"}
 GREEN = ("SUCCESS", "NEUTRAL", "SKIPPED")
 STATES = {"SUCCESS": SUCCESS, "PENDING": PENDING, "EXPECTED": PENDING}
@@ -135,7 +157,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         base=node["baseRefName"],
         mergeable=node["mergeable"],
         merge_state=node["mergeStateStatus"],
-        approvals=tuple(login(each["author"]) for each in reviews if each["state"] == "APPROVED"),
+        approvals=tuple((login(each["author"]), _reviewed(each)) for each in reviews if each["state"] == "APPROVED"),
         objections=tuple(login(each["author"]) for each in reviews if each["state"] == "CHANGES_REQUESTED"),
         awaited=tuple(_reviewer(each["requestedReviewer"]) for each in node["reviewRequests"]["nodes"]),
         needs_review=node["reviewDecision"] == "REVIEW_REQUIRED",
@@ -145,12 +167,59 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         methods=tuple(method for method, field in METHODS.items() if place[field]),
         **looked_over(checks, node),
         **labeling(node, label),
+        base_changes=_base_changes(node, label),
+        noted=_noted(checks, node["headRefOid"], told["viewer"]["login"]),
+        parents=_parents(node),
     )
 
 
 def looked_over(checks: Iterable[Json], node: Json) -> Json:
     """Checks of the head, and runs of workflows that may have no check yet."""
-    return {"checks": tuple(map(_check, checks)), "suites": tuple(map(_suite, _suites(node)))}
+    asked = [each for each in checks if each.get("context") != CONTEXT]
+    return {"checks": tuple(map(_check, asked)), "suites": tuple(map(_suite, _suites(node)))}
+
+
+def _reviewed(review: Json) -> str:
+    """The commit of a review, "" for one that is gone."""
+    return str((review["commit"] or {}).get("oid") or "")
+
+
+def _parents(node: Json) -> tuple[str, ...]:
+    """Those of the head, as the list of commits has it."""
+    found = [each["commit"] for each in node["commits"]["nodes"] if each["commit"]["oid"] == node["headRefOid"]]
+    return tuple(each["oid"] for commit in found for each in commit["parents"]["nodes"])
+
+
+def _base_changes(node: Json, label: str) -> tuple[BaseChange, ...]:
+    """Those since the label was put on last, and in the second of that; the oldest first."""
+    at = labeling(node, label).get("labeled_at")
+    found = [
+        _base_change(each) for each in node["timelineItems"]["nodes"] if each and each["__typename"] != LABELED_EVENT
+    ]
+    return tuple(each for each in found if at is None or each.at >= at)
+
+
+def _base_change(event: Json) -> BaseChange:
+    at = time(event["createdAt"])
+    if event["__typename"] == "BaseRefChangedEvent":
+        return BaseChange(at, event["previousRefName"], event["currentRefName"])
+    return BaseChange(at, event["oldBase"], event["newBase"], automatic=True)
+
+
+def noted_at(ask: Ask, repository: Repository, sha: str) -> Approval | None:
+    """Read what a status of ours at another commit than the head says; the first page has the statuses of most."""
+    told = ask(AT, {"owner": repository.owner, "name": repository.name, "sha": sha})
+    rollup = (told["repository"]["object"] or {}).get("statusCheckRollup") or {"contexts": {"nodes": ()}}
+    return _noted([each for each in rollup["contexts"]["nodes"] if each], sha, told["viewer"]["login"])
+
+
+def _noted(checks: Iterable[Json], sha: str, viewer: str) -> Approval | None:
+    """What a status of our own account says that the label approves; anybody who may write can set a status."""
+    for each in checks:
+        is_ours = each.get("context") == CONTEXT and login(each["creator"]).casefold() == viewer.casefold()
+        if is_ours and (found := NOTED.fullmatch(each["description"] or "")):
+            return Approval(sha, found["base"], time(found["at"]))
+    return None
 
 
 def _rest(ask: Ask, repository: Repository, node: Json) -> tuple[list[Json], list[Json]]:
@@ -243,7 +312,8 @@ def _suite(node: Json) -> Suite:
 
 def labeling(node: Json, label: str) -> Json:
     """Who put the label on last, and when."""
-    events = [each for each in node["timelineItems"]["nodes"] if each["label"]["name"].casefold() == label.casefold()]
+    labels = [each for each in node["timelineItems"]["nodes"] if each and each.get("label")]
+    events = [each for each in labels if each["label"]["name"].casefold() == label.casefold()]
     if not events:
         return {}
     actor = events[-1]["actor"]

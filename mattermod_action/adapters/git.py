@@ -31,6 +31,7 @@ NO_BLOB = (SUBMODULE, "000000")
 ATTRIBUTES = ".gitattributes"
 TARGET, PICKED = "target", "picked"  # the names of the two sides in conflict markers
 NOBODY = b"author nobody <nobody@example.com> 0 +0000\ncommitter nobody <nobody@example.com> 0 +0000\n\n"
+PARENTS = 2  # of a merge of two
 AT_ONCE = 200  # paths that one process is given
 HUNK = re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL)
 HUNKS_SHOWN = 8_000  # bytes of each file's conflicts
@@ -72,6 +73,15 @@ class Git:
             work.fetch([*tips, *picks, *own], picks, tips)
             yield work
 
+    def is_merge(self, repository: Repository, sha: str, before: str, forked: Callable[[str], str]) -> bool:
+        """Whether `sha` is what git itself makes of `before` and another commit, without a conflict.
+
+        A signature of GitHub's does not show that: it signs what was resolved by hand in its editor as well.
+        """
+        with work_folder() as home:
+            git = GitProcess(home, self._server, repository, self._token)
+            return Work(git, "", self._hold).is_merge(sha, before, forked)
+
 
 @dataclass(frozen=True)
 class _Commit:
@@ -102,6 +112,21 @@ class Work:
             blobs |= {files[path] for path in _attributes(paths) & files.keys()}
         if blobs:
             self._transfer(sorted(blobs), config={"fetch.negotiationAlgorithm": "noop"})
+
+    def is_merge(self, sha: str, before: str, forked: Callable[[str], str]) -> bool:
+        """See `Git.is_merge`. No attributes are laid out, so that what only they merge is a conflict here."""
+        self._git.ask("init", "--quiet", "--template=")
+        self._transfer([sha], "--depth=2")
+        self._read_commits([sha])
+        others = [parent for parent in self._commits[sha].parents if parent != before]
+        common = forked(others[0]) if len(others) == 1 and len(self._commits[sha].parents) == PARENTS else ""
+        if not common:
+            return False
+        self._transfer([common], "--depth=1")
+        self._read_commits([before, others[0]])
+        sides = (self._write(self._commits[each].tree, common) for each in (before, others[0]))
+        tree, *conflicts = self._merged(*sides)
+        return not conflicts and tree == self._commits[sha].tree
 
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of these commits on `tip`, one after the other; stop at the first that conflicts."""

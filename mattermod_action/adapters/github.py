@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from mattermod_action import refusals
-from mattermod_action.adapters import activity, candidates, census, marks, origins, sources
+from mattermod_action.adapters import activity, candidates, census, marks, origins, pushes, sources
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import Repository, Subject
     from mattermod_action.figures import Calls
     from mattermod_action.merging import Candidate
-    from mattermod_action.origins import Labeling, Move, Said
+    from mattermod_action.origins import Labeling, Said
     from mattermod_action.picks import Source, Touch
     from mattermod_action.ports import Activity, Clock, NewPull, Place, Status
     from mattermod_action.servers import Mark
@@ -184,6 +185,30 @@ class PyGithubGitHub(Requests):
         except Gone:
             return None
 
+    def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
+        path = pushes.path(pull)
+        if not path:
+            return None
+        try:
+            return self._read(lambda: [pushes.push(each) for each in self._json("GET", path)[LIST]], CONTENTS)
+        except (Refused, MayNot):
+            return None
+
+    def noted_at(self, repository: Repository, sha: str) -> Approval | None:
+        return candidates.noted_at(self._paged(repository.full_name, CHECKS, READINESS), repository, sha)
+
+    def forked_at(self, pull: PullRequest, before: str, other: str) -> str:
+        """The base has already what is `behind`: https://docs.github.com/en/rest/commits/commits#compare-two-commits."""
+        compare = f"{_path(pull.repository)}/compare"
+        onto = f"{compare}/{quote(pull.base_ref, safe='')}...{other}?per_page=1"
+        try:
+            if self._field(onto, "status", CONTENTS) not in ("behind", "identical"):
+                return ""
+            both = self._field(f"{compare}/{before}...{other}?per_page=1", "merge_base_commit", CONTENTS)
+        except Gone:
+            return ""
+        return str(both["sha"])
+
     def merge(self, subject: PullRequest, sha: str, method: str) -> None:
         """https://docs.github.com/en/rest/pulls/pulls#merge-a-pull-request."""
         path = f"{_path(subject.repository)}/pulls/{subject.number}/merge"
@@ -253,15 +278,6 @@ class PyGithubGitHub(Requests):
         except Gone:
             return []
         return origins.labelings(found["repository"]["pullRequest"])
-
-    def moves(self, pull: PullRequest) -> Sequence[Move] | None:
-        path = origins.path_of_moves(pull)
-        if not path:
-            return None
-        try:
-            return self._read(lambda: [origins.move(each) for each in self._json("GET", path)[LIST]], CONTENTS)
-        except (Refused, MayNot):
-            return None
 
     def fork_point(self, repository: Repository, target: str, sha: str) -> str:
         """https://docs.github.com/en/rest/commits/commits#compare-two-commits."""

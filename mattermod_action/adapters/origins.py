@@ -1,25 +1,20 @@
-"""Where GitHub has who asked for something: a comment, the events of a label, and the moves of a branch.
+"""Where GitHub has who asked for something: a comment, and the events of a label.
 
 https://docs.github.com/en/rest/issues/comments#get-an-issue-comment
 https://docs.github.com/en/graphql/reference/objects#issuecomment (editor, which REST does not tell)
-https://docs.github.com/en/rest/repos/repos#list-repository-activities (not on Enterprise Server before 3.17)
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from mattermod_action.adapters.candidates import LABELINGS, login, time
-from mattermod_action.events import GHOST, is_full_name
-from mattermod_action.origins import Labeling, Move, Said
+from mattermod_action.events import GHOST
+from mattermod_action.origins import Labeling, Said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mattermod_action.events import PullRequest
-
-NEWEST = 100  # moves that are read; a request that is older than these is made again
 EDITOR = "query ($node: ID!) { node(id: $node) { ... on IssueComment { editor { __typename login } } } }"
 LABELED = f"""
 query ($owner: String!, $name: String!, $number: Int!) {{
@@ -62,13 +57,3 @@ def labelings(node: Mapping[str, Any]) -> list[Labeling]:
         )
         for each in found
     ]
-
-
-def path_of_moves(pull: PullRequest) -> str:
-    """Return where the moves of its branch are listed; "" for a fork that was deleted."""
-    ref = quote(f"refs/heads/{pull.ref}", safe="")
-    return f"/repos/{pull.head}/activity?ref={ref}&per_page={NEWEST}" if is_full_name(pull.head) and pull.ref else ""
-
-
-def move(each: Mapping[str, Any]) -> Move:
-    return Move(str(each["before"]), str(each["after"]), time(each["timestamp"]))

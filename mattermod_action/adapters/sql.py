@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.adapters.approval_rows import ApprovalRows
 from mattermod_action.adapters.pick_rows import PickRows
 from mattermod_action.adapters.server_rows import ServerRows
 from mattermod_action.adapters.statements import moment
@@ -31,7 +32,7 @@ RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest
 IDENTITY = ("RepoOwner", "RepoName", "Number")
 
 
-class SqlStore(PickRows, ServerRows, SweepRows):
+class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
     """The `Store` port of ports.py; a subclass connects and runs statements."""
 
     durable: bool

@@ -18,8 +18,18 @@ says so.
 
 Whoever put the label on must have write access at that moment and when it is merged, and must not be a bot, unless
 `bots` names it. Authors may put it on their own pull requests from branches of this repository, not from forks.
-Reviews count when they are by people with write access. Right before the merge everything is looked at again, and only
-the commit that was looked at is merged.
+Reviews count when they are by people with write access; approving ones when they are of the newest commit, or of the
+one that the base was merged into. Right before the merge everything is looked at again, and only the commit that was
+looked at is merged.
+
+The label approves the commit and the base branch that it was put on. If anybody without write access pushes
+afterwards, or a bot that `bots` does not name, or if the base branch is changed, the bot takes the label off, and a
+comment says why: look at the pull request as it is now, and put the label on again. With `keep_on_push: never` pushes
+by people with write access take it off as well. With `always` none does: then anybody can have merged what nobody has
+seen, so use it only where a rule of the branch dismisses stale approvals. Merging the base into the branch keeps the
+label if the commit has nothing else in it (`/update-branch`, `update`, GitHub's button), and so does GitHub itself
+when it changes the base because the old one was merged. Without `database-url` a commit status, `mattermod/approval`,
+notes what was approved; this takes `statuses: write`.
 
 It is looked at when a pull request changes, when a review is handed in, when checks are over, when a merge queue
 removes it and on a schedule:
@@ -51,19 +61,22 @@ auto_merge:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from mattermod_action.approvals import Terms, confirm, judge, reviewed_before
 from mattermod_action.config import Label, Message, Section
-from mattermod_action.effects import BringUpToDate, Comment, Enqueue, Merge, Need
+from mattermod_action.effects import BringUpToDate, Comment, Enqueue, Merge, Need, NoteApproval, RemoveLabel
 from mattermod_action.events import (
     ChecksChanged,
     MergeConsidered,
     MergeEnded,
     PullRequestSeen,
     Reviewed,
+    Shown,
     Tick,
     label_cause,
 )
@@ -74,6 +87,7 @@ from mattermod_action.texts import addressed, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mattermod_action.approvals import Verdict
     from mattermod_action.effects import Effect
     from mattermod_action.events import Event, PullRequest
     from mattermod_action.merging import Candidate, Obstacle
@@ -85,6 +99,10 @@ MERGED = "Merged, as the label {label} asks for."
 QUEUED = "This is in the merge queue now, as the label {label} asks for."
 REFUSED = "This could not be merged. {reason}."
 OUTDATED = "This could not be brought up to date with {base}. {reason}."
+VOID = (
+    "The label {label} was taken off, and nothing was merged: {reason}. Somebody with write access may look at the "
+    "pull request as it is now and put the label on again."
+)
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
 # Before its checks can have begun nothing is merged, and a merge queue that has just put it out is not asked again.
 NOT_NOW = ("opened", "synchronize", "dequeued")
@@ -101,7 +119,12 @@ class Config(Section):
     bots: tuple[str, ...] = ()
     priority_label: Label | None = None
     update: bool = False
+    keep_on_push: Literal["writers", "never", "always"] = "writers"
     message: Message = ANNOUNCED
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.label, self.keep_on_push, self.bots)
 
     @property
     def rule(self) -> Rule:
@@ -114,7 +137,7 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
     """Say which pull requests are looked at because of an event: none is read whose label the event denies."""
     match event:
         case PullRequestSeen(pull) if pull.is_open and pull.carries(config.label):
-            yield MergeConsidered(pull, pushed=event.action in NOT_NOW)
+            yield MergeConsidered(pull, pushed=event.action in NOT_NOW, shown=_shown(event, config))
         case Reviewed(pull) if pull.is_open and pull.carries(config.label):
             yield MergeConsidered(pull)
         case ChecksChanged(repository, sha):
@@ -122,6 +145,14 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
             yield from (MergeConsidered(each.pull) for each in found if each.pull.sha == sha)
         case Tick(repository):
             yield from _swept(facts.candidates(repository, config.label), config, facts)
+
+
+def _shown(event: PullRequestSeen, config: Config) -> Shown | None:
+    """What the payload says of head and base, when it is about the label, or about a push."""
+    labeled = (event.label or "").casefold() == config.label.casefold()
+    if not labeled and not event.before:
+        return None
+    return Shown(event.sender, event.sha, event.base, event.at, labeled, event.before)
 
 
 def _swept(found: Sequence[Candidate], config: Config, facts: Facts) -> Iterator[Event]:
@@ -172,17 +203,56 @@ def _considered(found: Candidate, config: Config, facts: Facts, event: MergeCons
         text = AGAIN.format(label=quoted(config.label), reason=reason)
         yield _comment(found, config, text, "labeller", found.labeller.casefold())
         return
-    yield _comment(found, config, addressed(config.message, found.pull.author), "announced")
-    if found.is_queued:
+    verdict = judge(found, event.shown, config.terms, facts)
+    if verdict.void:
+        yield from _void(found, config, verdict.void)
         return
-    in_the_way = obstacles(found, config.rule)
+    yield _comment(found, config, addressed(config.message, found.pull.author), "announced")
+    then = list(_next(found, config, facts, event)) if verdict.stands and not found.is_queued else []
+    if any(isinstance(each, Merge) for each in then):
+        yield from _confirmed(found, config, facts, verdict, then)
+        return
+    if verdict.note:
+        label, by = config.label, found.labeller
+        yield NoteApproval(subject=found.pull, label=label, by=by, approval=verdict.note, cause=label_cause(label))
+    yield from then
+
+
+def _confirmed(
+    found: Candidate, config: Config, facts: Facts, verdict: Verdict, then: list[Effect]
+) -> Iterator[Effect]:
+    """Merge, unless only a row of the database says that the label approves this head."""
+    verdict = confirm(found, verdict, config.terms, facts)
+    if verdict.stands:
+        yield from then
+    elif verdict.void:
+        yield from _void(found, config, verdict.void)
+
+
+def _void(found: Candidate, config: Config, reason: str) -> Iterator[Effect]:
+    """Take the label off, and say so once for each time that it was put on."""
+    yield RemoveLabel(subject=found.pull, label=config.label, cause=label_cause(config.label))
+    text = VOID.format(label=quoted(config.label), reason=reason)
+    yield _comment(found, config, text, "void", str(found.labeled_at))
+
+
+def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered) -> Iterator[Effect]:
+    """What is due for a pull request whose head and base the label approves."""
+    rule = config.rule
+    if rule.approvals and _lacks_approvals(found, rule):
+        rule = replace(rule, also=reviewed_before(found, facts))
+    in_the_way = obstacles(found, rule)
     if config.update and _is_only_behind(found.pull, in_the_way):
         if event.update and not facts.is_updated(found.pull.repository, found.base):
             yield _update(found, config)
     elif in_the_way:
         yield from _told(found, config, in_the_way)
     elif not event.pushed:
-        yield _merge(found, config)
+        yield _merge(found, config, rule)
+
+
+def _lacks_approvals(found: Candidate, rule: Rule) -> bool:
+    return any(obstacle.code == "approvals" for obstacle in obstacles(found, rule))
 
 
 def _is_only_behind(pull: PullRequest, in_the_way: list[Obstacle]) -> bool:
@@ -199,14 +269,16 @@ def _told(found: Candidate, config: Config, in_the_way: list[Obstacle]) -> Itera
         yield _comment(found, config, text, "waits", found.pull.sha, first)
 
 
-def _merge(found: Candidate, config: Config) -> Effect:
+def _merge(found: Candidate, config: Config, rule: Rule) -> Effect:
     """Once for a commit and each time that the label is put on: what fell out of a queue is not put back for ever."""
     kind = Enqueue if found.has_queue else Merge
     return kind(
         subject=found.pull,
         sha=found.pull.sha,
-        rule=config.rule,
+        base=found.base,
+        rule=rule,
         labeller=found.labeller,
+        at=found.labeled_at,
         need=_need(found, config),
         once=("merge", found.pull.sha, str(found.labeled_at)),
         cause=label_cause(config.label),

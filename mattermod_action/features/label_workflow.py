@@ -2,8 +2,9 @@
 
 You see: when somebody with write access puts the label on an open pull request, the workflow is started, a comment
 says so, and the label goes. Putting it on again starts it again. What is started is the commit that the label was put
-on, or nothing: a push in between has to be looked at first. Labels that bots put on start nothing, nor do those of the
-pull request's author when the branch is in a fork. Whoever may not is told once for each label.
+on, with the base branch of that moment, or nothing: a change in between has to be looked at first. Labels that bots
+put on start nothing, nor do those of the pull request's author when the branch is in a fork. Whoever may not is told
+once for each label.
 
 A rule names the file of a `workflow` with `workflow_dispatch` (at `ref`, or the default branch), or the `event` of a
 `repository_dispatch`, here or in another `repository`. `inputs` gives each input, or each key of the event's payload,
@@ -255,6 +256,7 @@ def _dispatch(event: PullRequestSeen, rule: Rule, nth: int) -> Dispatch:
         label=rule.label,
         nth=nth,
         sha=event.sha,
+        base=event.base,
         at=event.at,
         target=rule.repository or event.repository.full_name,
         workflow=rule.workflow or "",

@@ -6,7 +6,8 @@ its address, its commit, when it ends, and how to keep or end it; and a second o
 - The label `label` on an open pull request launches a server with the commit that the label was put on, and taking it
   off ends the server, as closing the pull request does. `upgrade_label` does the same with `upgrade_script`.
 - `/spinmint` launches one with the newest commit, or says how things stand; on a pull request from a fork it has to
-  name the commit that you have looked at: `/spinmint 1a2b3c4`. `/spinmint extend 24h` keeps it longer (also `90m`,
+  name the commit that you have looked at, with all of its digits: `/spinmint COMMIT`. Short names will do on branches
+  of this repository, to which only people with write access push. `/spinmint extend 24h` keeps it longer (also `90m`,
   `2d`), up to `longest_hours` after it was asked for, and `/spinmint destroy` ends it.
 
 Whoever asks must have write access, then and when the server is launched, and be no bot, unless `bots` names it. Of a
@@ -113,7 +114,10 @@ USAGE = "say `/spinmint`, and after it `extend 24h`, `destroy`, `status` or the 
 NONE = "there is no test server"
 CLOSED_PULL = "the pull request is closed"
 FORKS = "it is from a fork, and `spinmint.forks` does not allow that"
-NAME_IT = "it is from a fork: name the commit that you have looked at, `/spinmint {sha:.7}` if it is that"
+NAME_IT = "it is from a fork: name the commit that you have looked at, `/spinmint {sha}` if it is that"
+# Two commits that begin alike are found in a second, and in a fork a stranger may push either of them.
+WHOLE = "it is from a fork: name all digits of the commit that you have looked at, `/spinmint {sha}` if it is that"
+OTHER_BASE = "its base branch was changed after the label was put on"
 OTHER_HEAD = "its newest commit is another one"
 NOTHING = "There was no test server."
 NOT_LAUNCHED = "The label {label} launches no test server: {reason}."
@@ -338,6 +342,8 @@ def _asked(event: PullRequestSeen, pull: PullRequest, label: str, config: Config
 def _refusal(event: PullRequestSeen, pull: PullRequest, config: Config, facts: Facts) -> str:
     if pull.from_fork and config.forks == "refused":
         return FORKS
+    if pull.base_ref != event.base:
+        return OTHER_BASE
     for login in (event.sender, *facts.actors()):
         is_bot = event.sender_is_bot and login == event.sender
         reason = does_not_count(pull, login, config.bots, facts, is_bot=is_bot, key="spinmint.bots")
@@ -403,6 +409,8 @@ def _launched(event: Commanded, sha: str, config: Config, facts: Facts) -> Itera
         raise Refused(NAME_IT.format(sha=pull.sha))
     if not pull.sha.startswith(sha):
         raise Refused(OTHER_HEAD)
+    if pull.from_fork and sha != pull.sha:
+        raise Refused(WHOLE.format(sha=pull.sha))
     yield LaunchServer(
         subject=pull,
         order=config.order(pull, ""),

@@ -48,6 +48,7 @@ def dispatch(label: str = "a", subject: Subject = PULL) -> Dispatch:
         label=label,
         nth=0,
         sha=subject.sha,
+        base=subject.base_ref,
         at=subject.updated_at,
         target="octo-org/hello",
         once=(label,),
