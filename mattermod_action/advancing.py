@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mattermod_action import reading
-from mattermod_action.asking import may_launch
+from mattermod_action.asking import is_traceable, may_launch
 from mattermod_action.errors import Down, Mistake, Overtaken, Refused
 from mattermod_action.server_reasons import (
     BUILD_BAD,
@@ -164,8 +164,8 @@ class Steps:
             return self.move(FAILED, reason=BUILD_LATE.format(hours=hours))
         if wanted is None:
             return NOTHING_TO_WAIT_FOR
-        if differs(row, wanted):
-            return self._refuse(CHANGED)
+        if reason := self._is_odd(wanted):
+            return self._refuse(reason)
         build = self._build(wanted)
         if build.state == "success":
             return self._prepare(wanted, build)
@@ -225,8 +225,8 @@ class Steps:
         if section is None:
             return NOTHING_TO_WAIT_FOR
         wanted = section.blank(self.row.order.label)
-        if differs(self.row, wanted) or not self.row.order.launched:
-            return self._refuse(CHANGED)
+        if reason := self._is_odd(wanted):
+            return self._refuse(reason)
         if self._is_late(self.row.since, hours=LAUNCH_HOURS):
             return self.end(LAUNCH_LATE)
         build = self._built(wanted)
@@ -237,6 +237,13 @@ class Steps:
         if self._withdrawn(pull, section) or pull is None:
             return None
         return self._launch(self._derived(pull, section, build), script)
+
+    def _is_odd(self, wanted: Order) -> str:
+        """Say what of the row itself is in the way, before anything is asked for it."""
+        row = self.row
+        if differs(row, wanted) or (row.state == LAUNCHING and not row.order.launched):
+            return CHANGED
+        return "" if is_traceable(self._world, row) else NOT_ASKED
 
     def _script(self, wanted: Order) -> str:
         try:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.effects import Need
 from mattermod_action.errors import Refused
-from mattermod_action.labellers import does_not_count, is_listed
-from mattermod_action.origins import AGAIN, command_of, heads_at, is_whole, labeling_of
+from mattermod_action.labellers import is_listed
+from mattermod_action.origins import AGAIN, Origin, command_of, heads_at, is_whole, labeling_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.commands import Command
     from mattermod_action.events import PullRequest
-    from mattermod_action.origins import Origin, Said
+    from mattermod_action.origins import Said
     from mattermod_action.servers import Row, Section
     from mattermod_action.world import World
 
@@ -26,6 +26,11 @@ def may_launch(world: World, row: Row, pull: PullRequest, section: Section) -> N
         _check_record(world, row, pull, section)
     if not is_listed(row.requested_by, section.bots):
         must_write(world, pull, row.requested_by)
+
+
+def is_traceable(world: World, row: Row) -> bool:
+    """Whether there is anything by which GitHub can be asked who wants this server."""
+    return row.key in world.heard or row.origin is not None or bool(row.order.label)
 
 
 def must_write(world: World, pull: PullRequest, login: str) -> None:
@@ -55,10 +60,8 @@ def _is_heard(world: World, row: Row) -> bool:
 
 
 def _check_record(world: World, row: Row, pull: PullRequest, section: Section) -> None:
-    origin = row.origin
-    if origin is None:
-        raise Refused(AGAIN)
-    at, named = (_by_comment if origin.comment else _by_label)(world, row, pull, section)
+    by_comment = row.origin is not None and row.origin.comment
+    at, named = (_by_comment if by_comment else _by_label)(world, row, pull, section)
     if not _is_commit(world, row.sha, pull, at, named):
         raise Refused(AGAIN)
 
@@ -82,15 +85,15 @@ def _is_hexadecimal(text: str) -> bool:
 
 
 def _by_label(world: World, row: Row, pull: PullRequest, section: Section) -> tuple[datetime, str]:
-    """Of a label it counts who put it on, as when it was put on."""
-    origin, labels = row.origin, [section.label, section.upgrade_label or section.label]
-    label = row.order.label
-    if origin is None or origin.label.casefold() != label.casefold() or label not in labels:
+    """Of a label it counts who put it on, as when it was put on. An older version has noted no event."""
+    label, labels = row.order.label, [section.label, section.upgrade_label or section.label]
+    origin = row.origin or Origin(label=label)
+    if origin.label.casefold() != label.casefold() or label not in labels:
         raise Refused(AGAIN)
     event = labeling_of(world.github.labelings(pull), origin, row.requested_by)
-    reason = does_not_count(pull, event.by, section.bots, world.facts, is_bot=event.is_bot, key="spinmint.bots")
-    if reason:
-        raise Refused(reason)
+    is_own = pull.from_fork and event.by.casefold() == pull.author.casefold()
+    if not is_listed(event.by, section.bots) and (event.is_bot or is_own):
+        raise Refused(AGAIN)
     return event.at, ""
 
 

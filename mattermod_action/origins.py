@@ -101,10 +101,11 @@ def command_of(said: Said | None, number: int, asks: Callable[[Command], bool]) 
 
 
 def labeling_of(found: Sequence[Labeling], wanted: Origin, login: str) -> Labeling:
-    """Return the event by which this person put the label on at that time. Raises Refused."""
-    for each in found:
-        is_it = each.label.casefold() == wanted.label.casefold() and each.by.casefold() == login.casefold()
-        if is_it and wanted.at is not None and abs(each.at - wanted.at) <= SLACK:
+    """Return the event by which this person put the label on at that time, or at last. Raises Refused."""
+    events = [each for each in found if each.label.casefold() == wanted.label.casefold()]
+    about = events[:1] if wanted.at is None else [each for each in events if abs(each.at - wanted.at) <= SLACK]
+    for each in about:
+        if each.by.casefold() == login.casefold():
             return each
     raise Refused(AGAIN)
 

@@ -128,8 +128,11 @@ class Origin:
 class Picks(Protocol):
     """Rows of cherry-picks. Each call may raise Mistake or Down."""
 
-    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str) -> int:
-        """Insert rows in the state `queued`; rows that exist stay as they are. Return how many are new."""
+    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str, request: Sequence[str | int] = ()) -> int:
+        """Insert rows in the state `queued`; rows that exist stay as they are. Return how many are new.
+
+        `request` is the comment or the label event that asks.
+        """
 
     def picks(self, subject: Subject) -> list[Row]:
         """Read the rows of a pull request, in the order in which they were asked for."""
@@ -441,6 +444,9 @@ class Work(Protocol):
 
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of commits on `tip`."""
+
+    def is_same(self, one: str, other: str) -> bool:
+        """Whether two commits have the same files."""
 
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create branches; return why not for each that was refused, and "" for the others."""

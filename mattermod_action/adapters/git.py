@@ -141,6 +141,9 @@ class Work:
                 head = self._commit(tree, head, pick)
         return Clean(head if head != tip else "")
 
+    def is_same(self, one: str, other: str) -> bool:
+        return self._commits[one].tree == self._commits[other].tree
+
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create these branches, together; return why each that was refused was, and of all others "".
 
