@@ -60,6 +60,7 @@ from mattermod_action.servers import (
     WAITING_BUILD,
     Addresses,
     differs,
+    password_name,
 )
 from mattermod_action.setup_script import user_data
 from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Build, Launch
@@ -281,7 +282,7 @@ class Steps:
     def _derived(self, pull: PullRequest, section: Section, build: Build) -> Row:
         """Return the row as it has to be: of what is in it only times and the number of the attempt are taken."""
         row, order = self.row, section.order(pull, self.row.order.label)
-        password = _password_name(row, order.password_prefix) if order.password_in else ""
+        password = password_name(row, order.password_prefix) if order.password_in else ""
         order = replace(order, launched=row.order.launched, heeded=row.order.heeded)
         order = replace(order, build_number=build.number or 0, password=password)
         token = f"{row.key[:48]}-{max(row.attempts, 1)}"
@@ -457,7 +458,7 @@ class Steps:
     def _ended(self) -> float | None:
         row, wanted = self.row, self._wanted(self.row)
         if wanted and wanted.password_in:
-            self._servers.forget_password(wanted.password_in, _password_name(row, wanted.password_prefix))
+            self._servers.forget_password(wanted.password_in, password_name(row, wanted.password_prefix))
         if row.reason == RELAUNCH and row.is_over(self._now):
             return self.move(DESTROYED, reason=EXPIRED)
         if row.reason == RELAUNCH and wanted:
@@ -489,10 +490,6 @@ def _is_another(build: Build, mark: Mark) -> bool:
 
 def _not_allowed(row: Row) -> str:
     return NOT_ALLOWED.format(login=row.requested_by)
-
-
-def _password_name(row: Row, prefix: str) -> str:
-    return f"{prefix}/{row.repository.full_name}/{row.number}/{row.generation}"
 
 
 def _password_there(order: Order) -> str:

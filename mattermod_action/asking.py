@@ -10,7 +10,7 @@ from mattermod_action.labellers import is_listed
 from mattermod_action.origins import AGAIN, Origin, command_of, heads_at, is_whole, labeling_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from mattermod_action.commands import Command
@@ -38,6 +38,13 @@ def must_write(world: World, pull: PullRequest, login: str) -> None:
     from mattermod_action.hands import check_need
 
     check_need(world, pull.repository, Need(login, "write"))
+
+
+def must_count(pull: PullRequest, login: str, bots: Sequence[str], *, is_bot: bool) -> None:
+    """Of labels those of bots that are not listed count for nothing, and in a fork its author's. Raises Refused."""
+    is_own = pull.from_fork and login.casefold() == pull.author.casefold()
+    if not login or (not is_listed(login, bots) and (is_bot or is_own)):
+        raise Refused(AGAIN)
 
 
 def read_comment(world: World, pull: PullRequest, comment: int) -> Said | None:
@@ -91,9 +98,7 @@ def _by_label(world: World, row: Row, pull: PullRequest, section: Section) -> tu
     if origin.label.casefold() != label.casefold() or label not in labels:
         raise Refused(AGAIN)
     event = labeling_of(world.github.labelings(pull), origin, row.requested_by)
-    is_own = pull.from_fork and event.by.casefold() == pull.author.casefold()
-    if not is_listed(event.by, section.bots) and (event.is_bot or is_own):
-        raise Refused(AGAIN)
+    must_count(pull, event.by, section.bots, is_bot=event.is_bot)
     return event.at, ""
 
 

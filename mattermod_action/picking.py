@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import refusals, texts
-from mattermod_action.asking import may_pick, must_write
+from mattermod_action.asking import may_pick, must_count, must_write
 from mattermod_action.branches import branches_of, nearest
 from mattermod_action.effects import Heeded
 from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Refused, Unsure
@@ -74,6 +74,7 @@ SAME = "that is where it was merged"
 MISSING = "there is no such branch"
 NOT_THE_PICK = "the branch {head} is there already, and is not what the pick gives: delete it and ask to `retry`"
 CLOSED = "#{number} was closed, and its branch {head} is still there: delete it and ask to `retry`"
+BY_HAND = "its conflicts were resolved by hand"
 CLOSED_AND_GONE = "#{number} was closed, and its branch is gone: ask to `retry`"
 NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
 SENTENCES = {
@@ -111,6 +112,7 @@ class Picker:
         self._told: list[Told] = []
         self._account = ""
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
+        self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
     def go(self) -> PickEnded:
@@ -306,10 +308,7 @@ class Picker:
             raise Refused(AGAIN)
         if row.target not in branches_of(source.pull.milestone_title or "", self._rule.milestones):
             raise Refused(AGAIN)
-        bots, facts, is_bot = self._rule.bots, self._world.facts, source.labeller_is_bot
-        reason = does_not_count(source.pull, source.labeller, bots, facts, is_bot=is_bot, key="cherry_pick.bots")
-        if reason:
-            raise Refused(reason)
+        must_count(source.pull, source.labeller, self._rule.bots, is_bot=source.labeller_is_bot)
         return source.labeller
 
     def _recognise(self, row: Row, source: Source) -> None:
@@ -360,12 +359,24 @@ class Picker:
         with git.fetched(self._subject.repository, [base], chosen.picks, [*own, branch]) as work:
             if own and not work.matches(chosen.picks, own):
                 raise Refused(NOT_ITS_OWN)
-            result = work.pick(base, chosen.picks)
-            if not result.sha or not work.is_same(result.sha, branch):
-                return None
-        if isinstance(result, Conflict):
+            return self._compared(row, work, (base, branch), chosen.picks)
+
+    def _compared(self, row: Row, work: Work, ends: tuple[str, str], picks: Sequence[str]) -> str | None:
+        """Where the pick conflicts, a person may have changed the files that do, and those of later commits."""
+        base, branch = ends
+        result = work.pick(base, picks)
+        if not result.sha:
+            return None
+        other = work.differing(result.sha, branch)
+        if not isinstance(result, Conflict):
+            return None if other else ""
+        if not other:
             return "\n".join(result.paths) if self._rule.draft else None
-        return ""
+        later = picks[picks.index(result.pick) + 1 :]
+        if other - {*result.paths} - work.changed(later):
+            return None
+        self._by_hand[row.target] = result.paths
+        return NOTED + BY_HAND if self._rule.auto_merge else ""
 
     def _lost(self, row: Row, head: str) -> None:
         """Its branch is gone: the pull request that the row names is linked, if it was made from that."""
@@ -455,7 +466,7 @@ class Picker:
     def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
         try:
-            number, self._account = opening.open(row)
+            number, self._account = opening.open(row, self._by_hand.get(row.target, ()))
         except Unsure:
             return  # the next round finds it, or tries again, and GitHub takes no second one
         except Refused as refusal:

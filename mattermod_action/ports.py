@@ -204,6 +204,7 @@ class Store(Approvals, Leases, Picks, ServerRows, Sweeps, Protocol):
     """
 
     durable: bool
+    odd: dict[str, str]  # rows that cannot be ours and are left out, and why
 
     def look(self, subject: Subject, keys: Sequence[str]) -> Known:
         """Read schema version, the subject's row and the ledger rows of `keys`."""
@@ -445,8 +446,11 @@ class Work(Protocol):
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of commits on `tip`."""
 
-    def is_same(self, one: str, other: str) -> bool:
-        """Whether two commits have the same files."""
+    def differing(self, one: str, other: str) -> frozenset[str]:
+        """Name the files that two commits do not have in common."""
+
+    def changed(self, picks: Sequence[str]) -> frozenset[str]:
+        """Name the files that these commits change."""
 
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create branches; return why not for each that was refused, and "" for the others."""

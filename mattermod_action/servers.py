@@ -172,6 +172,11 @@ class Terms:
         return timedelta(hours=self.section.longest_hours if self.section else LONGEST_HOURS)
 
 
+def password_name(row: Row, prefix: str) -> str:
+    """Where the password of a server's administrator is kept."""
+    return f"{prefix}/{row.repository.full_name}/{row.number}/{row.generation}"
+
+
 def differs(row: Row, wanted: Order) -> bool:
     """Whether a row asks for anything but what the configuration says."""
     return any(getattr(row.order, name) != getattr(wanted, name) for name in DECIDING)

@@ -187,6 +187,11 @@ class World:
         self.server_warning = files.warning
         return text
 
+    @property
+    def odd_rows(self) -> dict[str, str]:
+        """Rows of the database that cannot be ours, and why."""
+        return self.store.odd if "store" in self.__dict__ else {}
+
     def close(self) -> None:
         if "store" in self.__dict__:
             self.store.close()

@@ -57,7 +57,7 @@ class PickRows(Statements):
         sql = f"""
             SELECT DISTINCT repository_id, number FROM mm_picks
             WHERE {place} AND (comment_id IS NULL OR state IN ({_GOING}))
-            AND (due_at IS NULL OR due_at <= {self._now("now")})
+            AND {self._is_over("due_at")}
             ORDER BY number LIMIT {limit:d}
             """  # noqa: S608  # every part is a constant of this file, or a number
         where = {"id": repository.id} if repository.id else {"name": repository.full_name}

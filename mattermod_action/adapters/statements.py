@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from mattermod_action.ports import Clock
 
+# Seconds: more than any lease or pause of ours lasts, so what ends later than that is nobody's who is at work.
+LONGEST = 7_200.0
 # Whatever reading a row raises that nobody of ours can have written.
 ODD = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 T = TypeVar("T")
@@ -59,13 +61,20 @@ class Statements:
                 self.odd[f"{table} {str(row[0])[:64]}"] = f"{type(error).__name__}: {error}"[:200]
         return found
 
+    def _runs(self, column: str) -> str:
+        """Whether a lease runs, which `_shift` has the limits of."""
+        return f"({column} > {self._now('now')} AND {column} <= {self._now('longest')})"
+
+    def _is_over(self, column: str) -> str:
+        return f"({column} IS NULL OR {column} <= {self._now('now')} OR {column} > {self._now('longest')})"
+
     def _now(self, name: str) -> str:
         return self.dialect.now.format(shift=f":shift_{name}")
 
     def _shift(self, **seconds: float) -> dict[str, Any]:
         """Parameters for `_now`: seconds from the database's clock, the simulated offset included."""
         offset = self._clock.offset.total_seconds()
-        return {f"shift_{name}": offset + value for name, value in seconds.items()}
+        return {f"shift_{name}": offset + value for name, value in {"longest": LONGEST, **seconds}.items()}
 
 
 def text(value: bytes | str) -> str:

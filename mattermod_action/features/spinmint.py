@@ -96,6 +96,7 @@ from mattermod_action.servers import (
     Terms,
     fields_of_order,
     key,
+    password_name,
 )
 from mattermod_action.texts import quoted
 
@@ -103,7 +104,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event
+    from mattermod_action.events import Event, Subject
     from mattermod_action.ports import Facts
     from mattermod_action.servers import Row
 
@@ -379,7 +380,7 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
             _some(live)
             yield ExtendServer(subject=given.subject, seconds=seconds, comment=given.comment_id, cause=cause)
         case ("status",) | () if live or args:
-            text = status(rows[-1], config.messages) if rows else NOTHING
+            text = status(_as_configured(rows[-1], given.subject, config), config.messages) if rows else NOTHING
             yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=cause)
         case () | (_,) if _SHA.fullmatch("".join(args) or "0000000"):
             yield from _launched(event, "".join(args), config, facts)
@@ -430,7 +431,8 @@ def _due(event: ServerDue, config: Config) -> Iterator[Effect]:
         return
     if _ends_soon(row, config):
         once = ("ends soon", row.key, str(row.expires_at))
-        yield Comment(subject=event.subject, text=warning(row), once=once, cause="its end")
+        text = warning(_as_configured(row, event.subject, config))
+        yield Comment(subject=event.subject, text=text, once=once, cause="its end")
     yield AdvanceServer(subject=event.subject, cause=cause, patient=event.patient)
 
 
@@ -452,6 +454,14 @@ def _ends_soon(row: Row, config: Config) -> bool:
     return row.expires_at - row.read_at <= timedelta(hours=min(config.warn_hours, config.hours / 2))
 
 
+def _as_configured(row: Row, subject: Subject, config: Config) -> Row:
+    """What is said of a server is by the configuration, and of people by GitHub: a row may hold anything."""
+    wanted = config.blank(row.order.label if row.order.label in _labels(config) else "")
+    named = password_name(row, wanted.password_prefix) if row.order.password and wanted.password_in else ""
+    order = replace(wanted, author=subject.author, password=named, launched=row.order.launched)
+    return replace(row, order=order)
+
+
 def _changed(event: ServerChanged, config: Config, facts: Facts) -> Iterator[Effect]:
     """What is so is told first, and then gone on with: nothing is waited for in silence."""
     subject = event.subject
@@ -461,7 +471,7 @@ def _changed(event: ServerChanged, config: Config, facts: Facts) -> Iterator[Eff
         return
     for row in facts.servers(subject):
         if not row.told:
-            text, once = status(row, config.messages), ("server", row.key)
+            text, once = status(_as_configured(row, subject, config), config.messages), ("server", row.key)
             yield TellServer(subject=subject, text=text, once=once, cause="its test server", row=row)
     if event.asked:
         yield AdvanceServer(subject=subject, cause="its test server")
