@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 TITLE = 256  # characters; GitHub takes no longer one
 SHOWN = 20  # paths
 BY_HAND = (
-    "\n\nThe conflicts in {paths} were resolved by hand, in a branch that I have not pushed: somebody else than whoever "
-    "pushed it should approve this."
+    "\n\nThe conflicts in {paths} were resolved by hand, in a branch that I have not pushed. "
+    "Whoever pushed it should not be the one who approves this."
 )
 HAS_CONFLICTS = Status(CONFLICTS_CONTEXT, "failure", "There are conflict markers in its files", "")
 
