@@ -2,11 +2,14 @@
 
 Where a row stands it is taken up again, by whichever run: each step looks first at what AWS, Jenkins and GitHub have,
 and whatever it does may be done again. Nothing is slept here: a step says how long to wait, and lets go of the lease.
+
+A row is a note, and no authority: what is launched is derived anew from the configuration and from GitHub, and only
+servers are touched whose own tags in EC2 say that they are of this row.
 """
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import math
 import re
 import secrets
@@ -15,9 +18,25 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from mattermod_action.effects import Need
+from mattermod_action import reading
+from mattermod_action.asking import is_traceable, may_launch
 from mattermod_action.errors import Down, Mistake, Overtaken, Refused
-from mattermod_action.labellers import is_listed
+from mattermod_action.server_reasons import (
+    BUILD_BAD,
+    BUILD_LATE,
+    CHANGED,
+    DIED,
+    FORKS,
+    LAUNCH_LATE,
+    NO_ADDRESS,
+    NO_BUILD,
+    NO_SCRIPT,
+    NOT_ALLOWED,
+    NOT_ASKED,
+    NOT_LAUNCHED,
+    NOT_READY,
+    UNASKED,
+)
 from mattermod_action.servers import (
     BOOTING,
     CLOSED,
@@ -31,6 +50,7 @@ from mattermod_action.servers import (
     KEY_TAG,
     LAUNCHING,
     LIVE,
+    LONGEST_BUILD,
     NEXT,
     READY,
     REFUSED,
@@ -39,17 +59,20 @@ from mattermod_action.servers import (
     UNLABELED,
     WAITING_BUILD,
     Addresses,
+    differs,
+    password_name,
 )
 from mattermod_action.setup_script import user_data
-from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Launch
+from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Build, Launch
 from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mattermod_action.events import PullRequest
     from mattermod_action.leases import Lease
-    from mattermod_action.servers import Mark, Order, Row
-    from mattermod_action.spinmints import Build, Server
+    from mattermod_action.servers import Mark, Order, Row, Section, Terms
+    from mattermod_action.spinmints import Server
     from mattermod_action.world import World
 
     Step = Callable[["Steps"], float | None]
@@ -70,33 +93,21 @@ OVER = ("shutting-down", "terminated")  # one that was stopped is not
 PASSWORD_BYTES = 18
 TAG_VALUE = 255  # characters
 SSM = "ssm"  # where a password is kept as a parameter
-UNSENT = "unsent"  # what a run remembers of a row: that nothing was sent yet to launch it
+BUILT = "built"  # what a run remembers of a row: the build that it has read itself
+WAITING = "waiting"  # the state of a build that is not there yet
 _NO_TAG = re.compile(r"[^\w .+=:/@-]")
 
-BUILD_BAD = {
-    "failed": "the build has failed",
-    "unstable": "the build is unstable: some of its tests have failed",
-    "aborted": "the build was aborted, or nothing was built",
-    "gone": "Jenkins does not know the build any more",
-}
-NOT_GREEN = "the check that it is to be launched after is not green"
-BUILD_LATE = "there was no build of its commit within {hours} h"
-LAUNCH_LATE = "it could not be launched within an hour"
-NOT_LAUNCHED = "AWS did not launch it: the log of the run says why"
-NO_BUILD = "its build cannot be read: the log of the run says why"
-NO_SCRIPT = "its setup script cannot be used: the log of the run says why"
-NO_ADDRESS = "it got no public address: does its subnet give any?"
-DIED = "it ended by itself while it was being set up"
-NOT_READY = "it was not ready within {minutes} minutes"
 CONSOLE = "why it did not come up is in its console: `aws ec2 get-console-output --latest --instance-id {instance}`"
-NOT_ALLOWED = "{login} has no write access here any more"
 
 
 class Steps:
     """Brings one row on, which the lease of its pull request is held for. `memory` outlives it, and one run at most."""
 
-    def __init__(self, world: World, row: Row, lease: Lease, memory: dict[str, Any], log: list[str]) -> None:
+    def __init__(
+        self, world: World, row: Row, lease: Lease, memory: dict[str, Any], log: list[str], *, terms: Terms
+    ) -> None:
         self._world, self.row, self._lease, self._memory, self._log = world, row, lease, memory, log
+        self._terms = terms
         self._store, self._servers = world.store, world.servers
         self._read_at = world.clock.now()
 
@@ -109,17 +120,27 @@ class Steps:
         return NOTHING_TO_WAIT_FOR
 
     def _step(self) -> float | None:
-        if self.row.state != DESTROYING and self.row.is_over(self._now):
+        if self.row.state != DESTROYING and self._is_over():
             return self.end(EXPIRED)
         return self._STEPS[self.row.state](self)
+
+    def _is_over(self) -> bool:
+        """Whether its time is, or the longest that the configuration allows."""
+        row = self.row
+        return row.is_over(self._now) or (row.expires_at is not None and self._is_late(row.created_at, self._longest))
+
+    @property
+    def _longest(self) -> timedelta:
+        """Some more than that, since it is counted from when it was asked for."""
+        return self._terms.longest + timedelta(hours=LONGEST_BUILD)
 
     @property
     def _now(self) -> datetime:
         """The database's clock."""
         return self.row.read_at + (self._world.clock.now() - self._read_at)
 
-    def _is_late(self, since: datetime, **time: float) -> bool:
-        return self._now - since > timedelta(**time)
+    def _is_late(self, since: datetime, longest: timedelta | None = None, **time: float) -> bool:
+        return self._now - since > (longest or timedelta(**time))
 
     def move(self, state: str, **changes: Any) -> float | None:
         """Return None: there is nothing to wait for. Raises Down when somebody else has taken over."""
@@ -130,7 +151,8 @@ class Steps:
         if not self._store.move_server(self.row, state, self._lease, changes):
             raise Down("another run took over, because this one was paused for too long")
         self._read_at = self._world.clock.now()
-        self.row = self._store.server(self.row.key) or replace(self.row, state=state, live=False)
+        found = self._store.server(self.row.key) or replace(self.row, state=state, live=False)
+        self.row = replace(found, repository=self.row.repository, number=self.row.number)
         return None
 
     def end(self, reason: str) -> float | None:
@@ -140,22 +162,36 @@ class Steps:
         return self.move(WAITING_BUILD)
 
     def _waiting_build(self) -> float | None:
-        row, order = self.row, self.row.order
-        if self._is_late(row.created_at, hours=order.build_hours):
-            return self.move(FAILED, reason=BUILD_LATE.format(hours=order.build_hours))
-        mark = self._world.github.mark(row.repository, row.sha, order.build)
-        if mark is None:
-            return BUILD_PAUSE
-        if order.build_by == "github":
-            return self._by_github(mark)
-        return self._by_jenkins(mark) if mark.url else BUILD_PAUSE
+        row, wanted = self.row, self._wanted(self.row)
+        hours = wanted.build_hours if wanted else row.order.build_hours
+        if self._is_late(row.created_at, hours=hours):
+            return self.move(FAILED, reason=BUILD_LATE.format(hours=hours))
+        if wanted is None:
+            return NOTHING_TO_WAIT_FOR
+        if reason := self._is_odd(wanted):
+            return self._refuse(reason)
+        build = self._build(wanted)
+        if build.state == "success":
+            return self._prepare(wanted, build)
+        bad = BUILD_BAD.get(build.state)
+        return self.move(FAILED, reason=bad, build_url=build.url) if bad else BUILD_PAUSE
 
-    def _by_github(self, mark: Mark) -> float | None:
-        if mark.state == "success":
-            return self._prepare(0, mark.url)
-        return BUILD_PAUSE if mark.state == "pending" else self.move(FAILED, reason=NOT_GREEN)
+    def _wanted(self, row: Row) -> Order | None:
+        """Return what the configuration says of such a server, None where it has no say."""
+        section = self._terms.section
+        return section.blank(row.order.label) if section else None
 
-    def _by_jenkins(self, mark: Mark) -> float | None:
+    def _build(self, wanted: Order) -> Build:
+        """Read how the build of this very commit stands."""
+        mark = self._world.github.mark(self.row.repository, self.row.sha, wanted.build)
+        if mark is None or (wanted.build_by == "jenkins" and not mark.url):
+            return Build(WAITING, None, "")
+        if wanted.build_by == "jenkins":
+            return self._by_jenkins(mark)
+        state = {"success": "success", "pending": WAITING}.get(mark.state, "red")
+        return Build(state, 0, _address(mark.url))
+
+    def _by_jenkins(self, mark: Mark) -> Build:
         """The link is that of the newest build of this very commit."""
         try:
             build = self._world.builds.build(mark.url)
@@ -163,62 +199,113 @@ class Steps:
             self._give_up(NO_BUILD, mistake)
         if build.why:
             self._note(f"Jenkins: the build is {build.state}: {build.why}")
-        state = "gone" if _is_another(build, mark) else build.state
-        if state == "success":
-            return self._prepare(build.number or 0, build.url)
-        return self.move(FAILED, reason=BUILD_BAD[state], build_url=build.url) if state in BUILD_BAD else BUILD_PAUSE
+        return replace(build, state="gone") if _is_another(build, mark) else build
 
-    def _prepare(self, number: int, url: str) -> float | None:
-        """Freeze what is launched, before anything is: repeated it has to be the same."""
+    def _prepare(self, wanted: Order, build: Build) -> float | None:
+        """Note that it is being launched, with what has to be the same if that is repeated."""
         row, now = self.row, self._now
-        expires = row.expires_at or now + timedelta(hours=row.order.hours)
-        order = replace(row.order, build_number=number, launched=now.isoformat(" ", "seconds"))
-        order = replace(order, password=_password_name(row) if order.password_in else "")
-        try:
-            data = self._user_data(replace(row, order=order, build_url=url, expires_at=expires), now)
-        except Mistake as mistake:
-            self._give_up(NO_SCRIPT, mistake)
-        if order.password:
-            self._servers.keep_password(order.password_in, order.password, secrets.token_urlsafe(PASSWORD_BYTES))
-        order = replace(order, user_data=base64.b64encode(data).decode())
+        expires = row.expires_at or now + timedelta(hours=wanted.hours)
+        old, launched = row.order, now.isoformat(" ", "seconds")
+        order = replace(wanted, branch=old.branch, author=old.author, url=old.url, heeded=old.heeded)
+        order = replace(order, build_number=build.number or 0, launched=launched)
         again = {"attempts": row.attempts + 1, "instance_id": "", "address": "", "reason": ""}
         token = f"{row.key[:48]}-{row.attempts + 1}"
-        self.move(LAUNCHING, order=order, build_url=url, expires_at=expires, token=token, **again)
-        self._memory[UNSENT] = row.key
-        return None
+        self._memory[BUILT] = (row.key, build)
+        return self.move(LAUNCHING, order=order, build_url=build.url, expires_at=expires, token=token, **again)
+
+    def _refuse(self, reason: str) -> float | None:
+        """Launch nothing; and what a run that died may have launched is looked for, and ended."""
+        self._note(reason)
+        return self.end(reason)
 
     def _give_up(self, reason: str, mistake: Mistake) -> NoReturn:
         """Nothing but another configuration would help."""
         self._note(str(mistake))
-        self.move(FAILED, reason=reason)
+        self.move(DESTROYING if self.row.order.user_data else FAILED, reason=reason)
         raise mistake
 
-    def _user_data(self, row: Row, now: datetime) -> bytes:
-        order = row.order
-        script = self._world.file_text(row.repository.full_name, order.script)
-        values = {
-            "SPINMINT_NUMBER": str(row.number),
-            "SPINMINT_SHA": row.sha,
-            "SPINMINT_BRANCH": order.branch,
-            "SPINMINT_REPOSITORY": row.repository.full_name,
-            "SPINMINT_AUTHOR": order.author,
-            "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
-            "SPINMINT_BUILD_URL": row.build_url,
-            "SPINMINT_DNS_SUFFIX": order.dns_suffix,
-            "SPINMINT_PASSWORD": _password_there(order),
-        }
-        left = ((row.expires_at or now) - now).total_seconds() / 60
-        return user_data(script, order.script, values, math.ceil(left) + GRACE_MINUTES)
-
     def _launching(self) -> float | None:
-        if self._withdrawn():
-            return None
+        section = self._terms.section
+        if section is None:
+            return NOTHING_TO_WAIT_FOR
+        wanted = section.blank(self.row.order.label)
+        if reason := self._is_odd(wanted):
+            return self._refuse(reason)
         if self._is_late(self.row.since, hours=LAUNCH_HOURS):
             return self.end(LAUNCH_LATE)
-        self._lease.check()
-        is_first = self._memory.pop(UNSENT, "") == self.row.key
+        build = self._built(wanted)
+        if build.state != "success":
+            return BUILD_PAUSE if build.state == WAITING else self._refuse(CHANGED)
+        script = self._script(wanted)
+        pull = self._world.github.pull(self.row.repository, self.row.number)
+        if self._withdrawn(pull, section) or pull is None:
+            return None
+        return self._launch(self._derived(pull, section, build), script)
+
+    def _is_odd(self, wanted: Order) -> str:
+        """Say what of the row itself is in the way, before anything is asked for it."""
+        row = self.row
+        if differs(row, wanted) or (row.state == LAUNCHING and not row.order.launched):
+            return CHANGED
+        return "" if is_traceable(self._world, row) else NOT_ASKED
+
+    def _script(self, wanted: Order) -> str:
         try:
-            return self.move(BOOTING, instance_id=self._servers.launch(_launch(self.row)))
+            return self._world.file_text(self.row.repository.full_name, wanted.script)
+        except Mistake as mistake:
+            self._give_up(NO_SCRIPT, mistake)
+
+    def _withdrawn(self, pull: PullRequest | None, section: Section) -> bool:
+        """Look once more, right before it costs something: whoever asked for it must want it, and may, still."""
+        row = self.row
+        if pull is None or not pull.is_open:
+            self.end(GONE if pull is None else CLOSED)
+        elif row.order.label and not pull.carries(row.order.label):
+            self.end(UNLABELED)
+        elif reason := self._why_not(pull, section):
+            self._refuse(reason)
+        return self.row.state != LAUNCHING
+
+    def _why_not(self, pull: PullRequest, section: Section) -> str:
+        """Say why it is not launched, "" when it is: the row alone is no reason to."""
+        row = self.row
+        if pull.from_fork and section.forks != "allowed":
+            return FORKS
+        try:
+            may_launch(self._world, row, pull, section)
+        except Refused as refusal:
+            return _not_allowed(row) if "any more" in str(refusal) else NOT_ASKED
+        return ""
+
+    def _built(self, wanted: Order) -> Build:
+        """Return the build that this run has read itself, or read it now."""
+        key, build = self._memory.get(BUILT, ("", None))
+        return build if build and key == self.row.key else self._build(wanted)
+
+    def _derived(self, pull: PullRequest, section: Section, build: Build) -> Row:
+        """Return the row as it has to be: of what is in it only times and the number of the attempt are taken."""
+        row, order = self.row, section.order(pull, self.row.order.label)
+        password = password_name(row, order.password_prefix) if order.password_in else ""
+        order = replace(order, launched=row.order.launched, heeded=row.order.heeded)
+        order = replace(order, build_number=build.number or 0, password=password)
+        token = f"{row.key[:48]}-{max(row.attempts, 1)}"
+        return replace(row, order=order, build_url=build.url, token=token)
+
+    def _launch(self, wanted: Row, script: str) -> float | None:
+        """Note the digest of what is sent before it is sent: whoever repeats it sends the same, or ends it."""
+        try:
+            launch = _launch(wanted, _user_data(wanted, script), self._terms.tag)
+        except Mistake as mistake:
+            self._give_up(NO_SCRIPT, mistake)
+        digest, frozen = _digest(launch), self.row.order.user_data
+        if frozen and frozen != digest:
+            return self._refuse(CHANGED)
+        if not frozen:
+            self._freeze(wanted, digest)
+        self._lease.check()
+        is_first = not frozen
+        try:
+            return self.move(BOOTING, instance_id=self._servers.launch(launch))
         except (Mistake, Refused) as error:
             self._note(str(error))
             self.move(FAILED if is_first else DESTROYING, reason=NOT_LAUNCHED)
@@ -226,34 +313,18 @@ class Steps:
                 raise
             return None
 
-    def _withdrawn(self) -> bool:
-        """Look once more, right before it costs something: whoever asked for it must want it, and may, still."""
-        row, pull = self.row, self._world.github.pull(self.row.repository, self.row.number)
-        if pull is None or not pull.is_open:
-            self.end(GONE if pull is None else CLOSED)
-        elif row.order.label and not pull.carries(row.order.label):
-            self.end(UNLABELED)
-        elif not self._may_still():
-            self.end(_not_allowed(row))
-        return self.row.state != LAUNCHING
-
-    def _may_still(self) -> bool:
-        from mattermod_action.hands import check_need
-
-        row = self.row
-        try:
-            if not is_listed(row.requested_by, row.order.bots):
-                check_need(self._world, row.repository, Need(row.requested_by, "write"))
-        except Refused:
-            return False
-        return True
+    def _freeze(self, wanted: Row, digest: str) -> None:
+        order = wanted.order
+        if order.password:
+            self._servers.keep_password(order.password_in, order.password, secrets.token_urlsafe(PASSWORD_BYTES))
+        order = replace(order, user_data=digest)
+        self.move(LAUNCHING, order=order, build_url=wanted.build_url, token=wanted.token)
 
     def _booting(self) -> float | None:
-        row = self.row
-        self._store.list_instance(row)
-        server = self._seen()
+        row, server = self.row, self._seen()
         if server is None or server.state not in ALIVE:
             return self._died(server)
+        self._store.list_instance(row)
         if server.state == "running" and server.public_ipv4:
             return self.move(DNS, address=str(Addresses(server.public_ipv4, server.private_ipv4, server.ipv6)))
         if server.state == "running" and self._is_late(row.since, seconds=ADDRESS_SECONDS):
@@ -261,9 +332,16 @@ class Steps:
         return self._unless_late(BOOT_PAUSE)
 
     def _seen(self) -> Server | None:
-        """EC2 may not know one that it has launched just now."""
+        """EC2 may not know one that it has launched just now. What is not ours is not there for us."""
+        if not self.row.instance_id:
+            return None
         just_now = self.row.state != READY and not self._is_late(self.row.since, seconds=UNSEEN_SECONDS)
-        return self._servers.server(self.row.instance_id, launched_just_now=just_now)
+        server = self._servers.server(self.row.instance_id, launched_just_now=just_now)
+        return server if server and self._is_ours(server) else None
+
+    def _is_ours(self, server: Server) -> bool:
+        """Only EC2's own tags say so, which nobody can put on after the launch."""
+        return {(KEY_TAG, self.row.key), (SERVER_TAG, self._terms.tag)} <= set(server.tags)
 
     def _died(self, server: Server | None) -> float | None:
         if server and server.reason:
@@ -290,18 +368,27 @@ class Steps:
         return self.end(RELAUNCH if self.row.attempts < LAUNCHES else reason)
 
     def _dns(self) -> float | None:
-        row, server = self.row, self._seen()
+        server = self._seen()
         if server is None or server.state not in ALIVE:
             return self._died(server)
-        if not self._is_named():
+        if not self._is_named(server):
             return self._unless_late(SYNC_PAUSE)
-        if not self._world.web.answers(row.link + row.order.ready_path, row.order.ready_status):
+        if not self._answers():
             return self._unless_late(WEB_PAUSE)
         return self.move(READY)
 
-    def _is_named(self) -> bool:
+    def _answers(self) -> bool:
+        order = self._wanted(self.row) or self.row.order
+        page = f"{'https' if order.https else 'http'}://{self._host}{order.ready_path}"
+        return self._world.web.answers(page, order.ready_status)
+
+    @property
+    def _host(self) -> str:
+        return self._terms.host(self.row.instance_id)
+
+    def _is_named(self, server: Server) -> bool:
         """Give it its name, and say whether all of Route 53 knows that."""
-        known = self.row.addresses
+        known = Addresses(server.public_ipv4, server.private_ipv4, server.ipv6, self.row.addresses.changes)
         if not known.changes:
             known = known._replace(changes=" ".join(self._name(known)))
             self.move(DNS, address=str(known))
@@ -310,7 +397,7 @@ class Steps:
     def _name(self, known: Addresses) -> Iterator[str]:
         for kind, address in known.by_kind().items():
             self._lease.check()
-            yield self._servers.set_record(self.row.order.zone, f"{self.row.host}.", address, kind, TTL)
+            yield self._servers.set_record(self._terms.zone, f"{self._host}.", address, kind, TTL)
 
     def _ready(self) -> float | None:
         """It may have ended by itself; and one that was extended by a run that died does not know of it."""
@@ -324,16 +411,24 @@ class Steps:
     def _destroying(self) -> float | None:
         """First its name, which must never lead to somebody else's server, then the server, then what is noted."""
         row = self.row
-        if not row.instance_id:
+        server = self._there()
+        if not row.instance_id or (server and not self._is_ours(server)):
             return self._find_it()
         if self._is_named_still() and not self._is_late(row.since, seconds=SYNC_SECONDS):
             return SYNC_PAUSE
         self._lease.check()
-        self._servers.terminate(row.instance_id)
-        if self._is_there(self._servers.server(row.instance_id)):
+        if server:
+            self._servers.terminate(row.instance_id)
+            server = self._servers.server(row.instance_id)
+        if self._is_there(server):
             return END_PAUSE
         self._store.unlist_instance(row.instance_id)
         return self._ended()
+
+    def _there(self) -> Server | None:
+        """What has ended already needs no tags any more, which EC2 forgets."""
+        server = self._servers.server(self.row.instance_id) if self.row.instance_id else None
+        return server if server and server.state not in OVER else None
 
     def _is_there(self, server: Server | None) -> bool:
         """What EC2 does not know may be so new that it is not shown yet, and then nothing has ended it either."""
@@ -342,38 +437,38 @@ class Steps:
     def _find_it(self) -> float | None:
         """Of a run that died nobody knows whether it has launched it, and EC2 may not show it yet."""
         row = self.row
-        if not row.token or self._memory.get(UNSENT) == row.key:
+        if not row.instance_id and not row.order.user_data:  # nothing was sent
             return self._ended()
-        for each in self._servers.servers(SERVER_TAG, row.order.tag):
+        for each in self._servers.servers(SERVER_TAG, self._terms.tag):
             if (KEY_TAG, row.key) in each.tags and each.state not in OVER:
                 return self.move(DESTROYING, instance_id=each.instance_id)
         return self._ended() if self._is_late(row.since, seconds=UNSEEN_SECONDS) else END_PAUSE
 
     def _is_named_still(self) -> bool:
         """Take its name away as it is listed, and say whether name servers may still know it."""
-        row, changes = self.row, self._memory.setdefault(f"no names {self.row.instance_id}", [])
+        changes = self._memory.setdefault(f"no names {self.row.instance_id}", [])
         overtaken = False
-        for record in self._servers.records(row.order.zone, row.order.dns_suffix):
-            if record.name == f"{row.host}.":
+        for record in self._servers.records(self._terms.zone, self._terms.suffix):
+            if record.name == f"{self._host}.":
                 self._lease.check()
                 try:
-                    changes.append(self._servers.delete_record(row.order.zone, record))
+                    changes.append(self._servers.delete_record(self._terms.zone, record))
                 except Overtaken:  # by hand: the next look sees what it is now
                     overtaken = True
         changes[:] = [each for each in changes if each and not self._servers.is_in_sync(each)]
         return overtaken or bool(changes)
 
     def _ended(self) -> float | None:
-        row, order = self.row, self.row.order
-        if order.password_in:
-            self._servers.forget_password(order.password_in, _password_name(row))
+        row, wanted = self.row, self._wanted(self.row)
+        if wanted and wanted.password_in:
+            self._servers.forget_password(wanted.password_in, password_name(row, wanted.password_prefix))
         if row.reason == RELAUNCH and row.is_over(self._now):
             return self.move(DESTROYED, reason=EXPIRED)
-        if row.reason == RELAUNCH:
-            return self._prepare(order.build_number, row.build_url)
+        if row.reason == RELAUNCH and wanted:
+            return self._prepare(wanted, Build("success", row.order.build_number, row.build_url))
         if row.reason in ENDINGS:
             return self.move(DESTROYED)
-        return self.move(REFUSED if row.reason == _not_allowed(row) else FAILED)
+        return self.move(REFUSED if row.reason in (_not_allowed(row), *UNASKED) else FAILED)
 
     _STEPS: ClassVar[dict[str, Step]] = {
         REQUESTED: _requested,
@@ -400,17 +495,43 @@ def _not_allowed(row: Row) -> str:
     return NOT_ALLOWED.format(login=quoted(row.requested_by))
 
 
-def _password_name(row: Row) -> str:
-    return f"{row.order.password_prefix}/{row.repository.full_name}/{row.number}/{row.generation}"
-
-
 def _password_there(order: Order) -> str:
     """What the server calls it: names of parameters begin with a slash there."""
     is_parameter = order.password_in == SSM
     return f"/{order.password}" if is_parameter and order.password else order.password
 
 
-def _launch(row: Row) -> Launch:
+def _address(url: str) -> str:
+    """An address that a row may keep; anybody who may set a status chooses it."""
+    return url if reading.ADDRESS.fullmatch(url) else ""
+
+
+def _user_data(row: Row, script: str) -> bytes:
+    order = row.order
+    values = {
+        "SPINMINT_NUMBER": str(row.number),
+        "SPINMINT_SHA": row.sha,
+        "SPINMINT_BRANCH": order.branch,
+        "SPINMINT_REPOSITORY": row.repository.full_name,
+        "SPINMINT_AUTHOR": order.author,
+        "SPINMINT_BUILD_NUMBER": str(order.build_number or ""),
+        "SPINMINT_BUILD_URL": row.build_url,
+        "SPINMINT_DNS_SUFFIX": order.dns_suffix,
+        "SPINMINT_PASSWORD": _password_there(order),
+    }
+    launched = datetime.fromisoformat(order.launched)  # not now: repeated it has to be the same
+    ends = (row.expires_at or launched).replace(microsecond=0)
+    minutes = math.ceil((ends - launched).total_seconds() / 60)
+    return user_data(script, order.script, values, max(minutes, 0) + GRACE_MINUTES)
+
+
+def _digest(launch: Launch) -> str:
+    """Of all that EC2 is given, the user data among it."""
+    given = repr(replace(launch, user_data=b"")).encode() + launch.user_data
+    return hashlib.sha256(given).hexdigest()
+
+
+def _launch(row: Row, data: bytes, tag: str) -> Launch:
     order = row.order
     return Launch(
         token=row.token,
@@ -420,9 +541,9 @@ def _launch(row: Row) -> Launch:
         security_groups=order.security_groups,
         key_name=order.key_name,
         instance_profile=order.instance_profile,
-        user_data=base64.b64decode(order.user_data),
+        user_data=data,
         tags=(
-            (SERVER_TAG, order.tag),
+            (SERVER_TAG, tag),
             (KEY_TAG, row.key),
             (ENDS_TAG, ends_at(row)),
             ("Name", _NO_TAG.sub("_", f"Spinmint-{order.branch}")[:TAG_VALUE]),

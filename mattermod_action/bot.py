@@ -50,7 +50,7 @@ from mattermod_action.planning import Plan, make_plan
 if TYPE_CHECKING:
     from mattermod_action.config import Config
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event, Seen
+    from mattermod_action.events import Event, Seen, Subject
     from mattermod_action.ports import Known
     from mattermod_action.report import Report
     from mattermod_action.world import World
@@ -191,10 +191,17 @@ class Bot:
                 for effect in old:
                     self._report.row(effect.feature, effect.cause, RESULTS[BASELINE])
             if not event.missed and (known.seen_at is None or event.subject.updated_at >= known.seen_at):
-                store.remember(event.subject)
+                self._remember(event.subject)
         if isinstance(event, PullRequestSeen) and event.action == OPENED and self._is_untouched(event, known):
             self._ensurer.new_commit(event.repository, event.subject.sha)
         return due if store.durable else self._without_posted(due, known)
+
+    def _remember(self, subject: Subject) -> None:
+        """What the database cannot keep is said, and stops nothing."""
+        try:
+            self._world.store.remember(subject)
+        except Refused as refusal:
+            self._report.problem(refusal)
 
     def _is_untouched(self, event: Seen, known: Known) -> bool:
         """Whether no run of ours was here: none in the store, nor a sweep, nor an attempt whose store is lost."""

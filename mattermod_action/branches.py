@@ -10,7 +10,7 @@ from mattermod_action.texts import filled, quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LONGEST = 200  # characters of the name of a branch; that of its pick is longer
+LONGEST, BYTES = 200, 255  # characters and bytes of the name of a branch; that of its pick is longer
 NEAREST, LIKE = 3, 0.5  # names that are said when one is not found, and how like they must be
 NUMBERS = ("major", "minor", "patch")
 _PLACE = re.compile(r"\{(\w*)\}")
@@ -19,7 +19,7 @@ _NO_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:
 
 
 def is_branch(name: str) -> bool:
-    return len(name) <= LONGEST and not _NO_REF.search(name)
+    return len(name) <= LONGEST and len(name.encode(errors="replace")) <= BYTES and not _NO_REF.search(name)
 
 
 def milestone_template(text: str) -> str:

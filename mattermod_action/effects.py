@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mattermod_action.merging import Rule
     from mattermod_action.picks import Row
     from mattermod_action.picks import Rule as PickRule
-    from mattermod_action.servers import Limits, Order
+    from mattermod_action.servers import Limits, Order, Terms
     from mattermod_action.servers import Row as ServerRow
 
 COMMENT_LIMIT = 65_536  # characters; GitHub answers 422 beyond it
@@ -379,15 +379,16 @@ class Pick(Ensure):
     """Note that `by` wants the pull request on these `targets`, and bring it there as `rule` says.
 
     What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed, tried once more
-    for each `request`, which tells one comment or label event from another. `label` is the one that asks, which has to
-    be on the pull request still; then whoever GitHub says has put it on is who asks. A `refusal` is why nothing can be
-    picked at all.
+    for each `request`, which tells one comment or label event from another. `origin` is the comment that asks, for
+    later runs to read it again. `label` is the one that asks, which has to be on the pull request still; then whoever
+    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all.
     """
 
     rule: PickRule
     targets: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     request: tuple[str | int, ...] = ()
+    origin: tuple[str | int, ...] = ()
     by: str = ""
     label: str = ""
     refusal: str = ""
@@ -405,10 +406,12 @@ class Pick(Ensure):
 class OnServer(Ensure):
     """Something about the test server of a pull request, which then goes on as far as it can.
 
-    `patient` is whether to wait for what takes its time, as long as the run may.
+    `patient` is whether to wait for what takes its time, as long as the run may. `terms` are where it is done, and what
+    is launched, by the configuration of now.
     """
 
     patient: bool = True
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

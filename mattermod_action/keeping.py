@@ -19,7 +19,7 @@ from mattermod_action.effects import AdvanceServer, DestroyServer, ExtendServer,
 from mattermod_action.errors import Down, Refused
 from mattermod_action.events import ServerChanged
 from mattermod_action.leases import acquire
-from mattermod_action.servers import DESTROYING, ENDINGS, RUNNING
+from mattermod_action.servers import DESTROYING, ENDINGS, RUNNING, Terms
 from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Keeper:
 
     def __init__(self, world: World, effect: OnServer) -> None:
         self._world, self._effect, self._subject, self._store = world, effect, effect.subject, world.store
+        self._terms = effect.terms or Terms(tag="", zone="", suffix="")
         self._owner = uuid.uuid4().hex
         self._memory: dict[str, Any] = {}
         self._log: list[str] = []
@@ -68,7 +69,7 @@ class Keeper:
             error = Down(str(refusal))
         except Exception as problem:  # noqa: BLE001  # what has come of it so far is told all the same
             error = problem
-        row = self._store.server(self._key) if self._key else None
+        row = self._row(self._key) if self._key else None
         return ServerChanged(self._subject, row=row, asked=asked, log=tuple(self._log), error=error)
 
     @singledispatchmethod
@@ -83,13 +84,19 @@ class Keeper:
         if not self._world.durable:
             raise Refused(NOT_KEPT)
         key = servers.key(self._subject, *effect.request)
-        found = self._store.server(key) or self._same(effect)
+        found = self._row(key) or self._same(effect)
         if found is None:
             self._insert(key, effect)
-            found = self._store.server(key) or self._same(effect)
+            found = self._row(key) or self._same(effect)
         if found is None:
             raise Down("another run was quicker, and has ended already: run again")
         self._key = found.key
+        if found.key == key:
+            self._world.heard[key] = effect
+
+    def _row(self, key: str) -> Row | None:
+        """Read a row of this very pull request."""
+        return next((row for row in self._store.servers_of(self._subject) if row.key == key), None)
 
     def _insert(self, key: str, effect: LaunchServer) -> None:
         """Those that are there are counted by one run at a time, until it has added its own."""
@@ -146,7 +153,7 @@ class Keeper:
             self._key = row.key
             if effect.comment in row.order.heeded:
                 return
-            until, longest = row.expires_at + timedelta(seconds=effect.seconds), _longest(row)
+            until, longest = row.expires_at + timedelta(seconds=effect.seconds), row.created_at + self._terms.longest
             if until > longest:
                 raise Refused(LONGEST.format(until=longest))
             order = replace(row.order, heeded=(*row.order.heeded, effect.comment))
@@ -161,7 +168,7 @@ class Keeper:
                 return
             self._key = row.key
             with self._held() as lease:
-                row = self._store.server(row.key)
+                row = self._row(row.key)
                 pause = self._steps(row, lease).go() if row else 0.0
             if not self._is_worth_it(pause):
                 return
@@ -172,7 +179,7 @@ class Keeper:
         return self._effect.patient and until <= self._world.waits_until
 
     def _steps(self, row: Row, lease: Lease) -> Steps:
-        return Steps(self._world, row, lease, self._memory, self._log)
+        return Steps(self._world, row, lease, self._memory, self._log, terms=self._terms)
 
     def _live(self) -> Row | None:
         return next((row for row in self._store.servers_of(self._subject) if row.live), None)
@@ -191,10 +198,6 @@ class Keeper:
 def lease_of(repository: Repository, number: int) -> str:
     """Name the lease of a pull request, whose holder alone does anything about its server."""
     return f"server {repository.id} {number}"
-
-
-def _longest(row: Row) -> Any:
-    return row.created_at + timedelta(hours=row.order.longest_hours)
 
 
 def _full(where: str, rows: list[Row], most: int, mine: int) -> str:

@@ -14,13 +14,18 @@ from mattermod_action.picks import CONFLICTS_CONTEXT
 from mattermod_action.ports import NewPull, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mattermod_action.events import PullRequest
     from mattermod_action.picks import Row, Rule, Source
     from mattermod_action.world import World
 
 TITLE = 256  # characters; GitHub takes no longer one
+SHOWN = 20  # paths
+BY_HAND = (
+    "\n\nThe conflicts in {paths} were resolved by hand, in a branch that I have not pushed. "
+    "Whoever pushed it should not be the one who approves this."
+)
 HAS_CONFLICTS = Status(CONFLICTS_CONTEXT, "failure", "There are conflict markers in its files", "")
 
 
@@ -30,19 +35,21 @@ class Opening:
     def __init__(self, world: World, rule: Rule, source: Source) -> None:
         self._world, self._rule, self._source = world, rule, source
 
-    def open(self, row: Row) -> tuple[int, str]:
+    def open(self, row: Row, by_hand: Sequence[str] = ()) -> tuple[int, str]:
         """Return the number, and who has opened it. Raises Refused, Unsure.
 
-        Where there are no drafts, one with conflicts is opened all the same: its status is red.
+        Where there are no drafts, one with conflicts is opened all the same: its status is red. Of files that a person
+        has changed (`by_hand`) it says so: whoever pushed them is not its author, and could approve it.
         """
+        hint = BY_HAND.format(paths=", ".join(map(texts.quoted, by_hand[:SHOWN]))) if by_hand else ""
         try:
-            return self._open(row, draft=row.has_conflicts)
+            return self._open(row, hint, draft=row.has_conflicts)
         except Refused as refusal:
             if not row.has_conflicts or "draft" not in str(refusal).casefold():
                 raise
-            return self._open(row, draft=False)
+            return self._open(row, hint, draft=False)
 
-    def _open(self, row: Row, *, draft: bool) -> tuple[int, str]:
+    def _open(self, row: Row, hint: str, *, draft: bool) -> tuple[int, str]:
         pull = self._source.pull
         words = {
             "number": str(pull.number),
@@ -51,7 +58,7 @@ class Opening:
             "author": texts.addressed("USERNAME", pull.author),
         }
         title, body = texts.filled(self._rule.title, words), texts.filled(self._rule.body, words, quote="title branch")
-        new = NewPull(title[:TITLE], body, row.head_ref, row.target, draft)
+        new = NewPull(title[:TITLE], body + hint, row.head_ref, row.target, draft)
         return self._world.picking.open_pull(pull.repository, new)
 
     def steps(self, row: Row) -> Iterator[Callable[[], object]]:
@@ -73,7 +80,7 @@ class Opening:
 
         Raises Refused, unless it is merged already, as by an attempt whose answer was lost.
         """
-        if not self._rule.auto_merge or row.has_conflicts:
+        if not self._rule.auto_merge or row.has_conflicts or row.note:
             return
         pull = self._opened(row)
         try:

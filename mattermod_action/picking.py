@@ -3,6 +3,9 @@
 queued → picking (what will be pushed is noted) → pushed → opened → finished; or conflict, refused, failed. Where a row
 stands it is taken up again: what GitHub holds is looked at first, so that a branch or a pull request that a run which
 died has made is found, and nothing is made twice.
+
+A row is a note, and no authority: who asked is read again from GitHub, and a branch that was not pushed by this run
+counts only if its files are those that the pick gives.
 """
 
 from __future__ import annotations
@@ -14,13 +17,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action import refusals, texts
-from mattermod_action.branches import nearest
-from mattermod_action.effects import Heeded, Need
+from mattermod_action.asking import may_pick, must_count, must_write
+from mattermod_action.branches import branches_of, nearest
+from mattermod_action.effects import Heeded
 from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Refused, Unsure
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.ledger import CONFIRMED
 from mattermod_action.opening import Opening
+from mattermod_action.origins import AGAIN, LABEL, SLACK
 from mattermod_action.picks import (
     CONFLICT,
     ENDED_BADLY,
@@ -45,8 +50,9 @@ from mattermod_action.picks import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mattermod_action.commands import Command
     from mattermod_action.effects import Pick
     from mattermod_action.picks import Chosen, Existing, Row, Source
     from mattermod_action.ports import Work
@@ -66,7 +72,10 @@ NOT_KEPT = "it is not merged yet, and without `database-url` nothing is kept unt
 GONE = "the pull request is gone"
 SAME = "that is where it was merged"
 MISSING = "there is no such branch"
+NOT_THE_PICK = "the branch {head} is there already, and is not what the pick gives: delete it and ask to `retry`"
 CLOSED = "#{number} was closed, and its branch {head} is still there: delete it and ask to `retry`"
+BY_HAND = "its conflicts were resolved by hand"
+CLOSED_AND_GONE = "#{number} was closed, and its branch is gone: ask to `retry`"
 NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
 SENTENCES = {
     PROTECTED: "a rule of this repository does not let me create the branch {head}. {cure}",
@@ -102,13 +111,16 @@ class Picker:
         self._conflicted: list[str] = []
         self._told: list[Told] = []
         self._account = ""
+        self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
+        self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
+        self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
     def go(self) -> PickEnded:
         """Note what is asked for, then do it. Raises Refused when it is not to be done at all."""
         if self._effect.refusal:
             raise Refused(self._effect.refusal)
         if not self._effect.label:
-            self._ask(self._effect.by)
+            self._ask(self._effect.by, self._effect.origin)
         self._read_rows()
         error: Exception | None = None
         try:
@@ -152,9 +164,11 @@ class Picker:
         once = ("picks", *effect.request)
         return Heeded(subject=self._subject, feature=effect.feature, once=once, cause=effect.cause)
 
-    def _ask(self, by: str) -> None:
+    def _ask(self, by: str, origin: Sequence[str | int]) -> None:
+        if by:
+            self._askers |= dict.fromkeys((*self._effect.targets, *self._effect.again), by)
         if self._effect.targets:
-            self._store.ask_picks(self._subject, self._effect.targets, by)
+            self._store.ask_picks(self._subject, self._effect.targets, by, origin)
 
     def _read_rows(self) -> None:
         self._rows = {row.target: row for row in self._store.picks(self._subject)}
@@ -221,7 +235,8 @@ class Picker:
         """Read it as it is now: that it was merged is never taken from an event."""
         targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
-        source = self._github.source(self._subject, self._effect.label, list(targets), comments=comments)
+        label = self._effect.label or self._rule.label
+        source = self._github.source(self._subject, label, list(targets), comments=comments)
         mine = [each.author for each in source.pulls if each.ours and each.state == "open"] if source else []
         self._account = mine[0] if mine else self._account
         return source
@@ -240,7 +255,8 @@ class Picker:
         )
         if reason:
             raise Refused(reason)
-        self._ask(source.labeller)
+        at = source.labeled_at.isoformat() if source.labeled_at else ""
+        self._ask(source.labeller, (LABEL, self._effect.label.casefold(), at))
         self._read_rows()
 
     def _round(self, source: Source | None) -> None:
@@ -251,8 +267,8 @@ class Picker:
         elif not source.pull.merged:
             self._end(self._going(), REFUSED, NOT_MERGED)
         else:
-            self._check_who()
-            for row in self._going(QUEUED, PICKING, PUSHED):
+            self._check_who(source)
+            for row in self._going():
                 self._recognise(row, source)
             self._pick(source)
             opening = Opening(self._world, self._rule, source)
@@ -261,38 +277,115 @@ class Picker:
             for row in self._going(OPENED):
                 self._finish(row, opening)
 
-    def _check_who(self) -> None:
-        """Whoever has asked must be allowed to still; what has been pushed is brought to its end."""
-        from mattermod_action.hands import check_need
-
-        for row in self._going(QUEUED):
+    def _check_who(self, source: Source) -> None:
+        """Whoever has asked must be allowed to still, whatever state a row says it is in."""
+        for row in self._going():
             try:
-                if not is_listed(row.requested_by, self._rule.bots):
-                    check_need(self._world, self._subject.repository, Need(row.requested_by, "write"))
+                by = self._askers.get(row.target) or self._asker(row, source)
+                if not is_listed(by, self._rule.bots):
+                    must_write(self._world, source.pull, by)
             except Refused as refusal:
                 self._move(row, REFUSED, reason=_line(refusal))
+            else:
+                self._askers[row.target] = by
+
+    def _asker(self, row: Row, source: Source) -> str:
+        """Read again what the row names. Raises Refused where that does not ask for this branch."""
+        if row.origin and row.origin.comment:
+            by = may_pick(self._world, source.pull, row.origin, partial(_asks_for, row.target))
+        else:
+            by = self._labeller(row, source)
+        if by.casefold() != row.requested_by.casefold():
+            raise Refused(AGAIN)
+        return by
+
+    def _labeller(self, row: Row, source: Source) -> str:
+        """Who put the label on, for the branches of its milestone. An older version has noted no event."""
+        at, label = source.labeled_at, row.origin.label if row.origin else self._rule.label
+        wanted = row.origin.at if row.origin and row.origin.at else at
+        is_it = at is not None and wanted is not None and abs(at - wanted) <= SLACK
+        if not is_it or label.casefold() != self._rule.label.casefold():
+            raise Refused(AGAIN)
+        if row.target not in branches_of(source.pull.milestone_title or "", self._rule.milestones):
+            raise Refused(AGAIN)
+        must_count(source.pull, source.labeller, self._rule.bots, is_bot=source.labeller_is_bot)
+        return source.labeller
 
     def _recognise(self, row: Row, source: Source) -> None:
         """See what of it GitHub has: of a run that died, of a person, or of a request that is not known any more."""
         head = head_ref(source.pull, row.target)
         found, branch = source.existing(head, row.target), source.branches.get(head)
-        if found:
-            self._adopt(row, found, head)
+        if found and found.state == "closed":
+            self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
+        elif found and not (found.state == "open" and (found.ours or row.state in (PICKING, PUSHED, OPENED))):
+            self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
         elif branch:
-            reason = row.reason if branch == row.head_sha else ""
-            self._move(row, PUSHED, head_ref=head, head_sha=branch, reason=reason)
+            self._judge(row, source, head, found)
         elif row.target == source.pull.base_ref:
             self._move(row, REFUSED, reason=SAME)
         elif row.target not in source.tips:
             self._move(row, REFUSED, reason=self._missing(row.target))
+        elif row.state in (PUSHED, OPENED):
+            self._lost(row, head)
 
-    def _adopt(self, row: Row, found: Existing, head: str) -> None:
-        if found.state == "closed":
-            self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
-        elif found.state == "open" and (found.ours or row.state in (PICKING, PUSHED)):
-            self._move(row, OPENED, pull_number=found.number, head_ref=head)
+    def _judge(self, row: Row, source: Source, head: str, found: Existing | None) -> None:
+        """Whoever made the branch: it counts if it has what the pick gives. Else it is linked at the most."""
+        branch = source.branches[head]
+        if self._made.get(row.target) == branch:
+            reason: str | None = row.reason
         else:
+            try:
+                reason = self._picked(row, source, branch)
+            except Refused as refusal:
+                self._move(row, REFUSED, reason=_line(refusal))
+                return
+        if reason is None and found:
             self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
+        elif reason is None:
+            self._move(row, REFUSED, reason=NOT_THE_PICK.format(head=texts.quoted(head)))
+        else:
+            self._made[row.target] = branch
+            more = {"pull_number": found.number} if found else {}
+            self._move(row, OPENED if found else PUSHED, head_ref=head, head_sha=branch, reason=reason, **more)
+
+    def _picked(self, row: Row, source: Source, branch: str) -> str | None:
+        """Pick once more onto where the branch begins: its paths that conflict if it is that, None if it is not."""
+        base = self._github.fork_point(self._subject.repository, row.target, branch)
+        if not base:
+            return None
+        chosen = choose(source, skip_merges=self._rule.skip_merges)
+        own = chosen.own if len(chosen.own) > 1 else ()
+        git = self._world.git(self._rule.committer, self._hold)
+        with git.fetched(self._subject.repository, [base], chosen.picks, [*own, branch]) as work:
+            if own and not work.matches(chosen.picks, own):
+                raise Refused(NOT_ITS_OWN)
+            return self._compared(row, work, (base, branch), chosen.picks)
+
+    def _compared(self, row: Row, work: Work, ends: tuple[str, str], picks: Sequence[str]) -> str | None:
+        """Where the pick conflicts, a person may have changed the files that do, and those of later commits."""
+        base, branch = ends
+        result = work.pick(base, picks)
+        if not result.sha:
+            return None
+        other = work.differing(result.sha, branch)
+        if not isinstance(result, Conflict):
+            return None if other else ""
+        if not other:
+            return "\n".join(result.paths) if self._rule.draft else None
+        later = picks[picks.index(result.pick) + 1 :]
+        if other - {*result.paths} - work.changed(later):
+            return None
+        self._by_hand[row.target] = result.paths
+        return NOTED + BY_HAND if self._rule.auto_merge else ""
+
+    def _lost(self, row: Row, head: str) -> None:
+        """Its branch is gone: the pull request that the row names is linked, if it was made from that."""
+        pull = self._github.pull(self._subject.repository, row.pull_number) if row.pull_number else None
+        is_it = pull is not None and (pull.ref, pull.base_ref, pull.from_fork) == (head, row.target, False)
+        if pull is not None and is_it and pull.merged:
+            self._move(row, FINISHED, head_ref=head, reason=FOUND)
+        else:
+            self._move(row, REFUSED, reason=AGAIN if not is_it else CLOSED_AND_GONE.format(number=row.pull_number))
 
     def _missing(self, target: str) -> str:
         """Name the branches that may have been meant."""
@@ -362,6 +455,7 @@ class Picker:
     def _pushed(self, row: Row, refusal: str) -> None:
         """A branch that somebody else has made meanwhile is looked at in the next round."""
         if not refusal:
+            self._made[row.target] = row.head_sha
             self._move(row, PUSHED)
         elif refusal != EXISTS:
             sentence = SENTENCES.get(refusal, "git was refused: {said}")
@@ -372,7 +466,7 @@ class Picker:
     def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
         try:
-            number, self._account = opening.open(row)
+            number, self._account = opening.open(row, self._by_hand.get(row.target, ()))
         except Unsure:
             return  # the next round finds it, or tries again, and GitHub takes no second one
         except Refused as refusal:
@@ -410,6 +504,11 @@ class Picker:
             self._noted.append(f"#{row.pull_number}, a pick onto {row.target}: {refusal}")
             return _line(refusal)
         return ""
+
+
+def _asks_for(target: str, command: Command) -> bool:
+    """Whether it names the branch, or asks to try once more whatever has failed."""
+    return command.name == "cherry-pick" and (target in command.args or command.args == ("retry",))
 
 
 def _line(refusal: Refused) -> str:

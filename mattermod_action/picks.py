@@ -7,13 +7,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mattermod_action import reading
+from mattermod_action.branches import LONGEST, is_branch
 from mattermod_action.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from mattermod_action.events import PullRequest
+    from mattermod_action.origins import Origin
 
 # The states of a row, in their order, and how it may end.
 QUEUED, PICKING, PUSHED, OPENED = "queued", "picking", "pushed", "opened"
@@ -45,7 +48,9 @@ NO_COMMIT = "GitHub does not say by which commit it was merged"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One pull request onto one branch. `told` is whether the summary shows it as it is.
+    """One pull request onto one branch, as noted: `origin` says where GitHub has who asked for it.
+
+    `told` is whether the summary shows it as it is.
 
     `source_sha` is the last commit that is picked, `head_sha` what is pushed as the branch `head_ref`. Of a conflict
     `reason` is the paths, a line each; of a pull request with a `note` it is that, after NOTED.
@@ -62,6 +67,7 @@ class Row:
     attempts: int = 0
     reason: str = ""
     told: bool = False
+    origin: Origin | None = None
 
     @property
     def is_going(self) -> bool:
@@ -145,6 +151,7 @@ class Source:
     approvals: tuple[str, ...] = ()
     labeller: str = ""
     labeller_is_bot: bool = False
+    labeled_at: datetime | None = None
     tips: Mapping[str, str] = field(default_factory=dict)
     branches: Mapping[str, str] = field(default_factory=dict)
     pulls: tuple[Existing, ...] = ()
@@ -225,6 +232,8 @@ class Rule:
     auto_merge: str
     bots: tuple[str, ...]
     committer: str
+    label: str = ""
+    milestones: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def choose(source: Source, *, skip_merges: bool) -> Chosen:
@@ -267,6 +276,19 @@ def _rebased(source: Source) -> Chosen | None:
         if not mine.is_like(theirs):
             raise Refused(NOT_ALL.format(sha=mine.sha))
     return Chosen(tuple(each.sha for each in found), tuple(each.sha for each in own))
+
+
+def believed(row: Row) -> Row:
+    """Return a row that was read. Raises ValueError for one that cannot be ours, whoever wrote it."""
+    reading.shaped(row.key, reading.KEY, "key")
+    reading.one_of(row.state, (*GOING, FINISHED, *ENDED_BADLY), "state")
+    reading.shaped(row.requested_by, reading.LOGIN, "requested_by")
+    reading.shaped(row.source_sha, reading.SHA, "source_sha")
+    reading.shaped(row.head_sha, reading.SHA, "head_sha")
+    if not is_branch(reading.short(row.target, LONGEST, "target")):
+        raise ValueError("target is not a branch")
+    reading.whole(row.pull_number or 1, 1, reading.MOST, "pull_number")
+    return row
 
 
 def head_ref(pull: PullRequest, target: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mattermod_action.effects import NoteApproval, Once
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
+    from mattermod_action.origins import Labeling, Said
     from mattermod_action.picks import Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
@@ -127,8 +128,11 @@ class Origin:
 class Picks(Protocol):
     """Rows of cherry-picks. Each call may raise Mistake or Down."""
 
-    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str) -> int:
-        """Insert rows in the state `queued`; rows that exist stay as they are. Return how many are new."""
+    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str, request: Sequence[str | int] = ()) -> int:
+        """Insert rows in the state `queued`; rows that exist stay as they are. Return how many are new.
+
+        `request` is the comment or the label event that asks.
+        """
 
     def picks(self, subject: Subject) -> list[Row]:
         """Read the rows of a pull request, in the order in which they were asked for."""
@@ -206,6 +210,7 @@ class Store(Approvals, Leases, Picks, ServerRows, Sweeps, Protocol):
     """
 
     durable: bool
+    odd: dict[str, str]  # rows that cannot be ours and are left out, and why
 
     def look(self, subject: Subject, keys: Sequence[str]) -> Known:
         """Read schema version, the subject's row and the ledger rows of `keys`."""
@@ -331,6 +336,15 @@ class GitHub(Protocol):
     def enqueue(self, node: str, sha: str) -> None:
         """Put the pull request with this node id into its merge queue, if its head is still `sha`."""
 
+    def said(self, repository: Repository, comment: int) -> Said | None:
+        """Read a comment by its number, and who has edited it last; None when it is gone."""
+
+    def labelings(self, subject: Subject) -> Sequence[Labeling]:
+        """Read who put labels on it, the newest first, as far as one page has them."""
+
+    def fork_point(self, repository: Repository, target: str, sha: str) -> str:
+        """Return the commit that both the branch and the commit `sha` have last; "" where there is none."""
+
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """Start it at `ref` ("": the default branch) and return its run's page, "" where GitHub does not tell."""
 
@@ -444,6 +458,12 @@ class Work(Protocol):
 
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of commits on `tip`."""
+
+    def differing(self, one: str, other: str) -> frozenset[str]:
+        """Name the files that two commits do not have in common."""
+
+    def changed(self, picks: Sequence[str]) -> frozenset[str]:
+        """Name the files that these commits change."""
 
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create branches; return why not for each that was refused, and "" for the others."""

@@ -28,6 +28,7 @@ from mattermod_action.servers import (
     RELAUNCH,
     RUNNING,
     Addresses,
+    Terms,
 )
 from mattermod_action.spinmints import SERVER_TAG
 
@@ -78,13 +79,17 @@ class Reaper:
         records = self._servers.records(self._effect.zone, self._effect.suffix)
         rows = [row for row in self._store.live_servers() if row.order.tag == self._effect.tag]
         for server in there:
-            if self._is_orphan(server, rows):
+            if self._is_orphan(server, there, rows):
                 self._alone(server.instance_id, partial(self._end, server, records))
         self._forget_strays(there, records, rows)
         self._mend_names(there, records, rows)
         for row in rows:
-            if row.repository.id != self._effect.subject.repository.id and _is_left(row):
+            if row.repository.id != self._effect.subject.repository.id and self._is_here(row) and _is_left(row):
                 self._go_on(row)
+
+    def _is_here(self, row: Row) -> bool:
+        """Another zone is another configuration's: what is there ends itself, and keeps its name until it is swept."""
+        return (row.order.zone, row.order.dns_suffix) == (self._effect.zone, self._effect.suffix)
 
     def _alone(self, what: str, act: Callable[[], None]) -> None:
         """What AWS refuses keeps nothing else from being done; the run is red for it in the end."""
@@ -95,9 +100,13 @@ class Reaper:
             self._tell(what, f"could not be mended: {type(error).__name__}")
             self._problem = self._problem or error
 
-    def _is_orphan(self, server: Server, rows: Sequence[Row]) -> bool:
+    def _is_orphan(self, server: Server, there: Sequence[Server], rows: Sequence[Row]) -> bool:
+        """A row that has another server, which is there, is not that of this one, though it carries the same key."""
         is_new = self._world.clock.now() - server.launched_at < YOUNG
-        return server.state not in OVER and not is_new and not any(_is_of(server, row) for row in rows)
+        mine = (row for row in rows if _is_of(server, row))
+        others = {each.instance_id for each in there if each.instance_id != server.instance_id}
+        is_wanted = any(row.instance_id not in others for row in mine)
+        return server.state not in OVER and not is_new and not is_wanted
 
     def _end(self, server: Server, records: Sequence[Record]) -> None:
         for record in records:
@@ -124,8 +133,8 @@ class Reaper:
         running = {server.instance_id: server for server in there if server.public_ipv4}
         for row in rows:
             server = running.get(row.instance_id)
-            if row.state == READY and server and self._name(row.instance_id) == f"{row.host}.":
-                self._alone(row.host, partial(self._mend, row, server, records))
+            if row.state == READY and server and _is_of(server, row):
+                self._alone(self._name(row.instance_id), partial(self._mend, row, server, records))
 
     def _mend(self, row: Row, server: Server, records: Sequence[Record]) -> None:
         """Somebody has changed it by hand, or the server has another address since."""
@@ -143,8 +152,8 @@ class Reaper:
         now = self._store.server(row.key)
         if now and now.state == READY:
             for kind, address in wrong:
-                self._servers.set_record(row.order.zone, f"{row.host}.", address, kind, TTL)
-            self._tell(row.host, f"did not lead to {row.instance_id}: mended")
+                self._servers.set_record(self._effect.zone, self._name(row.instance_id), address, kind, TTL)
+            self._tell(self._name(row.instance_id), f"did not lead to {row.instance_id}: mended")
 
     def _forget(self, record: Record, why: str) -> None:
         try:
@@ -166,7 +175,9 @@ class Reaper:
         """Nobody is told of what fails here: it is another repository's."""
         subject = gone(row.repository, row.number, row.order.url, self._world.clock.now())
         over = row.state in (LAUNCHING, *RUNNING) or row.reason == RELAUNCH
-        effect = DestroyServer(subject=subject, reason=EXPIRED) if over else AdvanceServer(subject=subject)
+        terms = Terms(tag=self._effect.tag, zone=self._effect.zone, suffix=self._effect.suffix)
+        ending = DestroyServer(subject=subject, reason=EXPIRED, terms=terms)
+        effect = ending if over else AdvanceServer(subject=subject, terms=terms)
         try:
             ended = Keeper(self._world, effect).go()
         except MattermodError as error:
@@ -178,8 +189,8 @@ class Reaper:
 
 
 def _is_of(server: Server, row: Row) -> bool:
-    """Of a row that has no instance yet it is the one that carries its key: a run has died before it noted it."""
-    return row.instance_id == server.instance_id if row.instance_id else (KEY_TAG, row.key) in server.tags
+    """It carries the key of its row, which nobody can put on after the launch; what the row says is no proof."""
+    return (KEY_TAG, row.key) in server.tags
 
 
 def _is_left(row: Row) -> bool:

@@ -57,6 +57,8 @@ class Run:
     def go(self, event: Event) -> None:
         """Handle the event and what follows from it; what goes wrong is in the report, and in the chat, if any."""
         self.alone(lambda: self._handle(event))
+        for row, why in self.world.odd_rows.items():
+            self._report.row("database", row, f"is left out: {why}")
         if self._report.errors:
             self._tell_chat(event.repository)
 

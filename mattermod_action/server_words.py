@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mattermod_action.server_reasons import told
 from mattermod_action.servers import (
     DESTROYED,
     DESTROYING,
@@ -34,6 +35,7 @@ STATES = {
     FAILED: "failed",
     REFUSED: "not launched",
 }
+LINK = 500  # characters of an address that are shown, as code: it is from a row
 SET_UP = "is being set up"
 AGAIN = "did not come up, and is launched once more"
 HEAD = "\n\n| test server | {state} |\n| --- | --- |\n"
@@ -85,10 +87,10 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     reason = row.reason if row.state in (FAILED, REFUSED) else ""
     password = PASSWORDS[order.password_in].format(name=order.password) if is_there and order.password else ""
     return [
-        ("why", reason.replace("|", "\\|")),
+        ("why", told(reason, row.requested_by).replace("|", "\\|")),
         ("address", row.link if row.state == READY else ""),
         ("password", password),
-        ("build", row.build_url if order.build_by == "jenkins" else ""),
+        ("build", quoted(row.build_url, LINK) if row.build_url and order.build_by == "jenkins" else ""),
         ("commit", row.sha),
         ("asked for by", quoted(row.requested_by)),
         ("launched", f"{order.launched} UTC" if is_there else ""),

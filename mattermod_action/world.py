@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
+    from mattermod_action.effects import LaunchServer
     from mattermod_action.inputs import Inputs
+    from mattermod_action.origins import Said
     from mattermod_action.ports import Chat, Clock, Facts, Git, GitHub, Store
     from mattermod_action.spinmints import Builds, Servers, Web
 
@@ -58,6 +60,8 @@ class World:
     jenkins: Any = None  # servers of Jenkins that only an original's file knows
     open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
     updated: set[tuple[int, str]] = field(default_factory=set)  # bases that this run has merged into a branch
+    heard: dict[str, LaunchServer] = field(default_factory=dict)  # requests of this run's own event, by their rows
+    said: dict[tuple[int, int], Said | None] = field(default_factory=dict)  # comments that were read again
 
     calls: Calls = field(default_factory=Calls)
     hidden: Hidden = field(default_factory=Hidden)
@@ -189,6 +193,11 @@ class World:
         text = (files.ask if by_query else files.read)(repository, path)
         self.server_warning = files.warning
         return text
+
+    @property
+    def odd_rows(self) -> dict[str, str]:
+        """Rows of the database that cannot be ours, and why."""
+        return self.store.odd if "store" in self.__dict__ else {}
 
     def close(self) -> None:
         if "store" in self.__dict__:

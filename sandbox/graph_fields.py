@@ -92,11 +92,16 @@ def _viewer(viewer: Viewer, _info: Info) -> Json:
 
 
 def _node(viewer: Viewer, _info: Info, id: str) -> Json | GraphQLError:  # noqa: A002  # GitHub's own name
-    """Only issues and pull requests are found like that here."""
+    """Only issues, pull requests and their comments are found like that here."""
     for repo in viewer.state.repositories.values():
         for item in repo.items.values():
-            if node_of(item) == id and access.allowed(viewer.token, repo, access.of_item(item, "read")):
+            if not access.allowed(viewer.token, repo, access.of_item(item, "read")):
+                continue
+            if node_of(item) == id:
                 return written_item(viewer, repo, item)
+            for each in item.comments:
+                if shapes.node_id("IC", each.id) == id:
+                    return {"__typename": "IssueComment", **written_comment(viewer, repo, item, each)}
     raise typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{id}'")
 
 
@@ -651,6 +656,7 @@ def written_comment(viewer: Viewer, repo: Repository, item: Issue | Pull, each: 
         "body": each.body,
         "createdAt": lambda _: shapes.moment(each.created_at),
         "databaseId": None if each.id >= 2**31 else each.id,
+        "editor": _actor(viewer, each.editor) if each.editor else None,
         "id": lambda _: shapes.node_id("IC", each.id),
         "isMinimized": bool(each.minimized),
         "updatedAt": lambda _: shapes.moment(each.updated_at),

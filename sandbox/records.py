@@ -70,7 +70,10 @@ class Moved:
 
 @dataclass
 class Comment:
-    """`lag` is how many more times a list is read without this comment in it; a deleted author is None."""
+    """`lag` is how many more times a list is read without this comment in it; a deleted author is None.
+
+    `editor` changed it last, None where nobody has.
+    """
 
     id: int
     author: Person | None
@@ -79,6 +82,7 @@ class Comment:
     updated_at: datetime
     lag: int = 0
     minimized: str = ""
+    editor: Person | None = None
     reactions: dict[tuple[str, str], int] = field(default_factory=dict)  # (content, login) to id
 
 

@@ -460,9 +460,12 @@ class State:
             self.add_labels(full_name, issue.number, labels)
             return issue
 
-    def change_comment(self, full_name: str, number: int, comment: Comment, body: str) -> None:
+    def change_comment(self, full_name: str, number: int, comment: Comment, body: str, by: str = "") -> None:
+        """Whoever has the token edits it, unless somebody else is known to."""
         with self.lock:
             was, comment.body, comment.updated_at = comment.body, body, self.now()
+            editor = by or self._doer()
+            comment.editor = self.person(editor) if editor else comment.author
             self._record("change_comment", full_name, number, id=comment.id, body=body, was=was)
 
     def minimize(self, full_name: str, number: int, comment: Comment, why: str) -> None:

@@ -130,9 +130,9 @@ def protected(cell: Cell) -> None:
 
 
 def existing_branch(cell: Cell) -> None:
-    """A person has pushed it, with what they made of a conflict, and it stays as it is."""
+    """A person has pushed it, with something else than the pick: it stays as it is, and is not ours."""
     cell.before = lambda pull: _by_hand(cell, pull)
-    cell.expected = "adopted"
+    cell.expected, cell.says = "refused", "is there already, and is not what the pick gives"
 
 
 def existing_pull(cell: Cell) -> None:
@@ -264,12 +264,6 @@ def is_refused(cell: Cell, pull: Pull, _tip: str) -> None:
     assert not pull.labels
 
 
-def is_adopted(cell: Cell, pull: Pull, _tip: str) -> None:
-    [made] = cell.project.opened(cell.target)
-    assert made.head_ref == _head(cell, pull)
-    assert f"| `{cell.target}` | #{made.number} |" in bodies(cell.project.github, pull.number)[-1]
-
-
 def is_linked(cell: Cell, pull: Pull, _tip: str) -> None:
     [made] = cell.project.opened(cell.target)
     assert made.title == "By hand"
@@ -282,7 +276,6 @@ CHECKS = {
     "conflict": is_conflict,
     "known": is_known,
     "refused": is_refused,
-    "adopted": is_adopted,
     "linked": is_linked,
 }
 

@@ -146,6 +146,15 @@ class Work:
                 head = self._commit(tree, head, pick)
         return Clean(head if head != tip else "")
 
+    def differing(self, one: str, other: str) -> frozenset[str]:
+        if self._commits[one].tree == self._commits[other].tree:
+            return frozenset()
+        options = ("-r", "-z", "--no-renames", "--name-only")
+        return frozenset(self._git.ask("diff-tree", *options, one, other).split("\0")[:-1])
+
+    def changed(self, picks: Sequence[str]) -> frozenset[str]:
+        return frozenset(path for pick in picks for path in self._changes(pick))
+
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create these branches, together; return why each that was refused was, and of all others "".
 

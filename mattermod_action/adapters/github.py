@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from mattermod_action import refusals
-from mattermod_action.adapters import activity, candidates, census, marks, pushes, sources
+from mattermod_action.adapters import activity, candidates, census, marks, origins, pushes, sources
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import file_path, segment
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Repository, Subject
     from mattermod_action.figures import Calls
     from mattermod_action.merging import Candidate
+    from mattermod_action.origins import Labeling, Said
     from mattermod_action.picks import Source, Touch
     from mattermod_action.ports import Activity, Clock, NewPull, Place, Status
     from mattermod_action.servers import Mark
@@ -276,6 +277,35 @@ class PyGithubGitHub(Requests):
 
     def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
         return marks.newest(self._paged(repository.full_name, CHECKS, MARKS), repository, sha, context)
+
+    def said(self, repository: Repository, comment: int) -> Said | None:
+        path = f"{_path(repository)}/issues/comments/{comment:d}"
+        try:
+            return self._read(lambda: self._said(self._json("GET", path)), CONVERSATION)
+        except Gone:
+            return None
+
+    def _said(self, comment: Mapping[str, Any]) -> Said:
+        """Who has edited it last is asked only where somebody has."""
+        is_edited = origins.is_edited(comment)
+        data = self._data(origins.EDITOR, {"node": comment["node_id"]}) if is_edited else {"node": None}
+        return origins.said(comment, origins.editor_of(data))
+
+    def labelings(self, subject: Subject) -> Sequence[Labeling]:
+        where = {"owner": subject.repository.owner, "name": subject.repository.name, "number": subject.number}
+        try:
+            found = self._read(partial(self._data, origins.LABELED, where), PULLS)
+        except Gone:
+            return []
+        return origins.labelings(found["repository"]["pullRequest"])
+
+    def fork_point(self, repository: Repository, target: str, sha: str) -> str:
+        """https://docs.github.com/en/rest/commits/commits#compare-two-commits."""
+        path = f"{_path(repository)}/compare/{quote(target, safe='')}...{segment(sha)}?per_page=1"
+        try:
+            return str(self._field(path, "merge_base_commit", CONTENTS)["sha"])
+        except Gone:
+            return ""
 
     def dispatch_workflow(self, place: Place, ref: str, inputs: Mapping[str, str]) -> str:
         """https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event.

@@ -18,7 +18,7 @@ import pymysql
 from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.sql import RUN_MIGRATE, SqlStore
 from mattermod_action.adapters.statements import Dialect
-from mattermod_action.errors import Down, Mistake
+from mattermod_action.errors import Down, Mistake, Refused
 
 if TYPE_CHECKING:
     import socket
@@ -169,6 +169,8 @@ def raise_for(error: pymysql.MySQLError) -> NoReturn:
             "the database's TLS certificate cannot be verified: give its authority as the input `database-ca`, "
             "or accept the risk with `database-tls: insecure`"
         ) from error
+    if isinstance(error, pymysql.DataError):
+        raise Refused(f"the database cannot keep this: a value is too long, or of another kind ({number})") from error
     if isinstance(error, (pymysql.OperationalError, pymysql.InternalError)):
         what = PASSING.get(number, "does not answer as it should")
         raise Down(f"the database {what} ({number}); nothing more was done, run again") from error

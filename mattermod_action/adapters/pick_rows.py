@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action import origins
 from mattermod_action.adapters.statements import Statements, text
-from mattermod_action.picks import ENDED_BADLY, GOING, QUEUED, Row, Standing, key
+from mattermod_action.picks import ENDED_BADLY, GOING, QUEUED, Row, Standing, believed, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,43 +17,47 @@ READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_num
 CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason"})
 MERGED = """EXISTS (SELECT 1 FROM PullRequests
     WHERE RepoOwner = :RepoOwner AND RepoName = :RepoName AND Number = mm_picks.pull_number AND Merged = 1)"""
-REASON = 2_083  # characters that the column has
+WIDTHS = {"reason": 2_083, "head_ref": 255}  # characters that the columns have
+NAMED = 10  # the schema that has the origin of each row
 _GOING, _BADLY = (", ".join(f"'{state}'" for state in states) for states in (GOING, ENDED_BADLY))
 
 
 class PickRows(Statements):
     """The `Picks` part of the `Store` port. Who changes rows holds the lease of their pull request."""
 
-    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str) -> int:
+    def ask_picks(self, subject: Subject, targets: Sequence[str], by: str, request: Sequence[str | int] = ()) -> int:
         repository = subject.repository
         common = {"id": repository.id, "name": repository.full_name, "number": subject.number, "asker": by}
+        common |= {"origin": origins.as_text(request)} if self.schema >= NAMED else {}
         each = {f"{what}_{at}": text for at, target in enumerate(targets) for what, text in _of(subject, target)}
         rows = ", ".join(
             f"(:k_{at}, :id, :name, :number, :target_{at}, :asker, {at:d}, '', '', '', '{QUEUED}', '', 0, 0, '', "
-            f"{self._now('now')}, {self._now('now')})"
+            f"{':origin, ' if 'origin' in common else ''}{self._now('now')}, {self._now('now')})"
             for at in range(len(targets))
         )
         sql = f"""
             INSERT INTO mm_picks (k, repository_id, repository, number, target, requested_by, position, source_sha,
-                head_ref, head_sha, state, lease_owner, fence, attempts, reason, created_at, updated_at)
+                head_ref, head_sha, state, lease_owner, fence, attempts, reason,
+                {"origin, " if "origin" in common else ""}created_at, updated_at)
             VALUES {rows} {self.dialect.ignore.format(key="k")}
             """  # noqa: S608  # every part is a constant of this file, or a number
         return self.execute(sql, {**common, **each, **self._shift(now=0)})[0]
 
     def picks(self, subject: Subject) -> list[Row]:
+        named = "origin" if self.schema >= NAMED else "NULL"
         sql = f"""
-            SELECT {READ} FROM mm_picks WHERE repository_id = :id AND number = :number
+            SELECT {READ}, {named} FROM mm_picks WHERE repository_id = :id AND number = :number
             ORDER BY created_at, position, k
             """  # noqa: S608  # a constant of this file
         _, rows = self.execute(sql, {"id": subject.repository.id, "number": subject.number})
-        return [_row(row) for row in rows]
+        return self._believed("mm_picks", rows, _row)
 
     def due_picks(self, repository: Repository, limit: int) -> list[tuple[int, int]]:
         place = "repository_id = :id" if repository.id else "repository = :name"
         sql = f"""
             SELECT DISTINCT repository_id, number FROM mm_picks
             WHERE {place} AND (comment_id IS NULL OR state IN ({_GOING}))
-            AND (due_at IS NULL OR due_at <= {self._now("now")})
+            AND {self._is_over("due_at")}
             ORDER BY number LIMIT {limit:d}
             """  # noqa: S608  # every part is a constant of this file, or a number
         where = {"id": repository.id} if repository.id else {"name": repository.full_name}
@@ -87,8 +92,7 @@ class PickRows(Statements):
             WHERE k = :k AND fence <= :fence
             """  # noqa: S608  # names are constants of this file
         values = {name: changes[name] for name in names}
-        if "reason" in values:
-            values["reason"] = values["reason"][:REASON]
+        values |= {name: values[name][:most] for name, most in WIDTHS.items() if name in values}
         given = {"k": row.key, "state": state, "fence": fence, **values, **self._shift(now=0)}
         return self.execute(sql, given)[0] == 1
 
@@ -106,8 +110,8 @@ def _of(subject: Subject, target: str) -> tuple[tuple[str, Any], ...]:
 
 
 def _row(row: Sequence[Any]) -> Row:
-    return Row(
+    return believed(Row(
         key=row[0], target=text(row[1]), state=row[2], requested_by=row[3], source_sha=row[4], head_ref=row[5],
         head_sha=row[6], pull_number=None if row[7] is None else int(row[7]), attempts=int(row[8]), reason=row[9],
-        told=row[10] is not None,
-    )  # fmt: skip
+        told=row[10] is not None, origin=origins.origin(row[11]),
+    ))  # fmt: skip

@@ -6,8 +6,10 @@ The original's table `Spinmint` is kept beside them: it lists the instances that
 from __future__ import annotations
 
 from calendar import timegm
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action import origins
 from mattermod_action.adapters.statements import Statements, moment, text
 from mattermod_action.events import Repository
 
@@ -29,6 +31,7 @@ COLUMNS = {
     "expires_at": "expires_at", "attempts": "attempts", "reason": "reason", "order": "parameters",
 }  # fmt: skip
 REASON, LINK = 2_083, 2_083  # characters that the columns have
+NAMED = 10  # the schema that has the origin of each row
 EVERY = 1_000_000  # rows: of those that were left out, a sweep would end the servers
 UNTOLD_FOR = 86_400.0  # seconds after which nobody tries any more to tell of one that is over
 
@@ -42,15 +45,17 @@ class ServerRows(Statements):
         values = {
             "k": key, **_names(subject.repository), "number": subject.number, "id": subject.repository.id,
             "sha": effect.sha, "asker": effect.by, "parameters": effect.order.as_json(),
+            "origin": origins.as_text(effect.request),
             "lease": lease.name.encode(), "lease_owner": lease.owner, "fence": lease.fence,
         }  # fmt: skip
         sql = f"""
             INSERT INTO mm_servers (k, owner, repository, number, live, repository_id, generation, sha, requested_by,
                 parameters, client_token, build_url, instance_id, address, state, lease_owner, fence, attempts, reason,
-                created_at, updated_at)
+                {"origin, " if self.schema >= NAMED else ""}created_at, updated_at)
             SELECT :k, :owner, :name, :number, 1, :id, 1 + (SELECT COUNT(*) FROM mm_servers
                 WHERE owner = :owner AND repository = :name AND number = :number), :sha, :asker, :parameters,
-                '', '', '', '', 'requested', '', 0, 0, '', {self._now("now")}, {self._now("now")}
+                '', '', '', '', 'requested', '', 0, 0, '', {":origin, " if self.schema >= NAMED else ""}
+                {self._now("now")}, {self._now("now")}
             FROM mm_leases WHERE name = :lease AND owner = :lease_owner AND fence = :fence
             {self.dialect.ignore.format(key="k")}
             """  # noqa: S608  # every part is a constant of this file
@@ -60,8 +65,10 @@ class ServerRows(Statements):
         return next(iter(self._servers("k = :k", {"k": key})), None)
 
     def servers_of(self, subject: Subject) -> list[Row]:
+        """Where it is named, the repository is that of the subject, whatever name it had before."""
         where = {"id": subject.repository.id, "number": subject.number}
-        return self._servers("repository_id = :id AND number = :number", where)
+        found = self._servers("repository_id = :id AND number = :number", where)
+        return [replace(row, repository=subject.repository) for row in found]
 
     def live_servers(self) -> list[Row]:
         return self._servers("live = 1", {}, EVERY)
@@ -75,7 +82,8 @@ class ServerRows(Statements):
         where = {"id": repository.id} if repository.id else _names(repository)
         untold = f"(comment_id IS NULL AND updated_at > {self._now('since')})"
         due = f"{place} AND (live = 1 OR {untold})"
-        return self._servers(due, {**where, **self._shift(since=-UNTOLD_FOR)}, limit)
+        found = self._servers(due, {**where, **self._shift(since=-UNTOLD_FOR)}, limit)
+        return [replace(row, repository=replace(repository, id=row.repository.id)) for row in found]
 
     def move_server(self, row: Row, state: str, lease: Lease, changes: Mapping[str, Any]) -> bool:
         """The lease is looked at in the same statement: whoever took it over may have changed nothing yet."""
@@ -119,11 +127,12 @@ class ServerRows(Statements):
         self.execute("DELETE FROM Spinmint WHERE InstanceId = :instance", {"instance": instance_id})
 
     def _servers(self, where: str, values: Mapping[str, Any], limit: int = 1_000) -> list[Row]:
+        named = "origin" if self.schema >= NAMED else "NULL"
         sql = f"""
-            SELECT {READ}, {self._now("now")} FROM mm_servers WHERE {where}
+            SELECT {READ}, {self._now("now")}, {named} FROM mm_servers WHERE {where}
             ORDER BY created_at, k LIMIT {limit:d}
             """  # noqa: S608  # every part is a constant of this file, or a number
-        return [_row(row) for row in self.execute(sql, {**values, **self._shift(now=0)})[1]]
+        return self._believed("mm_servers", self.execute(sql, {**values, **self._shift(now=0)})[1], _row)
 
 
 def _names(repository: Repository) -> dict[str, bytes]:
@@ -144,5 +153,7 @@ def _row(row: Sequence[Any]) -> Row:
         sha=row[8], requested_by=row[9], order=servers.order(row[10]), token=row[11], build_url=row[12],
         instance_id=row[13], address=row[14], expires_at=moment(row[15]), attempts=int(row[16]), reason=row[17],
         created_at=moment(row[18]), since=moment(row[19]), told=row[20] is not None, read_at=moment(row[21]),
+        origin=origins.origin(row[22]),
     )  # fmt: skip
-    return made
+    believed: Row = servers.believed(made)
+    return believed

@@ -135,6 +135,7 @@ def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
         approvals=tuple(candidates.login(one["author"]) for one in reviews if one["state"] == "APPROVED"),
         labeller=labeling.get("labeller", ""),
         labeller_is_bot=labeling.get("labeller_is_bot", False),
+        labeled_at=labeling.get("labeled_at"),
         tips={target: tip["target"]["oid"] for at, target in enumerate(targets) if (tip := found[f"tip{at}"])},
         branches={each["name"]: each["target"]["oid"] for each in made},
         pulls=tuple(one for each in made for one in _existing(each)),

@@ -7,12 +7,13 @@ A row count says whether a claim is ours, so each UPDATE must change a column (P
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.adapters.approval_rows import ApprovalRows
 from mattermod_action.adapters.pick_rows import PickRows
 from mattermod_action.adapters.server_rows import ServerRows
-from mattermod_action.adapters.statements import moment
+from mattermod_action.adapters.statements import ODD, moment
 from mattermod_action.adapters.sweep_rows import SweepRows
 from mattermod_action.errors import Down, Mistake
 from mattermod_action.events import PullRequest
@@ -30,6 +31,10 @@ LEASE = 30.0
 RUN_MIGRATE = "run the migrate workflow (`mattermod migrate up`) with the newest version of the action that you use"
 
 IDENTITY = ("RepoOwner", "RepoName", "Number")
+# Characters that columns have; GitHub allows longer branches and milestones, of which the rest is of no use to us.
+WIDTHS = {"FullName": 2_083, "Username": 128, "Ref": 255, "Sha": 64, "URL": 2_083, "MilestoneTitle": 255}
+LABELS = 65_535  # bytes
+RESULT, ETAG = 2_083, 255  # characters
 
 
 class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
@@ -44,7 +49,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
         keys = keys or [""]  # MySQL takes no empty list
         names = [f"k{index}" for index in range(len(keys))]
         sql = f"""
-            SELECT s.version, s.dirty, p.UpdatedAt, l.k, l.state, l.owner, l.fence, l.lease_until > {self._now("now")},
+            SELECT s.version, s.dirty, p.UpdatedAt, l.k, l.state, l.owner, l.fence, {self._runs("l.lease_until")},
                    l.seen_at, l.sent_at, l.result
             FROM (SELECT MAX(version) AS version, MAX(dirty) AS dirty FROM mm_schema) s
             LEFT JOIN {_table(subject)} p ON p.RepoOwner = :RepoOwner AND p.RepoName = :RepoName AND p.Number = :Number
@@ -54,19 +59,25 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
         _, rows = self.execute(sql, values)
         version, dirty, seen_at = rows[0][:3]
         self._check_schema(version, dirty=bool(dirty))
-        entries = {row[3]: _entry(row[4:]) for row in rows if row[3] is not None}
-        return Known(version, bool(dirty), moment(seen_at), entries)
+        entries = {row[3]: self._entry(row[3:]) for row in rows if row[3] is not None}
+        return Known(version, bool(dirty), _moment(seen_at), entries)
 
     def entry(self, key: str) -> Entry | None:
         sql = f"""
-            SELECT state, owner, fence, lease_until > {self._now("now")}, seen_at, sent_at, result
+            SELECT k, state, owner, fence, {self._runs("lease_until")}, seen_at, sent_at, result
             FROM mm_ledger WHERE k = :k
             """  # noqa: S608  # every part is a constant of this file
         _, rows = self.execute(sql, {"k": key, **self._shift(now=0)})
-        return _entry(rows[0]) if rows else None
+        return self._entry(rows[0]) if rows else None
+
+    def _entry(self, row: Sequence[Any]) -> Entry:
+        """Of a row that cannot be ours nothing is done any more: whoever wrote it could have said so as well."""
+        found = self._believed("mm_ledger", [row], _entry)
+        return found[0] if found else Entry("confirmed", "", 0, held=False, seen_at=None, sent_at=None, result="")
 
     def _check_schema(self, version: int | None, *, dirty: bool) -> None:
         """Refuse a database that this version cannot work with; one step older or newer will do."""
+        self.__dict__["schema"] = version or 0  # which need not be asked again
         if version is None:
             raise Mistake(f"the database has no tables of this action yet: {RUN_MIGRATE}")
         if dirty:
@@ -116,7 +127,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
     def take(self, key: str, owner: str, fence: int) -> bool:
         return self._change(
             "owner = :owner, fence = fence + 1, state = CASE state WHEN 'baseline' THEN 'intent' ELSE state END",
-            f"fence = :fence AND state <> 'confirmed' AND (lease_until IS NULL OR lease_until <= {self._now('now')})",
+            f"fence = :fence AND state <> 'confirmed' AND {self._is_over('lease_until')}",
             {"k": key, "owner": owner, "fence": fence, **self._shift(now=0)},
             lease=LEASE,
         )
@@ -125,7 +136,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
         return self._held(f"state = 'sent', sent_at = {self._now('now')}", key, owner, fence, lease=LEASE)
 
     def confirm(self, key: str, owner: str, fence: int, result: str) -> bool:
-        return self._held("state = 'confirmed', result = :result", key, owner, fence, lease=0, result=result)
+        return self._held("state = 'confirmed', result = :result", key, owner, fence, lease=0, result=result[:RESULT])
 
     def release(self, key: str, owner: str, fence: int) -> bool:
         return self._held("state = 'intent'", key, owner, fence, lease=0)
@@ -134,7 +145,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
         place = "repository_id = :id" if repository.id else "repository = :name"
         sql = f"""
             SELECT k, repository_id, number, feature, kind, cause FROM mm_ledger
-            WHERE {place} AND state IN ('intent', 'sent') AND (lease_until IS NULL OR lease_until <= {self._now("now")})
+            WHERE {place} AND state IN ('intent', 'sent') AND {self._is_over("lease_until")}
             ORDER BY number, k LIMIT {limit:d}
             """  # noqa: S608  # every part is a constant of this file, or a number
         where = {"id": repository.id} if repository.id else {"name": repository.full_name}
@@ -164,6 +175,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
             INSERT INTO mm_lists (k, etag, names, read_at) VALUES (:k, :etag, :names, :read_at)
             {self.dialect.upsert.format(key="k")} etag = :etag, names = :names, read_at = :read_at
             """  # noqa: S608  # a constant of the dialect
+        etag = etag if len(etag) <= ETAG else ""  # a part of one fits nothing
         self.execute(sql, {"k": key, "etag": etag, "names": names, "read_at": read_at})
 
     def origin(self, key: str) -> Origin | None:
@@ -195,7 +207,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
             return Taken(1, owner) if count == 1 else Taken(None, (self._lease(name) or ("",))[0])
         holder, fence, is_held = held
         # The end is looked at once more: its holder may have renewed it since.
-        ended = f"lease_until <= {self._now('now')}"
+        ended = self._is_over("lease_until")
         if not is_held and self._set_lease("owner = :owner, fence = fence + 1", ended, name, owner, fence, ttl):
             return Taken(fence + 1, owner)
         return Taken(None, holder if is_held else (self._lease(name) or ("",))[0])
@@ -208,7 +220,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
 
     def _lease(self, name: str) -> tuple[str, int, bool] | None:
         """Return owner, fence, and whether it runs."""
-        sql = f"SELECT owner, fence, lease_until > {self._now('now')} FROM mm_leases WHERE name = :name"  # noqa: S608  # a constant of the store
+        sql = f"SELECT owner, fence, {self._runs('lease_until')} FROM mm_leases WHERE name = :name"  # noqa: S608  # a constant of the store
         _, rows = self.execute(sql, {"name": name.encode(), **self._shift(now=0)})
         return (rows[0][0], int(rows[0][1]), bool(rows[0][2])) if rows else None
 
@@ -248,6 +260,7 @@ class SqlStore(ApprovalRows, PickRows, ServerRows, SweepRows):
         return self.execute(sql, values)[0]
 
 
+STATES = ("baseline", "intent", "sent", "confirmed")
 ORIGIN = "k, repository_id, number, feature, kind, cause, result"
 # The columns of a ledger row that a caller gives, with what they are when it does not.
 LEDGER: dict[str, Any] = {
@@ -273,7 +286,12 @@ def _row(subject: Subject) -> dict[str, Any]:
         "Labels": _json(subject.labels),
         "UpdatedAt": subject.updated_at,
     }
-    return row | _pull_columns(subject) if isinstance(subject, PullRequest) else row
+    row |= _pull_columns(subject) if isinstance(subject, PullRequest) else {}
+    return {name: _cut(value, WIDTHS[name]) if name in WIDTHS else value for name, value in row.items()}
+
+
+def _cut(text: str | None, most: int) -> str | None:
+    return text and text[:most]
 
 
 def _pull_columns(pull: PullRequest) -> dict[str, Any]:
@@ -304,9 +322,18 @@ def _ledger_row(effect: Once) -> dict[str, Any]:
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    state, owner, fence, held, seen_at, sent_at, result = row
+    _, state, owner, fence, held, seen_at, sent_at, result = row
+    if state not in STATES:
+        raise ValueError("its state is none of ours")
     is_held = bool(held) and state in ("intent", "sent")
     return Entry(state, owner, int(fence), is_held, moment(seen_at), moment(sent_at), result)
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    """A time, None for what is none."""
+    with suppress(*ODD):
+        return moment(value)
+    return None
 
 
 def _origin(row: Sequence[Any]) -> Origin:
@@ -316,4 +343,6 @@ def _origin(row: Sequence[Any]) -> Origin:
 def _json(labels: tuple[str, ...]) -> str:
     import json
 
-    return json.dumps(labels, ensure_ascii=False)
+    while len((text := json.dumps(labels, ensure_ascii=False)).encode(errors="replace")) > LABELS:
+        labels = labels[: len(labels) // 2]
+    return text

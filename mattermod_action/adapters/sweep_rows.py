@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.adapters.statements import Statements, moment
+from mattermod_action.adapters.statements import ODD, Statements, moment
 from mattermod_action.events import PullRequest
 
 if TYPE_CHECKING:
@@ -24,11 +24,6 @@ SIZED, TRUSTED = 9, 10  # the schemas that have sizes of pages, and attempts and
 class SweepRows(Statements):
     """The `Sweeps` part of the `Store` port. Who sweeps a repository holds its lease."""
 
-    @cached_property
-    def _schema(self) -> int:
-        """An older one lacks a column, and runs of two versions share a database."""
-        return int(self.execute("SELECT MAX(version) FROM mm_schema", {})[1][0][0] or 0)
-
     def stored(self, subjects: Sequence[Subject]) -> dict[int, Stored]:
         if not subjects:
             return {}
@@ -39,8 +34,7 @@ class SweepRows(Statements):
         sql = f"SELECT Number, UpdatedAt, Labels, {sha} FROM {table} WHERE {where}"  # noqa: S608  # constants of this file
         found = {}
         for number, seen_at, labels, commit in self.execute(sql, values)[1]:
-            names = tuple(json.loads(labels)) if labels else ()
-            found[int(number)] = Stored(moment(seen_at), names, commit or "")
+            found[int(number)] = Stored(moment(seen_at), _names(labels), str(commit or ""))
         return found
 
     def mark_swept(self, subjects: Sequence[Subject], started_at: datetime) -> None:
@@ -81,10 +75,10 @@ class SweepRows(Statements):
             self.execute(sql, old)
 
     def progress(self, repository: Repository) -> Progress | None:
-        from mattermod_action.sweeps import Place, Progress
+        from mattermod_action.sweeps import Progress
 
-        sizes = "page_sizes" if self._schema >= SIZED else "NULL"
-        busy = "busy_with" if self._schema >= TRUSTED else "NULL"
+        sizes = "page_sizes" if self.schema >= SIZED else "NULL"
+        busy = "busy_with" if self.schema >= TRUSTED else "NULL"
         sql = f"""
             SELECT place, started_at, completed_at, {self._now("now")}, repository, {sizes}, {busy} FROM mm_sweeps
             WHERE repository_id = :id
@@ -93,11 +87,11 @@ class SweepRows(Statements):
         if not rows:
             return None
         place, started_at, completed_at, now, name, noted, busy_with = rows[0]
-        at = Place(**json.loads(place)) if place else Place()
+        at = _place(place)
         return Progress(at, moment(started_at), moment(completed_at), moment(now), name, noted or "", busy_with or "")
 
     def note_attempt(self, repository: Repository) -> None:
-        if self._schema < TRUSTED:
+        if self.schema < TRUSTED:
             return
         sql = f"""
             INSERT INTO mm_sweeps (repository_id, repository, place, attempted_at)
@@ -107,7 +101,7 @@ class SweepRows(Statements):
         self.execute(sql, {"id": repository.id, "name": repository.full_name, **self._shift(now=0)})
 
     def note_busy(self, repository: Repository, what: str) -> None:
-        if self._schema < TRUSTED:
+        if self.schema < TRUSTED:
             return
         sql = "UPDATE mm_sweeps SET busy_with = :what WHERE repository_id = :id"
         self.execute(sql, {"id": repository.id, "what": what or None})
@@ -127,7 +121,7 @@ class SweepRows(Statements):
 
     def note_page_sizes(self, repository: Repository, sizes: str) -> None:
         """A repository whose first page was never answered has no row yet."""
-        if self._schema < SIZED:
+        if self.schema < SIZED:
             return
         sql = f"""
             INSERT INTO mm_sweeps (repository_id, repository, place, page_sizes) VALUES (:id, :name, '', :sizes)
@@ -144,11 +138,31 @@ class SweepRows(Statements):
             return {}
         from mattermod_action.sweeps import Swept
 
-        attempted = "attempted_at" if self._schema >= TRUSTED else "NULL"
+        attempted = "attempted_at" if self.schema >= TRUSTED else "NULL"
         listed = ", ".join(f"{number:d}" for number in repositories)
         sql = f"SELECT repository_id, completed_at, {attempted} FROM mm_sweeps WHERE repository_id IN ({listed})"  # noqa: S608  # numbers
         rows = self.execute(sql, {})[1]
         return {int(number): Swept(moment(ended), moment(began)) for number, ended, began in rows}
+
+
+def _names(labels: str | None) -> tuple[str, ...]:
+    """A list of names; of one that nobody of ours has written, those that are names."""
+    with suppress(*ODD):
+        found = json.loads(labels or "[]")
+        return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
+    return ()
+
+
+def _place(text: str) -> Place:
+    """Where a sweep has stopped; the beginning, where nobody of ours has written it."""
+    from mattermod_action.sweeps import Place
+
+    with suppress(*ODD):
+        found = Place(**json.loads(text)) if text else Place()
+        cursors, ends = (found.pulls, found.issues), (found.pulls_end, found.issues_end)
+        if all(isinstance(each, str | None) for each in cursors) and all(isinstance(each, bool) for each in ends):
+            return found
+    return Place()
 
 
 def _of(subjects: Sequence[Subject]) -> tuple[str, str, dict[str, Any]]:

@@ -158,6 +158,8 @@ class Config(Section):
             auto_merge="" if self.auto_merge == "never" else self.auto_merge,
             bots=self.bots,
             committer=self.committer,
+            label=self.label,
+            milestones=self.milestones,
         )
 
 
@@ -192,7 +194,13 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
         case ("retry",):
             bad = tuple(row.target for row in facts.picks(given.subject) if row.state in ENDED_BADLY)
             yield Pick(
-                subject=given.subject, rule=config.rule, again=bad, request=request, by=given.author, cause=cause
+                subject=given.subject,
+                rule=config.rule,
+                again=bad,
+                request=request,
+                origin=request,
+                by=given.author,
+                cause=cause,
             )
         case ("retry", *names):
             targets = _checked(names)
@@ -202,11 +210,19 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
                 targets=targets,
                 again=targets,
                 request=request,
+                origin=request,
                 by=given.author,
                 cause=cause,
             )
         case _:
-            yield Pick(subject=given.subject, rule=config.rule, targets=_checked(args), by=given.author, cause=cause)
+            yield Pick(
+                subject=given.subject,
+                rule=config.rule,
+                targets=_checked(args),
+                origin=request,
+                by=given.author,
+                cause=cause,
+            )
 
 
 def _checked(names: Sequence[str]) -> tuple[str, ...]:

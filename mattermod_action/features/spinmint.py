@@ -48,6 +48,7 @@ It needs `database-url`, `aws-region`, and AWS's permission: [infra](../../infra
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -61,6 +62,7 @@ from mattermod_action.effects import (
     DestroyServer,
     ExtendServer,
     LaunchServer,
+    OnServer,
     Reap,
     TellServer,
 )
@@ -91,8 +93,10 @@ from mattermod_action.servers import (
     WAITING_BUILD,
     Limits,
     Order,
+    Terms,
     fields_of_order,
     key,
+    password_name,
 )
 from mattermod_action.texts import quoted
 
@@ -100,7 +104,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event
+    from mattermod_action.events import Event, Subject
     from mattermod_action.ports import Facts
     from mattermod_action.servers import Row
 
@@ -225,15 +229,22 @@ class Config(Section):
         return self
 
     @property
+    def terms(self) -> Terms:
+        return Terms(tag=self.tag, zone=self.zone, suffix=self.dns_suffix, section=self)
+
+    @property
     def messages(self) -> dict[str, str]:
         names = ("message", "upgrade_message", "done", "upgrade_done", "failed", "destroyed", "expired")
         return {name: getattr(self, name) for name in names}
 
     def order(self, pull: PullRequest, label: str) -> Order:
+        return replace(self.blank(label), branch=pull.ref, author=pull.author, url=pull.url)
+
+    def blank(self, label: str) -> Order:
         upgrade = bool(label and self.upgrade_label and label.casefold() == self.upgrade_label.casefold())
         script = (self.upgrade_script if upgrade else None) or self.script
         password = self.password
-        asked = {"label": label, "upgrade": upgrade, "branch": pull.ref, "author": pull.author, "url": pull.url}
+        asked = {"label": label, "upgrade": upgrade}
         secret = {
             "password_in": password.place if password else "",
             "password_prefix": password.prefix if password else "",
@@ -266,6 +277,12 @@ def _patiently(row: Row, facts: Facts) -> Iterator[Event]:
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
+    """Whatever is wished for a server is done by the configuration of now."""
+    for effect in _planned(event, config, facts):
+        yield replace(effect, terms=config.terms) if isinstance(effect, OnServer) else effect
+
+
+def _planned(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
         case PullRequestSeen(pull) if not pull.is_open:
             yield from _destroyed(pull, facts, CLOSED)
@@ -363,7 +380,7 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
             _some(live)
             yield ExtendServer(subject=given.subject, seconds=seconds, comment=given.comment_id, cause=cause)
         case ("status",) | () if live or args:
-            text = status(rows[-1], config.messages) if rows else NOTHING
+            text = status(_as_configured(rows[-1], given.subject, config), config.messages) if rows else NOTHING
             yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=cause)
         case () | (_,) if _SHA.fullmatch("".join(args) or "0000000"):
             yield from _launched(event, "".join(args), config, facts)
@@ -414,7 +431,8 @@ def _due(event: ServerDue, config: Config) -> Iterator[Effect]:
         return
     if _ends_soon(row, config):
         once = ("ends soon", row.key, str(row.expires_at))
-        yield Comment(subject=event.subject, text=warning(row), once=once, cause="its end")
+        text = warning(_as_configured(row, event.subject, config))
+        yield Comment(subject=event.subject, text=text, once=once, cause="its end")
     yield AdvanceServer(subject=event.subject, cause=cause, patient=event.patient)
 
 
@@ -436,6 +454,14 @@ def _ends_soon(row: Row, config: Config) -> bool:
     return row.expires_at - row.read_at <= timedelta(hours=min(config.warn_hours, config.hours / 2))
 
 
+def _as_configured(row: Row, subject: Subject, config: Config) -> Row:
+    """What is said of a server is by the configuration, and of people by GitHub: a row may hold anything."""
+    wanted = config.blank(row.order.label if row.order.label in _labels(config) else "")
+    named = password_name(row, wanted.password_prefix) if row.order.password and wanted.password_in else ""
+    order = replace(wanted, author=subject.author, password=named, launched=row.order.launched)
+    return replace(row, order=order)
+
+
 def _changed(event: ServerChanged, config: Config, facts: Facts) -> Iterator[Effect]:
     """What is so is told first, and then gone on with: nothing is waited for in silence."""
     subject = event.subject
@@ -445,7 +471,7 @@ def _changed(event: ServerChanged, config: Config, facts: Facts) -> Iterator[Eff
         return
     for row in facts.servers(subject):
         if not row.told:
-            text, once = status(row, config.messages), ("server", row.key)
+            text, once = status(_as_configured(row, subject, config), config.messages), ("server", row.key)
             yield TellServer(subject=subject, text=text, once=once, cause="its test server", row=row)
     if event.asked:
         yield AdvanceServer(subject=subject, cause="its test server")
