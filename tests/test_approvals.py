@@ -197,11 +197,15 @@ def test_t01_only_a_status_of_our_own_account_counts(bot: Bot, github: Sandbox) 
 @pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 def test_t01_a_row_alone_approves_nothing(bot: Bot, github: Sandbox) -> None:
     """Whoever can write rows of the database that many repositories share notes the stranger's push as approved."""
-    pull = waiting(bot, github)
+    other, pull = waiting(bot, github, head="stranger/hello:other"), waiting(bot, github)
     pushed(github, pull)
+    check(github, other, "success")
     with closing(_connection(bot)) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE mm_approvals SET head_sha = %s", (pull.head_sha,))
+        cursor.execute("SET sql_mode = ''")
+        cursor.execute("UPDATE mm_approvals SET approved_at = '0000-00-00' WHERE number = %s", (other.number,))
     sweep(bot)
+    assert other.merged_at  # a row that is no row is none
     assert not pull.merged_at
     assert void(pull) == [no_access(pull)]
 
