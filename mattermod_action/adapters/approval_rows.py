@@ -23,7 +23,10 @@ class ApprovalRows(Statements):
     def approval(self, subject: Subject, feature: str, label: str) -> Approval | None:
         sql = "SELECT head_sha, base_ref, approved_at FROM mm_approvals WHERE k = :k"
         _, rows = self.execute(sql, {"k": _key(subject, feature, label)})
-        return Approval(rows[0][0], rows[0][1], moment(rows[0][2])) if rows else None
+        try:
+            return Approval(rows[0][0], rows[0][1], moment(rows[0][2])) if rows else None
+        except ValueError:  # a time that is none, which only somebody else can have written
+            return None
 
     def note_approval(self, effect: NoteApproval) -> None:
         newer = self.dialect.new.format(name="approved_at")

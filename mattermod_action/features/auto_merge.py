@@ -28,8 +28,9 @@ comment says why: look at the pull request as it is now, and put the label on ag
 by people with write access take it off as well. With `always` none does: then anybody can have merged what nobody has
 seen, so use it only where a rule of the branch dismisses stale approvals. Merging the base into the branch keeps the
 label if the commit has nothing else in it (`/update-branch`, `update`, GitHub's button), and so does GitHub itself
-when it changes the base because the old one was merged. Without `database-url` a commit status, `mattermod/approval`,
-notes what was approved; this takes `statuses: write`.
+when it changes the base because the old one was merged. GitHub tells who pushed to a private fork only if the token may
+read that fork; otherwise a push to it counts if a run has seen its event. Without `database-url` a commit status,
+`mattermod/approval`, notes what was approved; this takes `statuses: write`.
 
 It is looked at when a pull request changes, when a review is handed in, when checks are over, when a merge queue
 removes it and on a schedule:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mattermod_action.effects import Comment, Dispatch
+from mattermod_action.approvals import Approval
+from mattermod_action.effects import Comment, Dispatch, NoteApproval
 from mattermod_action.errors import Down
 from mattermod_action.events import PullRequest
 from mattermod_action.leases import Lease, acquire
@@ -105,6 +106,27 @@ class StoreContract:
             store.keep(key, '"an etag"', names, at)
             assert late.recall(key) == ('"an etag"', names, at)
         assert store.recall("d" * 64) is None
+
+    def test_t01_the_note_of_the_last_label_event_stays(self, store: Store) -> None:
+        """Whatever comes late; and each item and label has its own."""
+        noon = datetime(2026, 1, 2, 12)  # noqa: DTZ001  # naive UTC, as everywhere
+
+        def note(head: str, minutes: int, label: str = "Ready", subject: Subject = PULL) -> Approval:
+            approval = Approval(head * 40, "main", noon + timedelta(minutes=minutes))
+            noted = NoteApproval(subject=subject, label=label, by="maintainer", approval=approval, feature="auto_merge")
+            store.note_approval(noted)
+            return approval
+
+        assert store.approval(PULL, "auto_merge", "Ready") is None
+        note("a", 0)
+        moved = note("b", 0)
+        assert store.approval(PULL, "auto_merge", "ready") == moved
+        later = note("c", 1)
+        note("d", 0)
+        others = note("e", 2, "other"), note("f", 2, subject=replace(PULL, number=8))
+        assert store.approval(PULL, "auto_merge", "READY") == later
+        assert store.approval(PULL, "auto_merge", "other") == others[0]
+        assert store.approval(replace(PULL, number=8), "auto_merge", "Ready") == others[1]
 
     def test_subjects_are_told_apart(self, store: Store) -> None:
         store.remember(PULL)
