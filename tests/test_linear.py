@@ -6,6 +6,7 @@ own parts: beginnings that nearly match, repeated.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -35,11 +36,23 @@ def expressions() -> Iterator[tuple[str, re.Pattern[Any], str]]:
             continue
         module = importlib.import_module(info.name)
         source = Path(str(module.__file__)).read_text()
+        for place, pattern, method in _in_place(source):
+            yield f"{info.name.removeprefix('mattermod_action.')}.{place}.0.{method}", pattern, method
         for name, value in vars(module).items():
             for nth, each in enumerate(_within(value)):
                 used = re.findall(rf"\b{name}\.({'|'.join(METHODS)})\(", source) or ["search"]
                 for method in sorted(set(used)):
                     yield f"{info.name.removeprefix('mattermod_action.')}.{name}.{nth}.{method}", each, method
+
+
+def _in_place(source: str) -> Iterator[tuple[str, re.Pattern[Any], str]]:
+    """Those that stand where they are used, by their lines."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="re"), attr=method), args=[ast.Constant(value=pattern), *_]
+            ) if method in METHODS:
+                yield f"line {node.lineno}", re.compile(pattern), method
 
 
 def _within(value: object) -> Iterator[re.Pattern[Any]]:
