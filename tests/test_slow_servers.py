@@ -23,10 +23,10 @@ from mattermod_action.adapters.jenkins_servers import Server
 from mattermod_action.adapters.mattermost import Webhooks
 from mattermod_action.adapters.mysql import MySQLStore, connect
 from mattermod_action.adapters.web import PlainWeb
-from mattermod_action.errors import Late, MattermodError
+from mattermod_action.errors import Down, Late, MattermodError
 from mattermod_action.figures import Calls
 from mattermod_action.world import SkippingClock
-from tests.slow import ANSWERS, KILO, OK, served
+from tests.slow import ANSWERS, KILO, OK, ending, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,6 +137,13 @@ def scripted(steps: list[tuple[bytes, float]], *, forever: bool) -> Answer:
 @given(st.sampled_from(sorted(PORTS)), SCRIPTS)
 def test_t03_t07_any_answer_ends(port: str, script: tuple[list[tuple[bytes, float]], bool]) -> None:
     assert end_of(PORTS[port], scripted(script[0], forever=script[1])) < LIMIT
+
+
+def test_half_of_a_configuration_is_none() -> None:
+    """The other half may be what protects something."""
+    said = b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\nlabel_messages: {}\n"
+    with served(ending(said)) as slow, pytest.raises(Down, match="cannot be reached .IncompleteRead"):
+        Contents(slow.url, "token", SkippingClock(), Calls()).read("o/r", "f")
 
 
 @pytest.mark.parametrize("port", [name for name in PORTS if name not in ("a CLA list", "the runner", "MySQL")])
