@@ -190,6 +190,14 @@ def test_t18_attributes_that_are_no_file_are_none(github: Sandbox, tmp_path: Pat
     assert [type(each) for each in found] == [Clean] * 3, found
 
 
+def test_t18_a_link_has_no_attributes(github: Sandbox, tmp_path: Path) -> None:
+    """What it leads to would otherwise be read as the attributes themselves. Red without `links=False`."""
+    history = begun(github, tmp_path / "x")
+    onto = {"d/.gitattributes": ("120000", "f merge=union"), "d/f": ("100644", "other\n")}
+    [found] = odd_pick(github, history, [onto], "d")
+    assert isinstance(found, Conflict)
+
+
 @pytest.mark.parametrize(
     ("files", "folder", "reason"),
     [
@@ -237,6 +245,7 @@ def test_t08_as_an_expression_would(lines: list[bytes]) -> None:
 @pytest.mark.parametrize(
     "content",
     [
+        b"<<<<<<< \n" * 8_000,
         b"<<<<<<< \n" * 110_000,
         CONFLICT + b"\n" + b"<<<<<<< \n" * 110_000,
         b">>>>>>> \n" * 110_000,
@@ -246,7 +255,7 @@ def test_t08_as_an_expression_would(lines: list[bytes]) -> None:
         b"<" * 1_000_000,
         b"\n<<<<<<<" * 125_000,
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_t08_a_megabyte_takes_no_time(content: bytes) -> None:
     began = time.thread_time()

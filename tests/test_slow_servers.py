@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.slow import Answer, Slow
 
 PACE = 0.01  # of the deadlines
-LIMIT = 15.0  # seconds; the longest is four attempts at 0.28, and the machine may be busy
+LIMIT = 25.0  # seconds; the longest is four attempts at 0.28, and the machine may be busy
 MEMORY = 400_000  # KiB that this process may grow by, in which many are asked at once
 
 
@@ -101,9 +101,15 @@ def end_of(port: Callable[[Slow], Any], answer: Answer) -> float:
 @pytest.mark.parametrize("port", PORTS)
 def test_t03_t07_every_answer_ends(port: str) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with ThreadPoolExecutor(4) as pool:
-        took = dict(zip(ANSWERS, pool.map(lambda name: end_of(PORTS[port], ANSWERS[name]), ANSWERS), strict=True))
-    assert {name: seconds for name, seconds in took.items() if seconds > LIMIT} == {}
+    threads = {
+        name: threading.Thread(target=end_of, args=(PORTS[port], each), daemon=True) for name, each in ANSWERS.items()
+    }
+    for thread in threads.values():
+        thread.start()
+    ends = time.monotonic() + LIMIT
+    for thread in threads.values():
+        thread.join(max(0.0, ends - time.monotonic()))
+    assert [name for name, thread in threads.items() if thread.is_alive()] == []
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEMORY
 
 
