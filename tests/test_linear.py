@@ -82,7 +82,7 @@ def _part(op: str, of: Any) -> list[str]:  # noqa: PLR0911  # a table
             return ["a"]
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
             low, _, inner = of
-            return ["".join(parts(inner)) * max(1, min(low, 3))]
+            return ["".join(parts(inner)) * max(1, min(low, 64))]
         case "SUBPATTERN":
             return ["".join(parts(of[3]))]
         case "ATOMIC_GROUP":
@@ -113,12 +113,35 @@ def trials(expression: re.Pattern[Any], size: int, *, pairs: bool) -> Iterator[s
     beginnings = {whole[:length] for length in range(1, min(len(whole), 24) + 1)}
     characters = sorted({*"".join(found)[:40], *"a 1\n/<`-."})[:24]
     units = beginnings | {*characters} | ({"".join(each) for each in product(characters, repeat=2)} if pairs else set())
+    if expression.flags & re.MULTILINE:
+        units |= {f"{each}\n" for each in units}
     for unit in sorted(units):
         yield unit * (size // len(unit))
         yield whole + unit * (size // len(unit)) + "\0"
 
 
 TABLE = {name: (each, method) for name, each, method in expressions()}
+
+
+SLOW = [
+    re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL),  # conflicts, once
+    re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+)"),
+    re.compile(r"\s+$"),
+]
+
+
+@pytest.mark.parametrize("expression", SLOW, ids=range(3))
+def test_what_is_not_linear_is_found(expression: re.Pattern[Any]) -> None:
+    """With texts of an eighth, which take seconds, or 64 times as long as they should."""
+    longest = 0.0
+    for trial in trials(expression, SIZE // 8, pairs=False):
+        text: Any = trial if isinstance(expression.pattern, str) else trial.encode("latin-1", "replace")
+        began = time.thread_time()
+        expression.findall(text)
+        longest = max(longest, time.thread_time() - began)
+        if longest > LIMIT / 8:
+            return
+    raise AssertionError(longest)
 
 
 @pytest.mark.parametrize("name", TABLE)
