@@ -59,5 +59,10 @@ def nearest(name: str, names: Sequence[str]) -> str:
 
 
 def _pattern(template: str) -> str:
-    parts = enumerate(_PLACE.split(template))
-    return "".join(f"(?P<{part}>[0-9]{{1,9}})" if at % 2 else re.escape(part) for at, part in parts)
+    """A number that comes twice is the same."""
+    parts = _PLACE.split(template)
+    return "".join(_number(part, parts[1:at:2]) if at % 2 else re.escape(part) for at, part in enumerate(parts))
+
+
+def _number(name: str, before: Sequence[str]) -> str:
+    return f"(?P={name})" if name in before else f"(?P<{name}>[0-9]{{1,9}})"

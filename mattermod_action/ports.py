@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from string import digits
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mattermod_action.spinmints import ServerRows
@@ -87,6 +87,9 @@ class Leases(Protocol):
         """Give it back, if it is still ours."""
 
 
+LONGEST_NUMBER = 18  # digits
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A comment of ours, as a list shows it."""
@@ -97,7 +100,7 @@ class Written:
     @property
     def number(self) -> int:
         """GitHub's number of the comment, which ends its address: an older one has a smaller number."""
-        return int(re.sub(r".*\D", "", self.url) or 0)
+        return int(self.url[len(self.url.rstrip(digits)) :][-LONGEST_NUMBER:] or 0)
 
 
 @dataclass(frozen=True, slots=True)

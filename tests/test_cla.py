@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from sandbox.faults import Fault
 from tests import servers
 from tests.harness import Bot
 from tests.scene import bodies, deliver
+from tests.sweeps import query
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,3 +201,14 @@ class TestShared:
         github.state.faults.clear()
         assert bot.run("schedule", SWEEP, MATTERMOD_CLOCK_OFFSET="120").code == 0
         assert verdicts(github, event["number"]) == [UNKNOWN, ("success", "reviewer authorized")]
+
+    def test_t02d_a_row_of_anybodys_signs_for_nobody(
+        self, bot: Bot, github: Sandbox, database: Database, signatures: Signatures
+    ) -> None:
+        """Red where the names that are stored are believed. The list's server says that nothing has changed."""
+        event = opened(github, "newcomer")
+        deliver(bot, event)
+        names = zlib.compress(b"newcomer\nreviewer\nsigned-one").hex()
+        query(database, f"UPDATE mm_lists SET etag = '{signatures.etag}', names = X'{names}'")
+        deliver(bot, pushed(github, event["number"], by="newcomer"))
+        assert verdicts(github, event["number"]) == [("error", "newcomer needs to sign the CLA")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import socket
 import time
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mattermod_action.adapters.git import Git, Work
+from mattermod_action.adapters.git import HUNKS_SHOWN, Git, Work, hunks
 from mattermod_action.adapters.git_process import GitProcess
 from mattermod_action.errors import Down, Refused
 from mattermod_action.events import Repository
@@ -134,3 +137,128 @@ def test_s19_a_folder_is_never_taken_for_one_of_ours(github: Sandbox, tmp_path: 
         found = work.pick(made[0], made[1:])
     assert isinstance(found, Clean)
     assert found.sha
+
+
+ODD = {
+    "a folder": {"d/.gitattributes/.gitattributes": ("100644", "* text\n")},
+    "a folder of folders": {"d/.gitattributes/.gitattributes/x/.gitattributes": ("100644", "* text\n")},
+    "a link out of here": {"d/.gitattributes": ("120000", "/etc/passwd")},
+    "a link to a folder": {"d/.gitattributes": ("120000", "..")},
+    "a link in the path": {".gitattributes": ("120000", "d")},
+    "a submodule": {"d/.gitattributes": ("160000", "")},
+    "noise": {"d/.gitattributes": ("100644", "\x00\x01\xff * = - !\n" * 50)},
+    "an empty file": {".gitattributes": ("100644", ""), "d/.gitattributes": ("100644", "")},
+}
+
+
+def grafted(history: History, parent: str, files: dict[str, tuple[str, str]]) -> str:
+    """Commit a tree that has these besides what there is, also what no folder can have."""
+    history.git("read-tree", parent or "--empty")
+    for path, (mode, text) in files.items():
+        data = history.git("hash-object", "-w", "--stdin", stdin=text).strip()
+        history.git("update-index", "--add", "--cacheinfo", f"{mode},{parent if mode == '160000' else data},{path}")
+    tree = history.git("write-tree").strip()
+    return history.git("commit-tree", "-m", "Odd", *(["-p", parent] if parent else []), tree).strip()
+
+
+def odd_pick(github: Sandbox, history: History, tips: list[dict[str, tuple[str, str]]], folder: str) -> list[object]:
+    """Pick a change of a file in that folder onto each tip, one after the other, in one piece of work."""
+    (history.clone / "first").write_text("x\n")
+    base = history.commit("Begin")
+    before = grafted(history, base, {f"{folder}/f": ("100644", "one\n")})
+    pick = grafted(history, before, {f"{folder}/f": ("100644", "two\n")})
+    onto = [grafted(history, before, {**files, "more": ("100644", str(nth))}) for nth, files in enumerate(tips)]
+    refs = [f"{sha}:refs/heads/odd-{nth}" for nth, sha in enumerate([pick, *onto])]
+    history.git("push", "--quiet", "origin", *refs)
+    git = Git(github.url, github.tokens["maintainer"], BOT, RealClock())
+    found: list[object] = []
+    with git.fetched(where(github), onto, [pick]) as work:
+        for tip in onto:
+            try:
+                found.append(work.pick(tip, [pick]))
+            except Refused as refusal:
+                found.append(str(refusal))
+    return found
+
+
+@pytest.mark.parametrize("shape", ODD)
+def test_t18_attributes_that_are_no_file_are_none(github: Sandbox, tmp_path: Path, shape: str) -> None:
+    """On the first target and, after another's, on the second. Red without `links=False` or with what was there."""
+    history = begun(github, tmp_path / "x")
+    plain = {"d/.gitattributes": ("100644", "* text\n"), ".gitattributes": ("100644", "* text\n")}
+    found = odd_pick(github, history, [plain, ODD[shape], plain], "d")
+    assert [type(each) for each in found] == [Clean] * 3, found
+
+
+def test_t18_a_link_has_no_attributes(github: Sandbox, tmp_path: Path) -> None:
+    """What it leads to would otherwise be read as the attributes themselves. Red without `links=False`."""
+    history = begun(github, tmp_path / "x")
+    onto = {"d/.gitattributes": ("120000", "f merge=union"), "d/f": ("100644", "other\n")}
+    [found] = odd_pick(github, history, [onto], "d")
+    assert isinstance(found, Conflict)
+
+
+@pytest.mark.parametrize(
+    ("files", "folder", "reason"),
+    [
+        ({"d/.gitattributes": ("100644", "# much\n" * 200_000)}, "d", "has more than 1048576 bytes"),
+        ({f"{'x' * 300}/.gitattributes": ("100644", "* text\n")}, "x" * 300, "cannot be written (OSError)"),
+    ],
+    ids=["huge", "a name that no folder has"],
+)
+def test_t18_attributes_that_cannot_be_laid_out_are_refused(
+    github: Sandbox, tmp_path: Path, files: dict[str, tuple[str, str]], folder: str, reason: str
+) -> None:
+    """That target alone: the next is picked."""
+    history = begun(github, tmp_path / "x")
+    found = odd_pick(github, history, [files, {}], folder)
+    assert reason in str(found[0])
+    assert isinstance(found[1], Clean)
+
+
+CONFLICT = b"<<<<<<< target\na\n=======\nb\n>>>>>>> picked"
+HUNKS = [
+    (b"", []),
+    (CONFLICT, [CONFLICT]),
+    (b"x\n" + CONFLICT + b" more\ny\n", [CONFLICT + b" more"]),
+    (CONFLICT + b"\nx\n" + CONFLICT + b"\n", [CONFLICT, CONFLICT]),
+    (b"<<<<<<< a\nno end\n", []),
+    (b">>>>>>> a\n" + CONFLICT, [CONFLICT]),
+    (b"<<<<<<< a\n" + CONFLICT + b"\n", [b"<<<<<<< a\n" + CONFLICT]),
+    (b"<<<<<<<\n>>>>>>>\n", []),
+    (b" <<<<<<< a\n>>>>>>> b\n", []),
+    (b"<<<<<<< a\r\n>>>>>>> b\r\n", [b"<<<<<<< a\r\n>>>>>>> b\r"]),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), HUNKS)
+def test_t08_what_stands_between_markers_is_found(content: bytes, expected: list[bytes]) -> None:
+    assert list(hunks(content)) == expected
+
+
+@given(st.lists(st.sampled_from([b"<<<<<<< a", b">>>>>>> b", b"=======", b"x", b"", b"<<<<<<<", b" >>>>>>> c"])))
+def test_t08_as_an_expression_would(lines: list[bytes]) -> None:
+    content = b"\n".join(lines)
+    assert list(hunks(content)) == re.findall(rb"^<{7} .*?^>{7} [^\n]*$", content, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<<<<<<< \n" * 8_000,
+        b"<<<<<<< \n" * 110_000,
+        CONFLICT + b"\n" + b"<<<<<<< \n" * 110_000,
+        b">>>>>>> \n" * 110_000,
+        b"<<<<<<< \n" + b">>>>>> \n" * 110_000,
+        b"<<<<<<< \n>>>>>>> \n" * 55_000,
+        b"\n" * 1_000_000,
+        b"<" * 1_000_000,
+        b"\n<<<<<<<" * 125_000,
+    ],
+    ids=range(9),
+)
+def test_t08_a_megabyte_takes_no_time(content: bytes) -> None:
+    began = time.thread_time()
+    found = list(hunks(content))
+    assert time.thread_time() - began < 0.2
+    assert sum(map(len, found)) <= 2 * HUNKS_SHOWN

@@ -102,6 +102,14 @@ HOSTILE = {
 }
 
 
+@pytest.mark.parametrize("path", ["src/" + "generated/src/" * 280 + "x", "testdata/" * 450 + "x"])
+def test_t06d_a_path_of_4_kilobytes_takes_no_time(path: str) -> None:
+    """The first took five seconds, and there may be thousands."""
+    began = time.thread_time()
+    assert not matches(path, ["**/src/**/generated/**/*.go", "**/testdata/**/*.golden"])
+    assert time.thread_time() - began < LIMIT
+
+
 @pytest.mark.parametrize("pattern", HOSTILE)
 def test_t06d_no_path_takes_long(pattern: str) -> None:
     unit = HOSTILE[pattern]

@@ -6,6 +6,7 @@ own parts: beginnings that nearly match, repeated.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import re
@@ -35,11 +36,23 @@ def expressions() -> Iterator[tuple[str, re.Pattern[Any], str]]:
             continue
         module = importlib.import_module(info.name)
         source = Path(str(module.__file__)).read_text()
+        for place, pattern, method in _in_place(source):
+            yield f"{info.name.removeprefix('mattermod_action.')}.{place}.0.{method}", pattern, method
         for name, value in vars(module).items():
             for nth, each in enumerate(_within(value)):
                 used = re.findall(rf"\b{name}\.({'|'.join(METHODS)})\(", source) or ["search"]
                 for method in sorted(set(used)):
                     yield f"{info.name.removeprefix('mattermod_action.')}.{name}.{nth}.{method}", each, method
+
+
+def _in_place(source: str) -> Iterator[tuple[str, re.Pattern[Any], str]]:
+    """Those that stand where they are used, by their lines."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="re"), attr=method), args=[ast.Constant(value=pattern), *_]
+            ) if method in METHODS:
+                yield f"line {node.lineno}", re.compile(pattern), method
 
 
 def _within(value: object) -> Iterator[re.Pattern[Any]]:
@@ -69,7 +82,7 @@ def _part(op: str, of: Any) -> list[str]:  # noqa: PLR0911  # a table
             return ["a"]
         case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
             low, _, inner = of
-            return ["".join(parts(inner)) * max(1, min(low, 3))]
+            return ["".join(parts(inner)) * max(1, min(low, 64))]
         case "SUBPATTERN":
             return ["".join(parts(of[3]))]
         case "ATOMIC_GROUP":
@@ -100,12 +113,35 @@ def trials(expression: re.Pattern[Any], size: int, *, pairs: bool) -> Iterator[s
     beginnings = {whole[:length] for length in range(1, min(len(whole), 24) + 1)}
     characters = sorted({*"".join(found)[:40], *"a 1\n/<`-."})[:24]
     units = beginnings | {*characters} | ({"".join(each) for each in product(characters, repeat=2)} if pairs else set())
+    if expression.flags & re.MULTILINE:
+        units |= {f"{each}\n" for each in units}
     for unit in sorted(units):
         yield unit * (size // len(unit))
         yield whole + unit * (size // len(unit)) + "\0"
 
 
 TABLE = {name: (each, method) for name, each, method in expressions()}
+
+
+SLOW = [
+    re.compile(rb"^<{7} .*?^>{7} [^\n]*$", re.MULTILINE | re.DOTALL),  # conflicts, once
+    re.compile(r"(?P<file>[^:\n]+):(?P<line>\d+)"),
+    re.compile(r"\s+$"),
+]
+
+
+@pytest.mark.parametrize("expression", SLOW, ids=range(3))
+def test_what_is_not_linear_is_found(expression: re.Pattern[Any]) -> None:
+    """With texts of an eighth, which take seconds, or 64 times as long as they should."""
+    longest = 0.0
+    for trial in trials(expression, SIZE // 8, pairs=False):
+        text: Any = trial if isinstance(expression.pattern, str) else trial.encode("latin-1", "replace")
+        began = time.thread_time()
+        expression.findall(text)
+        longest = max(longest, time.thread_time() - began)
+        if longest > LIMIT / 8:
+            return
+    raise AssertionError(longest)
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import __version__
 from mattermod_action.adapters import deadlines
-from mattermod_action.adapters.plain_http import NotAllowedError, open_url
+from mattermod_action.adapters.plain_http import NotAllowedError, body_of, open_url
 from mattermod_action.errors import Down, FactUnavailable, Mistake, NotYet
 
 if TYPE_CHECKING:
@@ -159,10 +159,13 @@ def _text(answer: http.client.HTTPResponse) -> str:
         raise http.client.HTTPException(str(answer.status))
     if answer.status != http.client.OK or kind_of not in TEXT:
         raise FactUnavailable(f"the list of signatures cannot be read ({answer.status} {kind_of})")
-    body = answer.read(LARGEST + 1)
+    body = body_of(answer, LARGEST)
     match (answer.headers.get("Content-Encoding") or "identity").strip().casefold():
         case "gzip" | "x-gzip":
-            body = _unpacked(zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP), body)
+            packer = zlib.decompressobj(wbits=zlib.MAX_WBITS | GZIP)
+            body = _unpacked(packer, body)
+            if not packer.eof and len(body) <= LARGEST:
+                raise zlib.error("it ends in the middle")
         case "identity":
             pass
         case _:

@@ -19,7 +19,7 @@ from mattermod_action import __version__
 from mattermod_action.adapters import deadlines
 from mattermod_action.adapters.github_errors import Answered, error_of
 from mattermod_action.adapters.github_paths import file_path
-from mattermod_action.adapters.plain_http import WHOLE, connect, is_same_server
+from mattermod_action.adapters.plain_http import WHOLE, body_of, connect, is_same_server
 from mattermod_action.errors import Down, Gone, Limited, Mistake, Refused
 from mattermod_action.figures import GRAPHQL, NO_ANSWER, OK
 
@@ -158,7 +158,7 @@ def _get(url: str, token: str, redirects: int) -> Reply:
         moved = answer.headers.get("Location", "")
         if answer.status in (301, 307, 308) and redirects and is_same_server(url, moved):
             return _get(moved, token, redirects - 1)
-        return Reply(answer.status, _lower(answer), answer.read(LARGEST + 1))
+        return Reply(answer.status, _lower(answer), body_of(answer, LARGEST))
     finally:
         connection.close()
 
@@ -177,7 +177,7 @@ def _answer(api_url: str, token: str, repository: str, path: str) -> Reply:
         query = json.dumps({"query": QUERY, "variables": variables})
         connection.request("POST", parts.path, query, {**_headers(token), "Content-Type": "application/json"})
         answer = connection.getresponse()
-        return _as_a_file(Reply(answer.status, _lower(answer), answer.read(4 * LARGEST)))
+        return _as_a_file(Reply(answer.status, _lower(answer), body_of(answer, 4 * LARGEST)))
     finally:
         connection.close()
 

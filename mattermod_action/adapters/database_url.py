@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INPUT = "input `database-url`"
 FORMS = "give mysql://user:password@host:3306/database or user:password@tcp(host:3306)/database"
 DEFAULT_PORT = 3306
+LONGEST = 4_096  # characters of a DSN
 
 _URL = re.compile(
     r"mysql://(?:(?P<user>[^:@/]*)(?::(?P<password>[^@/]*))?@)?(?P<address>[^/?#]*)(?P<rest>.*)", re.DOTALL
@@ -106,7 +107,7 @@ def _parts(url: str) -> dict[str, str]:
             raise _WrongError("starts with another scheme, and only mysql:// is understood")
         parts = found.groupdict(default="")
         return {**parts, "user": _decoded(parts["user"]), "password": _decoded(parts["password"])}
-    found = _DSN.fullmatch(url)
+    found = _DSN.fullmatch(url) if len(url) <= LONGEST else None
     if not found or found["rest"] is None:
         raise _WrongError(
             "is in neither form, or lacks the / before the database; a password goes percent-encoded into a URL"

@@ -139,6 +139,14 @@ def _dial(check: Callable[[str], object], address: tuple[str, int], timeout: flo
     return dial(*address, timeout, check=check)
 
 
+def body_of(answer: http.client.HTTPResponse, most: int) -> bytes:
+    """Read it, but no more than one byte over `most`. Raises IncompleteRead for half of what was announced."""
+    body = answer.read(most + 1)
+    if answer.length and len(body) <= most:
+        raise http.client.IncompleteRead(b"", answer.length)
+    return body
+
+
 @cache
 def _context() -> ssl.SSLContext:
     context = ssl.create_default_context()
