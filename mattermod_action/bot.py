@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
 from mattermod_action.effects import (
+    AddLabels,
     Comment,
     Ensure,
     KeptComment,
@@ -22,6 +24,7 @@ from mattermod_action.effects import (
     PostChat,
     Reap,
     Recheck,
+    RemoveLabel,
     ReviewComment,
     SetStatus,
 )
@@ -36,8 +39,10 @@ from mattermod_action.events import (
     GrownOld,
     HeadMade,
     IssueSeen,
+    LabelsMade,
     MergeConsidered,
     PickEnded,
+    PullRequest,
     PullRequestSeen,
     ServerChanged,
 )
@@ -76,6 +81,7 @@ class Bot:
 
     def __init__(self, config: Config, world: World, report: Report) -> None:
         self._config, self._world, self._report = config, world, report
+        self._relabeled: dict[int, LabelsMade] = {}  # by the plan that is carried out, and by number
 
     @cached_property
     def _hands(self) -> Hands:
@@ -102,6 +108,8 @@ class Bot:
         self._settle([effect for effect in due if isinstance(effect, Once)], event, plan)
         if isinstance(event, CommandGiven):
             outcomes.append(_ended(event, plan))
+        outcomes += self._relabeled.values()
+        self._relabeled = {}
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 plan.failures.extend(self.handle(outcome, depth + 1).failures)
@@ -307,6 +315,11 @@ class Bot:
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
         changed = self._ensurer.ensure(effect)
+        if changed and isinstance(effect, (AddLabels, RemoveLabel)) and isinstance(effect.subject, PullRequest):
+            was = effect.subject
+            made = self._relabeled.get(was.number, LabelsMade(was, was.labels))
+            now = replace(made.subject, labels=effect.relabeled(made.subject.labels))
+            self._relabeled[was.number] = replace(made, subject=now)
         done = self._ensurer.judged(effect) if changed and isinstance(effect, SetStatus) else effect
         self._report.row(effect.feature, effect.cause, said(done, done=changed))
 

@@ -301,3 +301,28 @@ def test_t14_patches_that_github_leaves_out_are_read_or_not_known(bot: Bot, gith
     run(bot, about(github, pull, "synchronize", "maintainer"))
     assert statuses(github, pull.number)["cherry-pick/conflicts"][0] == "success"
     assert not github.state.pull(github.repository, pull.number).labels
+
+
+def test_t06a_a_label_that_we_put_on_blocks(bot: Bot, github: Sandbox) -> None:
+    """GITHUB_TOKEN's labels are no events, so the same run says it; and unblocks where it takes one off."""
+    config = "greeter: {labels: [Wait]}\nblock_merge: {labels: [Wait]}\nlabel_cleanup: {labels: [Wait]}\n"
+    configured(github, config)
+    pull = opened(github, {"free.txt": "x\n"})
+    run(bot, about(github, pull))
+    assert statuses(github, pull.number)["merge/blocked"] == ("pending", "Merge blocked due Wait label")
+
+
+@pytest.mark.parametrize(("behind", "state"), [(2, "success"), (0, "pending")], ids=["for a while", "for long"])
+def test_t06b_a_look_from_before_the_event_says_nothing(bot: Bot, github: Sandbox, behind: int, state: str) -> None:
+    """GitHub's replicas lag: a pull request as it was is not one that has changed meanwhile."""
+    configured(github, "block_merge: {labels: [Wait]}\n")
+    pull = opened(github, {"free.txt": "x\n"})
+    run(bot, payloads.labeled(github.state, github.repository, pull.number, "Wait", "maintainer"))
+    github.state.add_labels(github.repository, pull.number, ["other"])
+    bot.run("pull_request_target", about(github, pull, "opened"), GITHUB_RUN_ATTEMPT="2")  # so that it was read
+    time.sleep(1.1)  # times are whole seconds
+    event = payloads.unlabeled(github.state, github.repository, pull.number, "Wait", "maintainer")
+    github.state.faults.add(Fault("stale", "GET", f"*/pulls/{pull.number}", seconds=60, times=behind))
+    done = deliver(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert done.code == (0 if behind else 3)
+    assert statuses(github, pull.number)["merge/blocked"][0] == state
