@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mattermod_action import inputs
+from mattermod_action.commanding import AUTHOR, offers
+from mattermod_action.config import load
 from mattermod_action.errors import Mistake
 from mattermod_action.world import World
 from sandbox import payloads
@@ -18,12 +21,11 @@ from tests.harness import Bot
 from tests.scene import bodies, deliver, run, statuses
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sandbox import Sandbox
     from sandbox.records import Pull
     from tests.signatures import Signatures
 
+ROOT = Path(__file__).parent.parent
 CONTEXT = "merge/protected-paths"
 GUARDED = {".github/workflows/ci.yml": "on: push\n"}
 ALL = """
@@ -124,6 +126,7 @@ def test_t06a_a_push_of_ours_is_judged_like_any_other(bot: Bot, github: Sandbox)
         ("issue_comment", "edited", False),
         ("merge_group", "checks_requested", True),
         ("status", "", True),
+        ("status", "note", False),
     ],
 )
 def test_t06a_only_our_comments_and_labels_are_skipped(tmp_path: Path, name: str, action: str, *, heard: bool) -> None:
@@ -133,6 +136,7 @@ def test_t06a_only_our_comments_and_labels_are_skipped(tmp_path: Path, name: str
 
     kind = {"issues": "issue", "issue_comment": "issue"}.get(name, "pull_request")
     event = payload(kind, action, {**item(), "pull_request": {}})
+    event |= {"context": "mattermod/approval" if action == "note" else "merge/blocked"}
     event |= {"sender": {"login": "Octo-Bot"}, "label": {"name": "x"}, "sha": "a" * 40, "state": "success"}
     event |= {"comment": {"id": 1, "body": "/help"}, "merge_group": {"head_sha": "a" * 40, "head_ref": "x"}}
     (tmp_path / "event.json").write_text(json.dumps(event))
@@ -326,3 +330,22 @@ def test_t06b_a_look_from_before_the_event_says_nothing(bot: Bot, github: Sandbo
     done = deliver(bot, event, MATTERMOD_CLOCK_SKIPS="true")
     assert done.code == (0 if behind else 3)
     assert statuses(github, pull.number)["merge/blocked"][0] == state
+
+
+def test_t09_each_command_that_strangers_may_give_is_counted() -> None:
+    """All others cost them a role and a reaction."""
+    config = load((ROOT / "sandbox/scenarios/everything.yml").read_text(), "everything.yml").config
+    free = {name for name, offer in offers(config).items() if offer.level in ("read", AUTHOR)}
+    assert {f"/{name}" for name in free} <= {each[0].split()[0] for each in COMMANDS}
+
+
+def test_t06_a_command_that_cannot_be_carried_out_leaves_no_green(
+    bot: Bot, github: Sandbox, signatures: Signatures
+) -> None:
+    configured(github, ALL.format(url=signatures.url))
+    pull = opened(github, {"free.txt": "x\n"}, author="reviewer")
+    run(bot, about(github, pull))
+    assert statuses(github, pull.number)["cla/mattermost"][0] == "success"
+    signatures.status = 404
+    run(bot, commented(github, pull, "/check-cla"))
+    assert statuses(github, pull.number)["cla/mattermost"] == ("error", "The list of signatures cannot be read")
