@@ -349,3 +349,17 @@ def test_t06_a_command_that_cannot_be_carried_out_leaves_no_green(
     signatures.status = 404
     run(bot, commented(github, pull, "/check-cla"))
     assert statuses(github, pull.number)["cla/mattermost"] == ("error", "The list of signatures cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("author", "head"), [("maintainer", "stranger/hello:x"), ("dependabot[bot]", "stranger/hello:x")]
+)
+def test_t06c_a_fork_of_somebody_else_is_judged(bot: Bot, github: Sandbox, author: str, head: str) -> None:
+    """A writer opened it and the stranger pushes on; an excluded bot's name helps no more."""
+    configured(github, "protected_paths: {paths: ['.github/**'], excluded: ['dependabot[bot]']}\n")
+    pull = opened(github, {"free.txt": "x\n"}, author=author, head=head)
+    run(bot, about(github, pull, "opened", author))
+    assert statuses(github, pull.number)[CONTEXT][0] == "success"
+    github.state.add_commit(github.repository, pull.number, GUARDED, by="stranger")
+    run(bot, about(github, pull, "synchronize"))
+    assert statuses(github, pull.number)[CONTEXT][0] == "failure"
