@@ -144,9 +144,25 @@ class Bot:
         return event, self.plan(event)
 
     def _arrived(self, made: HeadMade) -> tuple[Event, Plan]:
-        """Plan on the head that this run has made, as on a push, since GITHUB_TOKEN's pushes are no events.
+        """Plan on the head that this run has made, as on a push, since GITHUB_TOKEN's pushes are no events."""
+        reason = "the new head of the branch is not there yet"
+        try:
+            pull = self._new_head(made)
+        except Down as error:
+            pull, reason = made.subject, str(error)
+        if pull is None:
+            return made, Plan([])
+        event = PullRequestSeen("synchronize", None, pull.updated_at, pull, sha=pull.sha)
+        if pull.sha == made.sha:
+            on = [name for name in GATES if getattr(self._config, name) is not None]
+            return event, Plan([], unchecked=[(name, reason) for name in on])
+        self._ensurer.new_commit(made.repository, pull.sha)
+        return event, self.plan(event)
 
-        GitHub makes it after its answer: https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch (202)
+    def _new_head(self, made: HeadMade) -> PullRequest | None:
+        """GitHub makes it after its answer, which is 202.
+
+        https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch
         """
         pull = self._world.github.pull(made.repository, made.subject.number)
         for pause in ARRIVES:
@@ -154,14 +170,7 @@ class Bot:
                 break
             self._world.clock.sleep(pause)
             pull = self._world.github.pull(made.repository, made.subject.number)
-        if pull is None:
-            return made, Plan([])
-        event = PullRequestSeen("synchronize", None, pull.updated_at, pull, sha=pull.sha)
-        if pull.sha == made.sha:
-            on = [name for name in GATES if getattr(self._config, name) is not None]
-            return event, Plan([], unchecked=[(name, "the new head of the branch is not there yet") for name in on])
-        self._ensurer.new_commit(made.repository, pull.sha)
-        return event, self.plan(event)
+        return pull
 
     def _compare(self, event: Event, plan: Plan) -> tuple[Event, Plan, Known]:
         """Read the row; when it is newer than the payload, what GitHub holds now is planned on instead."""

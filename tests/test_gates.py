@@ -17,10 +17,12 @@ from mattermod_action.world import World
 from sandbox import payloads
 from sandbox.faults import Fault
 from sandbox.records import Status
+from tests import servers
 from tests.harness import Bot
 from tests.scene import bodies, deliver, run, statuses
 
 if TYPE_CHECKING:
+    from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
     from sandbox.records import Pull
     from tests.signatures import Signatures
@@ -362,4 +364,30 @@ def test_t06c_a_fork_of_somebody_else_is_judged(bot: Bot, github: Sandbox, autho
     assert statuses(github, pull.number)[CONTEXT][0] == "success"
     github.state.add_commit(github.repository, pull.number, GUARDED, by="stranger")
     run(bot, about(github, pull, "synchronize"))
+    assert statuses(github, pull.number)[CONTEXT][0] == "failure"
+
+
+@pytest.mark.parametrize("fault", ["stale", "status"])
+def test_t06a_a_head_that_does_not_come_is_not_forgotten(
+    bot: Bot, github: Sandbox, database: Database, fault: Any
+) -> None:
+    """GitHub makes it after its answer: without a database the run is red, with one the next sweep judges it."""
+    configured(github, "update_branch: {}\nprotected_paths: {paths: ['.github/**']}\n")
+    bot.database_url = servers.url(database)
+    as_person(bot, github)
+    pull = opened(github, GUARDED, maintainer_can_modify=True)
+    run(bot, about(github, pull))
+    github.state.write_files(github.repository, {"more.txt": "main has moved\n"})
+    event = commented(github, pull, "/update-branch")
+    first = len(github.requests)
+    github.state.faults.add(
+        Fault(fault, "GET", f"*/pulls/{pull.number}", status=502, seconds=600, times=0, occurrence=2)
+    )
+    done = deliver(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert done.code == 0, done.log
+    assert len(github.requests) > first
+    assert CONTEXT not in statuses(github, pull.number)
+    github.state.faults.clear()
+    sweep = {"schedule": "7 * * * *", "repository": event["repository"]}
+    assert bot.run("schedule", sweep, MATTERMOD_CLOCK_OFFSET="60").code == 0
     assert statuses(github, pull.number)[CONTEXT][0] == "failure"
