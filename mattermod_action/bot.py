@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mattermod_action import events
 from mattermod_action.effects import (
+    AddLabels,
     Comment,
     Ensure,
     KeptComment,
@@ -22,6 +24,7 @@ from mattermod_action.effects import (
     PostChat,
     Reap,
     Recheck,
+    RemoveLabel,
     ReviewComment,
     SetStatus,
 )
@@ -36,8 +39,10 @@ from mattermod_action.events import (
     GrownOld,
     HeadMade,
     IssueSeen,
+    LabelsMade,
     MergeConsidered,
     PickEnded,
+    PullRequest,
     PullRequestSeen,
     ServerChanged,
 )
@@ -76,6 +81,7 @@ class Bot:
 
     def __init__(self, config: Config, world: World, report: Report) -> None:
         self._config, self._world, self._report = config, world, report
+        self._relabeled: dict[int, LabelsMade] = {}  # by the plan that is carried out, and by number
 
     @cached_property
     def _hands(self) -> Hands:
@@ -102,6 +108,8 @@ class Bot:
         self._settle([effect for effect in due if isinstance(effect, Once)], event, plan)
         if isinstance(event, CommandGiven):
             outcomes.append(_ended(event, plan))
+        outcomes += self._relabeled.values()
+        self._relabeled = {}
         for outcome in outcomes:
             if outcome and depth < DEPTH:
                 plan.failures.extend(self.handle(outcome, depth + 1).failures)
@@ -136,9 +144,25 @@ class Bot:
         return event, self.plan(event)
 
     def _arrived(self, made: HeadMade) -> tuple[Event, Plan]:
-        """Plan on the head that this run has made, as on a push, since GITHUB_TOKEN's pushes are no events.
+        """Plan on the head that this run has made, as on a push, since GITHUB_TOKEN's pushes are no events."""
+        reason = "the new head of the branch is not there yet"
+        try:
+            pull = self._new_head(made)
+        except Down as error:
+            pull, reason = made.subject, str(error)
+        if pull is None:
+            return made, Plan([])
+        event = PullRequestSeen("synchronize", None, pull.updated_at, pull, sha=pull.sha)
+        if pull.sha == made.sha:
+            on = [name for name in GATES if getattr(self._config, name) is not None]
+            return event, Plan([], unchecked=[(name, reason) for name in on])
+        self._ensurer.new_commit(made.repository, pull.sha)
+        return event, self.plan(event)
 
-        GitHub makes it after its answer: https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch (202)
+    def _new_head(self, made: HeadMade) -> PullRequest | None:
+        """GitHub makes it after its answer, which is 202.
+
+        https://docs.github.com/en/rest/pulls/pulls#update-a-pull-request-branch
         """
         pull = self._world.github.pull(made.repository, made.subject.number)
         for pause in ARRIVES:
@@ -146,14 +170,7 @@ class Bot:
                 break
             self._world.clock.sleep(pause)
             pull = self._world.github.pull(made.repository, made.subject.number)
-        if pull is None:
-            return made, Plan([])
-        event = PullRequestSeen("synchronize", None, pull.updated_at, pull, sha=pull.sha)
-        if pull.sha == made.sha:
-            on = [name for name in GATES if getattr(self._config, name) is not None]
-            return event, Plan([], unchecked=[(name, "the new head of the branch is not there yet") for name in on])
-        self._ensurer.new_commit(made.repository, pull.sha)
-        return event, self.plan(event)
+        return pull
 
     def _compare(self, event: Event, plan: Plan) -> tuple[Event, Plan, Known]:
         """Read the row; when it is newer than the payload, what GitHub holds now is planned on instead."""
@@ -314,6 +331,11 @@ class Bot:
     def _ensure(self, effect: Ensure) -> None:
         """Say what was written, or that there was nothing to write."""
         changed = self._ensurer.ensure(effect)
+        if changed and isinstance(effect, (AddLabels, RemoveLabel)) and isinstance(effect.subject, PullRequest):
+            was = effect.subject
+            made = self._relabeled.get(was.number, LabelsMade(was, was.labels))
+            now = replace(made.subject, labels=effect.relabeled(made.subject.labels))
+            self._relabeled[was.number] = replace(made, subject=now)
         done = self._ensurer.judged(effect) if changed and isinstance(effect, SetStatus) else effect
         self._report.row(effect.feature, effect.cause, said(done, done=changed))
 

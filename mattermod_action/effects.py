@@ -332,6 +332,9 @@ class AddLabels(Ensure):
 
     labels: tuple[str, ...]
 
+    def relabeled(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        return (*labels, *self.labels)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveLabel(Ensure):
@@ -339,6 +342,9 @@ class RemoveLabel(Ensure):
 
     label: str
     judges: bool = False
+
+    def relabeled(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(label for label in labels if label.casefold() != self.label.casefold())
 
     @property
     def key(self) -> str:

@@ -364,6 +364,16 @@ class MergeConsidered(_OfPull):
 
 
 @dataclass(frozen=True, slots=True)
+class LabelsMade(_OfPull):
+    """Outcome: this run has put labels on or taken some off, as there are now; no event need tell of that."""
+
+    before: tuple[str, ...] = ()
+
+    def has_changed(self, label: str) -> bool:
+        return self.subject.carries(label) != (label.casefold() in map(str.casefold, self.before))
+
+
+@dataclass(frozen=True, slots=True)
 class HeadMade(_OfPull):
     """Outcome: this run has put another head in the place of `sha`, of which no event need tell."""
 
@@ -472,6 +482,7 @@ Event = (
     | Reviewed
     | MergeConsidered
     | HeadMade
+    | LabelsMade
     | MergeEnded
     | PicksDue
     | PickEnded

@@ -33,7 +33,7 @@ from mattermod_action.effects import (
     TellServer,
     UpdateBranch,
 )
-from mattermod_action.errors import MayNot, Mistake, Overtaken, Refused
+from mattermod_action.errors import Down, MayNot, Mistake, Overtaken, Refused
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import at_least
 from mattermod_action.gates import MOVED
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 WAITING = 3_600.0  # seconds after which a sweep looks again at what waits for its merge
+BEHIND = (1.0, 2.0, 4.0)  # seconds that GitHub is given to show what it has told of
 TRUSTED = 10.0  # seconds for which a role that was read is believed
 
 
@@ -314,11 +315,21 @@ class Ensurer:
         """Whether head or base are other ones, or it carries a label it must not. One look serves for all of a plan."""
         place = (subject.repository.id, subject.number)
         if place not in self._looks:
-            self._looks[place] = self._world.github.pull(subject.repository, subject.number)
+            self._looks[place] = self._look(subject)
         now = self._looks[place]
         if now is None or not isinstance(subject, PullRequest):
             return True
         return now.sha != subject.sha or now.base_ref != subject.base_ref or any(map(now.carries, without))
+
+    def _look(self, subject: Subject) -> PullRequest | None:
+        """Read it, and again where GitHub shows it as it was before the event. Raises Down if that does not end."""
+        for pause in (*BEHIND, None):
+            now = self._world.github.pull(subject.repository, subject.number)
+            if now is None or now.updated_at >= subject.updated_at:
+                return now
+            if pause is not None:
+                self._world.clock.sleep(pause)
+        raise Down("GitHub still shows the pull request as it was before the event")
 
     def new_commit(self, repository: Repository, sha: str) -> None:
         """Nothing was ever said of this commit, so nothing needs to be read of it."""

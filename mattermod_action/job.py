@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 
 COMMENTED = ("issue_comment", "pull_request_review_comment")
+NOTES = "mattermod/"  # what statuses begin with that say something to later runs alone
 LABELED = ("issues", "pull_request", "pull_request_target")
 # What the runner and AWS give to a step besides its inputs.
 SECRET = (
@@ -70,10 +71,12 @@ def read_event(given: Inputs) -> Event | Ignored:
 
 
 def _is_talk(name: str, payload: dict[str, Any]) -> bool:
-    """Whether it is about a comment or a label, which are not answered where they are ours.
+    """Whether it is about a comment, a label or a note to ourselves, which are not answered where they are ours.
 
     What we open, push, merge or report is an event like any other: a head that we made would be judged by nobody.
     """
+    if name == "status":
+        return str(payload.get("context")).startswith(NOTES)
     return name in COMMENTED or (name in LABELED and payload.get("action") in ("labeled", "unlabeled"))
 
 

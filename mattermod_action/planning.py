@@ -90,7 +90,7 @@ def make_plan(event: Event, config: Config, facts: Facts) -> Plan:
             plan.silent.add(name)
             plan.skipped.append((name, f"failed: {type(error).__name__}"))
             plan.errors.append((name, error))
-            mine = [each for each in mine if isinstance(each[1], SetStatus)]  # that it is not known
+            mine = _unknown(mine)
         wishes += mine
         plan.idle.extend([] if mine or name in plan.silent else [name])
     plan.effects.extend(settle(wishes))
@@ -145,15 +145,24 @@ def _plan_commands(given: CommandGiven, config: Config, facts: Facts, plan: Plan
         plan.accepted[command] = []
         section = getattr(config, offer.feature)
         more = {"command": command, "need": commanding.need(given, offer.level)}
+        mine: list[tuple[str, Effect]] = []
         try:
-            effects = list(_feature(offer.feature).plan(Commanded(given, command), section, facts))
-            wishes += [(offer.feature, replace(effect, **more)) for effect in effects]
+            planned = _feature(offer.feature).plan(Commanded(given, command), section, facts)
+            mine.extend((offer.feature, replace(effect, **more)) for effect in planned)
         except (Refused, FactUnavailable) as refusal:
             plan.accepted[command].append(f"{refusal}.")
+            mine = _unknown(mine)
         except Exception as error:  # noqa: BLE001  # a feature's bug is reported, and the others go on
             plan.unfinished.add(command)
             plan.errors.append((offer.feature, error))
+            mine = _unknown(mine)
+        wishes += mine
     plan.effects.extend(settle(wishes))
+
+
+def _unknown(wishes: list[tuple[str, Effect]]) -> list[tuple[str, Effect]]:
+    """Return what a gate says where it cannot read on."""
+    return [wish for wish in wishes if isinstance(wish[1], SetStatus)]
 
 
 def _feature(name: str) -> Any:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mattermod_action import inputs
+from mattermod_action.commanding import AUTHOR, offers
+from mattermod_action.config import load
 from mattermod_action.errors import Mistake
 from mattermod_action.world import World
 from sandbox import payloads
 from sandbox.faults import Fault
 from sandbox.records import Status
+from tests import servers
 from tests.harness import Bot
 from tests.scene import bodies, deliver, run, statuses
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from mattermod_action.adapters.database_url import Database
     from sandbox import Sandbox
     from sandbox.records import Pull
     from tests.signatures import Signatures
 
+ROOT = Path(__file__).parent.parent
 CONTEXT = "merge/protected-paths"
 GUARDED = {".github/workflows/ci.yml": "on: push\n"}
 ALL = """
@@ -124,6 +128,7 @@ def test_t06a_a_push_of_ours_is_judged_like_any_other(bot: Bot, github: Sandbox)
         ("issue_comment", "edited", False),
         ("merge_group", "checks_requested", True),
         ("status", "", True),
+        ("status", "note", False),
     ],
 )
 def test_t06a_only_our_comments_and_labels_are_skipped(tmp_path: Path, name: str, action: str, *, heard: bool) -> None:
@@ -133,6 +138,7 @@ def test_t06a_only_our_comments_and_labels_are_skipped(tmp_path: Path, name: str
 
     kind = {"issues": "issue", "issue_comment": "issue"}.get(name, "pull_request")
     event = payload(kind, action, {**item(), "pull_request": {}})
+    event |= {"context": "mattermod/approval" if action == "note" else "merge/blocked"}
     event |= {"sender": {"login": "Octo-Bot"}, "label": {"name": "x"}, "sha": "a" * 40, "state": "success"}
     event |= {"comment": {"id": 1, "body": "/help"}, "merge_group": {"head_sha": "a" * 40, "head_ref": "x"}}
     (tmp_path / "event.json").write_text(json.dumps(event))
@@ -301,3 +307,87 @@ def test_t14_patches_that_github_leaves_out_are_read_or_not_known(bot: Bot, gith
     run(bot, about(github, pull, "synchronize", "maintainer"))
     assert statuses(github, pull.number)["cherry-pick/conflicts"][0] == "success"
     assert not github.state.pull(github.repository, pull.number).labels
+
+
+def test_t06a_a_label_that_we_put_on_blocks(bot: Bot, github: Sandbox) -> None:
+    """GITHUB_TOKEN's labels are no events, so the same run says it; and unblocks where it takes one off."""
+    config = "greeter: {labels: [Wait]}\nblock_merge: {labels: [Wait]}\nlabel_cleanup: {labels: [Wait]}\n"
+    configured(github, config)
+    pull = opened(github, {"free.txt": "x\n"})
+    run(bot, about(github, pull))
+    assert statuses(github, pull.number)["merge/blocked"] == ("pending", "Merge blocked due Wait label")
+
+
+@pytest.mark.parametrize(("behind", "state"), [(2, "success"), (0, "pending")], ids=["for a while", "for long"])
+def test_t06b_a_look_from_before_the_event_says_nothing(bot: Bot, github: Sandbox, behind: int, state: str) -> None:
+    """GitHub's replicas lag: a pull request as it was is not one that has changed meanwhile."""
+    configured(github, "block_merge: {labels: [Wait]}\n")
+    pull = opened(github, {"free.txt": "x\n"})
+    run(bot, payloads.labeled(github.state, github.repository, pull.number, "Wait", "maintainer"))
+    github.state.add_labels(github.repository, pull.number, ["other"])
+    bot.run("pull_request_target", about(github, pull, "opened"), GITHUB_RUN_ATTEMPT="2")  # so that it was read
+    time.sleep(1.1)  # times are whole seconds
+    event = payloads.unlabeled(github.state, github.repository, pull.number, "Wait", "maintainer")
+    github.state.faults.add(Fault("stale", "GET", f"*/pulls/{pull.number}", seconds=60, times=behind))
+    done = deliver(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert done.code == (0 if behind else 3)
+    assert statuses(github, pull.number)["merge/blocked"][0] == state
+
+
+def test_t09_each_command_that_strangers_may_give_is_counted() -> None:
+    """All others cost them a role and a reaction."""
+    config = load((ROOT / "sandbox/scenarios/everything.yml").read_text(), "everything.yml").config
+    free = {name for name, offer in offers(config).items() if offer.level in ("read", AUTHOR)}
+    assert {f"/{name}" for name in free} <= {each[0].split()[0] for each in COMMANDS}
+
+
+def test_t06_a_command_that_cannot_be_carried_out_leaves_no_green(
+    bot: Bot, github: Sandbox, signatures: Signatures
+) -> None:
+    configured(github, ALL.format(url=signatures.url))
+    pull = opened(github, {"free.txt": "x\n"}, author="reviewer")
+    run(bot, about(github, pull))
+    assert statuses(github, pull.number)["cla/mattermost"][0] == "success"
+    signatures.status = 404
+    run(bot, commented(github, pull, "/check-cla"))
+    assert statuses(github, pull.number)["cla/mattermost"] == ("error", "The list of signatures cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("author", "head"), [("maintainer", "stranger/hello:x"), ("dependabot[bot]", "stranger/hello:x")]
+)
+def test_t06c_a_fork_of_somebody_else_is_judged(bot: Bot, github: Sandbox, author: str, head: str) -> None:
+    """A writer opened it and the stranger pushes on; an excluded bot's name helps no more."""
+    configured(github, "protected_paths: {paths: ['.github/**'], excluded: ['dependabot[bot]']}\n")
+    pull = opened(github, {"free.txt": "x\n"}, author=author, head=head)
+    run(bot, about(github, pull, "opened", author))
+    assert statuses(github, pull.number)[CONTEXT][0] == "success"
+    github.state.add_commit(github.repository, pull.number, GUARDED, by="stranger")
+    run(bot, about(github, pull, "synchronize"))
+    assert statuses(github, pull.number)[CONTEXT][0] == "failure"
+
+
+@pytest.mark.parametrize("fault", ["stale", "status"])
+def test_t06a_a_head_that_does_not_come_is_not_forgotten(
+    bot: Bot, github: Sandbox, database: Database, fault: Any
+) -> None:
+    """GitHub makes it after its answer: without a database the run is red, with one the next sweep judges it."""
+    configured(github, "update_branch: {}\nprotected_paths: {paths: ['.github/**']}\n")
+    bot.database_url = servers.url(database)
+    as_person(bot, github)
+    pull = opened(github, GUARDED, maintainer_can_modify=True)
+    run(bot, about(github, pull))
+    github.state.write_files(github.repository, {"more.txt": "main has moved\n"})
+    event = commented(github, pull, "/update-branch")
+    first = len(github.requests)
+    github.state.faults.add(
+        Fault(fault, "GET", f"*/pulls/{pull.number}", status=502, seconds=600, times=0, occurrence=2)
+    )
+    done = deliver(bot, event, MATTERMOD_CLOCK_SKIPS="true")
+    assert done.code == 0, done.log
+    assert len(github.requests) > first
+    assert CONTEXT not in statuses(github, pull.number)
+    github.state.faults.clear()
+    sweep = {"schedule": "7 * * * *", "repository": event["repository"]}
+    assert bot.run("schedule", sweep, MATTERMOD_CLOCK_OFFSET="60").code == 0
+    assert statuses(github, pull.number)[CONTEXT][0] == "failure"

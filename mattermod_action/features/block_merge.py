@@ -2,7 +2,8 @@
 
 You see: a commit status `merge/blocked` on the head of each open pull request. It is pending while one of the
 labels is on the pull request, and success otherwise; require it in a branch protection rule. It follows from the
-labels that are there, whatever happened last, and it is set for a merge queue, too.
+labels that are there, whatever happened last and whoever put them on, this bot included, and it is set for a merge
+queue, too.
 
 A label may have its own text and, with `context`, a status of its own.
 
@@ -22,7 +23,7 @@ from pydantic import BeforeValidator
 
 from mattermod_action.config import Context, Label, Section
 from mattermod_action.effects import SetStatus
-from mattermod_action.events import MergeGroupSeen, PullRequestSeen
+from mattermod_action.events import LabelsMade, MergeGroupSeen, PullRequestSeen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,8 @@ class Config(Section):
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
         case PullRequestSeen(pull) if pull.is_open:
+            yield from _statuses(pull, pull.sha, config)
+        case LabelsMade(pull) if pull.is_open and any(event.has_changed(rule.label) for rule in config.labels):
             yield from _statuses(pull, pull.sha, config)
         case MergeGroupSeen(repository, sha, number) if number and (queued := facts.pull(repository, number)):
             yield from _statuses(queued, sha, config)

@@ -6,8 +6,8 @@ link to the list. It is set when a pull request is opened, reopened or pushed to
 `/check-cla`, which everybody may give. With `message` somebody who has not signed is told so in a comment, once.
 
 With `everyone` the authors and co-authors of all commits must have signed. A comment lists the commits whose e-mail
-address belongs to no account, since nobody can be found for them in the list. Of a commit with more than 20 authors
-not all can be read, which is an error.
+address belongs to no account, since nobody can be found for them in the list. A commit with more than 20 authors is
+an error, since not all of them can be read.
 
 The list is text or CSV, read over https; a login stands in the first column. Where it cannot be read, or has lost half
 of its names within a day, the status is an error that says so, and the next sweep tries again. Where GitHub does not

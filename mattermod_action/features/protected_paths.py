@@ -9,7 +9,7 @@ branch in anybody else's fork is judged whoever opened the pull request, and `ex
 
 The status is pending where GitHub does not say what is changed, and says why: an answer failed, the branch moved
 meanwhile, or the list is long while the token has few requests left in the hour. The next push or sweep judges again.
-Of more than 3,000 files GitHub lists no more: the status is a failure.
+GitHub lists at most 3,000 files: beyond that the status is a failure.
 
 A path is a pattern for the whole of it, in which `*` stops at a slash and `**` does not, as in a workflow's `paths`.
 `repositories` adds to `paths` in the repositories that it names, for a file that serves many.

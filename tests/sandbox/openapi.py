@@ -122,7 +122,13 @@ def _pointer(path: str) -> str:
 
 
 def _mend(loaded: dict[str, Any]) -> None:
-    """OpenAPI 3.0 says `nullable` where JSON Schema has a type of that name."""
+    """OpenAPI 3.0 says `nullable` where JSON Schema has a type of that name.
+
+    A deleted account is null in a pull request that is read alone, as it is in a list of them:
+    https://github.com/reviewninja/review.ninja/issues/813.
+    """
+    schemas = loaded["components"]["schemas"]
+    schemas["pull-request"]["properties"]["user"] = schemas["pull-request-simple"]["properties"]["user"]
     label = loaded["components"]["schemas"]["pull-request-simple"]["properties"]["labels"]["items"]
     label["properties"]["description"]["nullable"] = True  # as `label`, which these are, has it
     _understand_nullable(loaded)
