@@ -131,7 +131,7 @@ class Sweep:
             return None
         if config is None:
             try:
-                config = load(page.configuration or "", file).config
+                config = _without_chat(load(page.configuration or "", file).config)
             except Mistake as mistake:
                 raise Mistake("\n".join(f"{here.full_name}: {line}" for line in str(mistake).splitlines())) from mistake
         progress = self._started(here, continued=continued)
@@ -278,6 +278,11 @@ class OfRepository:
             self._store.mark_swept([item], self._began)
         elif self._is_done(events.caught_up(item, "closed")):
             self._store.remember_all([item])
+
+
+def _without_chat(config: Any) -> Any:
+    """Its own runs have an address of a chat, if any: this run's is of whoever runs the sweep."""
+    return config.model_copy(update={"chat": None, "translations": None})
 
 
 def _is_known(stored: dict[int, Stored], item: Subject) -> bool:

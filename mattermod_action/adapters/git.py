@@ -17,6 +17,7 @@ from mattermod_action.adapters.git_process import REMOTE, TRANSFER, GitProcess
 from mattermod_action.adapters.work_folder import work_folder
 from mattermod_action.errors import Down, Unsure
 from mattermod_action.picks import EXISTS, PROTECTED, WORKFLOWS, Clean, Conflict, Hunks
+from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -304,4 +305,4 @@ def _sides(info: str) -> tuple[str, str]:
 def _reason(said: str, all_of_it: str) -> str:
     """One of the reasons that have a name, or git's own words for this branch."""
     text = f"{said}\n{all_of_it}"
-    return next((name for pattern, name in REASONS if pattern.search(text)), said[:300])
+    return next((name for pattern, name in REASONS if pattern.search(text)), quoted(said, 300))
