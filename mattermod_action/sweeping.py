@@ -327,7 +327,8 @@ class Scope:
         found = list(self._listed(world)) if self.patterns else [home]
         mine = [each for each in found if self.is_mine(each.full_name)]
         if not world.is_private:  # whoever reads the log of a public repository need not know of private ones
-            world.hidden.names |= {each.full_name for each in mine if each.private and each.id != home.id}
+            names = {each.full_name for each in mine if each.private}
+            world.hidden.names |= {name for name in names if name.casefold() != home.full_name.casefold()}
         swept = world.store.last_swept([each.id for each in mine])
         world.last_swept |= {each.full_name.casefold(): swept.get(each.id) for each in mine}
         return sorted(mine, key=lambda each: (each.id in swept, swept.get(each.id), each.id))
