@@ -17,7 +17,7 @@ from mattermod_action.servers import (
     RUNNING,
     WAITING_BUILD,
 )
-from mattermod_action.texts import addressed, quoted
+from mattermod_action.texts import addressed, harmless, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     reason = row.reason if row.state in (FAILED, REFUSED) else ""
     password = PASSWORDS[order.password_in].format(name=order.password) if is_there and order.password else ""
     return [
-        ("why", reason.replace("|", "\\|")),
+        ("why", harmless(reason)),
         ("address", row.link if row.state == READY else ""),
         ("password", password),
         ("build", row.build_url if order.build_by == "jenkins" else ""),

@@ -11,6 +11,7 @@ import pytest
 from mattermod_action.public import STARS, Hidden
 from mattermod_action.report import forms_of
 from mattermod_action.sweeping import _without_chat
+from mattermod_action.texts import harmless
 from sandbox import chat, payloads
 from sandbox.faults import Fault
 from tests.scene import bodies
@@ -155,3 +156,21 @@ def test_t22_a_repository_is_the_same_whether_it_is_private(github: Sandbox) -> 
     one = pull_seen().subject.repository
     assert replace(one, private=True) == one
     assert github.repository
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("it was not ready within 20 minutes", "it was not ready within 20 minutes"),
+        ("`maintainer` has no write access", "`maintainer` has no write access"),
+        ("@octo-org/everybody, look: @alice", "`octo-org/everybody`, look: `alice`"),
+        ("a@b.example", "a@b.example"),
+        ("say `/cherry-pick a|b @x` again", "say `/cherry-pick a\\|b @x` again"),
+        ("<img src=x> <!-- x -->", "&lt;img src=x> &lt;!-- x -->"),
+        ("![x](https://example.org) [y](z)", "!\\[x](https://example.org) \\[y](z)"),
+        ("a | b\n| c | d |\n\n# e", "a \\| b \\| c \\| d \\| # e"),
+    ],
+)
+def test_t22_a_reason_that_a_row_has_is_harmless(reason: str, shown: str) -> None:
+    """Whoever may write a row of the shared database does not speak to people in our name."""
+    assert harmless(reason) == shown
