@@ -20,14 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mattermod_action import commands, config, inputs, job, source
+from mattermod_action import commands, config, inputs, job, shapes, source
 from mattermod_action.adapters import cla_list, contents, database_url, jenkins_servers
 from mattermod_action.adapters.github import PyGithubGitHub
 from mattermod_action.adapters.github_errors import Answered, error_of
 from mattermod_action.errors import FactUnavailable, MattermodError
 from mattermod_action.markers import Seals, at_end, marker_of
 from mattermod_action.parsing import parse
-from mattermod_action.ports import NewPull, Place, Status, Written
+from mattermod_action.ports import ChangedFile, NewPull, Place, Status, Written
 from mattermod_action.report import BUG, Report
 from mattermod_action.running import Run, wanted
 from mattermod_action.sweeping import NOTHING
@@ -103,7 +103,6 @@ def settings_of(dice: random.Random) -> Any:
 
 def diff(dice: random.Random) -> Any:
     from mattermod_action.features import diff_review
-    from mattermod_action.ports import ChangedFile
 
     rule = diff_review.Rule(text="panic(", message="x")
     return list(diff_review._where(ChangedFile("a.go", "", texts(dice) + "\n+panic("), rule))
@@ -327,3 +326,23 @@ def test_t20_fuzz_a_question_to_github_gives_a_result_or_an_error_of_ours_many(
     lived: Lived, question: str, seed: int, turn: int
 ) -> None:
     asked(lived, question, seed, turn)
+
+
+MISFITS: dict[str, Any] = {
+    "number": "7", "labels": ["a"], "milestone_number": "1", "draft": None, "author": 7, "updated_at": "2026-01-01",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_t20_a_record_has_what_it_promises(name: str) -> None:
+    with pytest.raises(TypeError, match=f"PullRequest.{name} is a"):
+        shapes.checked([replace(SUBJECT, **{name: MISFITS[name]})])
+    assert shapes.checked(SUBJECT) is SUBJECT
+
+
+@pytest.mark.parametrize(
+    "value", [("\ud800",), {"\ud800": 1}, [10**30], {1: [{-(2**64)}]}, replace(SUBJECT, ref="\ud800")]
+)
+def test_t20_a_record_has_nothing_that_no_store_takes(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"surrogates|64 bits"):
+        shapes.checked(value)
