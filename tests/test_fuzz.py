@@ -25,7 +25,8 @@ from mattermod_action import commands, config, inputs, job, shapes, source
 from mattermod_action.adapters import aws_errors, cla_list, contents, database_url, jenkins_servers
 from mattermod_action.adapters.github import PyGithubGitHub
 from mattermod_action.adapters.github_errors import Answered, error_of
-from mattermod_action.errors import FactUnavailable, MattermodError, Unsure
+from mattermod_action.errors import Down, FactUnavailable, MattermodError, Unsure
+from mattermod_action.figures import Calls
 from mattermod_action.markers import Seals, at_end, marker_of
 from mattermod_action.parsing import parse
 from mattermod_action.ports import ChangedFile, NewPull, Place, Status, Written
@@ -35,7 +36,7 @@ from mattermod_action.sweeping import NOTHING
 from mattermod_action.world import SkippingClock, World
 from sandbox import payloads
 from tests.builders import item, payload, pull_seen
-from tests.garbled import BODIES, HEADERS, OTHERS, STATUSES, GarbledBuilds, GarbledGitHub, spoilt
+from tests.garbled import BODIES, HEADERS, OTHERS, STATUSES, EndlessGitHub, GarbledBuilds, GarbledGitHub, spoilt
 from tests.hostile import HOSTILE, hostile
 from tests.sandbox.openapi import checked
 from tests.test_golden import CONFIG
@@ -379,3 +380,11 @@ def test_t20_a_record_has_what_it_promises(name: str) -> None:
 def test_t20_a_record_has_nothing_that_no_store_takes(value: Any) -> None:
     with pytest.raises(ValueError, match=r"surrogates|64 bits"):
         shapes.checked(value)
+
+
+@pytest.mark.parametrize("question", ["markers", "markers on lines", "authors", "open items", "owned", "candidates"])
+def test_t20_a_list_that_leads_back_has_an_end(lived: Lived, question: str) -> None:
+    given = lived.given
+    github = EndlessGitHub(given.api_url, given.token, given.bot_logins, SkippingClock(), Calls())
+    with pytest.raises(Down, match="cannot be read"):
+        QUESTIONS[question](github, lived.subject)

@@ -13,7 +13,7 @@ from mattermod_action.adapters import activity, candidates, census, marks, sourc
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import segment
-from mattermod_action.adapters.github_requests import LIST, Requests, understood
+from mattermod_action.adapters.github_requests import LIST, Requests, goes_on, understood
 from mattermod_action.errors import Down, Gone, MayNot, Mistake, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
@@ -414,7 +414,9 @@ class PyGithubGitHub(Requests):
         """GraphQL names co-authors among the authors: https://docs.github.com/en/graphql/reference/objects#commit."""
         found: list[Authorship] = []
         after: str | None = None
+        pages: list[object] = []
         while True:
+            goes_on(pages, after)
             page = self._in_item(COMMITS, pull, after, COMMITTED)["pullRequest"]["commits"]
             for commit in (node["commit"] for node in page["nodes"]):
                 found += [_authorship(commit["oid"], who, self._noreply) for who in commit["authors"]["nodes"]]
@@ -459,8 +461,9 @@ class PyGithubGitHub(Requests):
     def _written(self, subject: Subject, *, on_lines: bool = False) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Read the comments, a page at a time, the newest page first."""
         before: str | None = None
-        more, read = True, self._comments_on_lines if on_lines else self._comments
+        more, read, pages = True, self._comments_on_lines if on_lines else self._comments, list[object]()
         while more:
+            goes_on(pages, before)
             page = read(subject, before)
             yield [node for node in page["nodes"] if node]
             more, before = page["pageInfo"]["hasPreviousPage"], page["pageInfo"]["startCursor"]
