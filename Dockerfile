@@ -19,7 +19,8 @@ COPY mattermod_action mattermod_action
 COPY scripts/trim scripts/
 RUN /uv/bin/uv sync --quiet --no-cache --locked --no-dev --no-editable \
  && scripts/trim /opt/mattermod \
- && /opt/mattermod/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/mattermod
+ && /opt/mattermod/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/mattermod \
+ && chmod -R a+rX,a-w /opt/mattermod
 
 FROM ${BASE}
 # Slim images carry no bytecode, and a fresh container would compile the standard library on each event.
@@ -34,7 +35,10 @@ RUN apt-get update -qq \
       "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && rm -rf /root/.cache /tmp/*
 COPY --from=build /opt/mattermod /opt/mattermod
+# No USER: the runner's files are not that account's. The run leaves root by itself (privileges.py), and nobody may write
+# to its code.
 ENV PATH=/opt/mattermod/bin:$PATH \
+    MATTERMOD_IMAGE=true \
     PYTHONDONTWRITEBYTECODE=1
 ENTRYPOINT ["mattermod"]
 CMD ["run"]

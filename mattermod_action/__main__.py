@@ -7,7 +7,10 @@ is not for them.
 from __future__ import annotations
 
 import gc
+import os
 import sys
+
+from mattermod_action.privileges import drop
 
 FEW_COLLECTIONS = 100_000  # objects; importing libraries makes garbage collectors busy and frees nothing
 
@@ -16,6 +19,7 @@ def main() -> None:
     """Be the command `mattermod`."""
     if sys.argv[1:] == ["run"]:
         gc.set_threshold(FEW_COLLECTIONS)
+        drop(os.environ)
         from mattermod_action.job import run
 
         sys.exit(run())

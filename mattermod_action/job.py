@@ -125,7 +125,8 @@ def _work(given: Inputs, event: Event | Ignored | None, report: Report) -> None:
     database, warnings = database_from(given)  # a mistake in it is found before anything is asked of GitHub
     report.hide(filter(None, (os.environ.get(name) for name in SECRET)))
     tokens = (given.token, given.pick_token, given.org_token, *given.marker_keys)
-    report.hide([*tokens, given.database_url, database.password if database else "", given.webhook_url])
+    report.hide([*tokens, given.database_url, database.password if database else ""])
+    report.hide(_of_webhook(given.webhook_url))
     if given.jenkins_credentials:
         from mattermod_action.adapters.jenkins_servers import words_to_hide
 
@@ -198,7 +199,7 @@ def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:
         name = f"{given.config}: DataSource"
         database, _ = parse(loaded.database_url, given.database_ca, given.database_tls, name)
         report.hide([database.password])
-    report.hide(url for _, url in loaded.webhooks)
+    report.hide(each for _, url in loaded.webhooks for each in _of_webhook(url))
     if loaded.jenkins:
         from mattermod_action.adapters.jenkins_servers import tokens_to_hide
 
@@ -206,6 +207,11 @@ def _with_legacy(world: World, loaded: Loaded, report: Report) -> World:
     webhooks = tuple((room, url) for room, url in loaded.webhooks if room or not given.webhook_url)
     given = replace(given, bot_logins=given.bot_logins + loaded.bot_logins)
     return replace(world, inputs=given, database=database, webhooks=webhooks, jenkins=loaded.jenkins)
+
+
+def _of_webhook(url: str) -> tuple[str, ...]:
+    """The address, and the key that it ends with, by which anybody may post."""
+    return url, url.rstrip("/").rpartition("/")[2]
 
 
 def _migrate(given: Inputs, database: Database | None, report: Report) -> None:

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, NOTED, QUEUED
-from mattermod_action.texts import cell, fenced, folded, quoted
+from mattermod_action.texts import cell, fenced, folded, harmless, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,19 +42,15 @@ def conflicts(row: Row) -> bool:
 
 def _state(row: Row) -> str:
     if row.state == FINISHED and row.note:
-        return WITH_NOTE.format(number=row.pull_number, note=_escaped(row.note))
+        return WITH_NOTE.format(number=row.pull_number, note=harmless(row.note))
     if row.state == FINISHED:
         text = {"": OPENED, KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, DRAFT)
         return text.format(number=row.pull_number)
     if row.state == CONFLICT:
         return CONFLICTS
     if row.state in ENDED_BADLY:
-        return FAILED.format(reason=_escaped(row.reason.partition(NOTED)[0]))
+        return FAILED.format(reason=harmless(row.reason.partition(NOTED)[0]))
     return WAITS if row.state == QUEUED else GOES_ON
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def conflict(row: Row, told: Told | None) -> str:

@@ -124,8 +124,8 @@ class Report:
         """Note what went wrong once; the same line of several effects is one problem."""
         code = 0 if parked else _code(error, self.fail_on)
         self.codes.add(code)
-        for line in map(self.hidden.failure, _lines(error, self.read_only)):
-            text = f"{where}: {line}" if where and code == BUG else line
+        for line in _lines(error, self.read_only):
+            text = self.hidden.failure(f"{where}: {line}" if where and code == BUG else line)
             if text not in self.failures:
                 self.failures.append(text)
                 self.errors += [text] if code in (BUG, MISTAKE, DOWN) else []

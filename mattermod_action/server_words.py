@@ -18,7 +18,7 @@ from mattermod_action.servers import (
     RUNNING,
     WAITING_BUILD,
 )
-from mattermod_action.texts import addressed, quoted
+from mattermod_action.texts import addressed, harmless, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     reason = row.reason if row.state in (FAILED, REFUSED) else ""
     password = PASSWORDS[order.password_in].format(name=order.password) if is_there and order.password else ""
     return [
-        ("why", told(reason, row.requested_by).replace("|", "\\|")),
+        ("why", harmless(told(reason, row.requested_by))),
         ("address", row.link if row.state == READY else ""),
         ("password", password),
         ("build", quoted(row.build_url, LINK) if row.build_url and order.build_by == "jenkins" else ""),

@@ -152,7 +152,7 @@ class Sweep:
             return None
         if config is None:
             try:
-                config = load(page.configuration or "", file).config
+                config = _without_chat(load(page.configuration or "", file).config)
             except Mistake as mistake:
                 raise Mistake("\n".join(f"{here.full_name}: {line}" for line in str(mistake).splitlines())) from mistake
         progress = self._started(here, continued=continued)
@@ -321,6 +321,11 @@ class OfRepository:
             self._store.remember_all([item])
 
 
+def _without_chat(config: Any) -> Any:
+    """Its own runs have an address of a chat, if any: this run's is of whoever runs the sweep."""
+    return config.model_copy(update={"chat": None, "translations": None})
+
+
 def _is_known(stored: dict[int, Stored], item: Subject) -> bool:
     return item.number in stored and stored[item.number].seen_at is not None
 
@@ -369,7 +374,8 @@ class Scope:
         found = list(self._listed(world)) if self.patterns else [home]
         mine = [each for each in found if self.is_mine(each.full_name)]
         if not world.is_private:  # whoever reads the log of a public repository need not know of private ones
-            world.hidden.names |= {each.full_name for each in mine if each.private and each.id != home.id}
+            names = {each.full_name for each in mine if each.private}
+            world.hidden.names |= {name for name in names if name.casefold() != home.full_name.casefold()}
         swept = world.store.last_swept([each.id for each in mine])
         never = Swept(None, None)
         world.last_swept |= {each.full_name.casefold(): swept.get(each.id, never).completed_at for each in mine}

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _USERNAME = re.compile(r"(?<![A-Za-z0-9_])USERNAME(?![A-Za-z0-9_])")
+_CODE = re.compile(r"(`[^`]*`)")
+_MENTION = re.compile(r"(?<!\w)@([A-Za-z0-9][\w/-]*)")
 QUOTED = 100  # characters of a name that are shown
 _WORKFLOW_URL = re.compile(r"(?<![A-Za-z0-9_])WORKFLOW_URL(?![A-Za-z0-9_])")
 _EMOJI = re.compile("([\U00010000-\U0010ffff])[\u200d\ufe0f]*")
@@ -29,6 +31,16 @@ def quoted(text: str, most: int = QUOTED) -> str:
     """As code, out of which no mention, link or HTML comes; nobody needs all of what is longer than a name."""
     plain = " ".join(text.replace("`", chr(0x2CB)).split())
     return f"`{plain[:most]}`"
+
+
+def harmless(text: str) -> str:
+    """A reason that was kept in a row, in a table: its code stays, all else becomes no mention, link or HTML."""
+    parts = _CODE.split(" ".join(text.split()))
+    shown = [
+        part if at % 2 else _MENTION.sub(r"`\1`", part.replace("<", "&lt;").replace("[", "\\["))
+        for at, part in enumerate(parts)
+    ]
+    return "".join(shown).replace("|", "\\|")
 
 
 def without_emoji(text: str) -> str:

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action.adapters.github import PyGithubGitHub
 from mattermod_action.adapters.github_errors import Answered
 from mattermod_action.adapters.github_requests import understood
+from mattermod_action.adapters.jenkins import JenkinsBuilds
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Sequence
 
+    from mattermod_action.adapters.jenkins_servers import Server
     from mattermod_action.figures import Calls
     from mattermod_action.ports import Clock
 
@@ -96,3 +99,61 @@ class GarbledGitHub(PyGithubGitHub):
         if dice.random() < 0.1:  # as often as that
             return Answered(dice.choice(STATUSES), dice.choice(HEADERS), dice.choice([answered.data, *OTHERS]))
         return Answered(answered.status, answered.headers, spoilt(answered.data, dice))
+
+
+@understood
+class EndlessGitHub(GarbledGitHub):
+    """Says of each page that there is another one, after the same cursor."""
+
+    def _sent(self, verb: str, address: str, body: object) -> Answered:
+        query: Any = body
+        first = {name: None if value == "x" else value for name, value in query["variables"].items()}
+        answered = super()._sent(verb, address, {**query, "variables": first})
+        return Answered(answered.status, answered.headers, _endless(answered.data))
+
+
+def _endless(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_endless(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    more = {"hasNextPage": True, "hasPreviousPage": True, "endCursor": "x", "startCursor": "x"}
+    return {name: more.get(name, _endless(each)) for name, each in value.items()}
+
+
+BUILD = {
+    "building": False,
+    "result": "SUCCESS",
+    "number": 7,
+    "timestamp": 1_700_000_000_000,
+    "url": "https://ci/job/x/7/",
+}
+QUEUED = {"cancelled": False, "executable": {"number": 7, "url": "https://ci/job/x/7/"}, "why": "it waits"}
+JOB = {"nextBuildNumber": 8, "inQueue": False, "queueItem": QUEUED, "lastBuild": {"number": 7}}
+
+
+class GarbledBuilds(JenkinsBuilds):
+    """Each answer is an object, as what asks sees to; what is in it is anything."""
+
+    def __init__(self, servers: Sequence[Server], clock: Clock, dice: random.Random) -> None:
+        super().__init__(servers, clock)
+        self._dice = dice
+
+    def _ask(self, server: Server, request: Any) -> dict[str, Any] | None:  # noqa: ARG002  # as the other
+        answer = request(self)
+        return answer if isinstance(answer, dict) else None
+
+    def _one(self, known: Any) -> Any:
+        return spoilt(known, self._dice) if self._dice.random() < 0.5 else known  # as often as that
+
+    def get_build_info(self, *_: Any) -> Any:
+        return self._one(BUILD)
+
+    def get_queue_item(self, *_: Any) -> Any:
+        return self._one(QUEUED)
+
+    def get_job_info(self, *_: Any) -> Any:
+        return self._one(JOB)
+
+    def get_whoami(self, *_: Any) -> Any:
+        return self._one({"id": "robot"})

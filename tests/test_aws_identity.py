@@ -26,7 +26,7 @@ from sandbox.faults import Fault
 from tests.clouds import Clock, client, leading_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mattermod_action.spinmints import Servers
 
@@ -310,3 +310,23 @@ def test_the_runner_gives_a_token_to_its_job_alone(cloud: Cloud, monkeypatch: py
 
 def test_what_else_sts_can_do_is_not_imitated(cloud: Cloud) -> None:
     assert refused(client(cloud, "sts").get_caller_identity) == "NotImplemented"
+
+
+def test_t22_s05_what_the_runner_and_sts_give_is_hidden_before_its_use(cloud: Cloud, clock: Clock) -> None:
+    """And a server's password, which is sent to AWS alone."""
+    hidden: list[str] = []
+    calls: list[int] = []
+
+    def hide(values: Iterable[str]) -> None:
+        hidden.extend(values)
+        calls.append(len(operations(cloud)))
+
+    servers = AwsServers(aws.REGION, clock, hide=hide)
+    servers.servers("mattermod", "spinmint")
+    token_of_job, *keys = hidden
+    assert token_of_job.count(".") == 2
+    assert len(keys) == 3
+    assert keys[0].startswith("ASIA")
+    servers.keep_password("ssm", "a/b", "a-password")
+    assert hidden[-1] == "a-password"
+    assert calls == [1, 2, len(operations(cloud)) - 1]

@@ -16,25 +16,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from mattermod_action import commands, config, inputs, job, source
-from mattermod_action.adapters import cla_list, contents, database_url, jenkins_servers
+from mattermod_action import commands, config, inputs, job, shapes, source
+from mattermod_action.adapters import aws_errors, cla_list, contents, database_url, jenkins_servers
 from mattermod_action.adapters.github import PyGithubGitHub
 from mattermod_action.adapters.github_errors import Answered, error_of
-from mattermod_action.errors import FactUnavailable, MattermodError
+from mattermod_action.errors import Down, FactUnavailable, MattermodError, Unsure
+from mattermod_action.figures import Calls
 from mattermod_action.markers import Seals, at_end, marker_of
 from mattermod_action.parsing import parse
-from mattermod_action.ports import NewPull, Place, Status, Written
+from mattermod_action.ports import ChangedFile, NewPull, Place, Status, Written
 from mattermod_action.report import BUG, Report
 from mattermod_action.running import Run, wanted
 from mattermod_action.sweeping import NOTHING
 from mattermod_action.world import SkippingClock, World
 from sandbox import payloads
 from tests.builders import item, payload, pull_seen
-from tests.garbled import BODIES, HEADERS, OTHERS, STATUSES, GarbledGitHub, spoilt
+from tests.garbled import BODIES, HEADERS, OTHERS, STATUSES, EndlessGitHub, GarbledBuilds, GarbledGitHub, spoilt
 from tests.hostile import HOSTILE, hostile
 from tests.sandbox.openapi import checked
 from tests.test_golden import CONFIG
@@ -58,7 +60,8 @@ SLOW = 10  # times as long on a machine that others use as well
 SUBJECT = pull_seen("Docs").subject
 
 few = settings(max_examples=120, deadline=None, suppress_health_check=[*HealthCheck])
-many = settings(max_examples=20_000, deadline=None, suppress_health_check=[*HealthCheck])
+some = settings(max_examples=5_000, deadline=None, suppress_health_check=[*HealthCheck])
+many = settings(max_examples=15_000, deadline=None, suppress_health_check=[*HealthCheck])
 seeds = st.integers(0, 2**32)
 
 
@@ -103,7 +106,6 @@ def settings_of(dice: random.Random) -> Any:
 
 def diff(dice: random.Random) -> Any:
     from mattermod_action.features import diff_review
-    from mattermod_action.ports import ChangedFile
 
     rule = diff_review.Rule(text="panic(", message="x")
     return list(diff_review._where(ChangedFile("a.go", "", texts(dice) + "\n+panic("), rule))
@@ -119,6 +121,26 @@ def file_of(dice: random.Random) -> Any:
     reply = contents.Reply(dice.choice(STATUSES), dice.choice(HEADERS), dice.choice(BODIES))
     found = contents._as_a_file(reply)
     return found.error("x") if found.status != 200 else contents._text(found.body, "x")  # OK
+
+
+CI = jenkins_servers.parse("https://ci.example.com robot 1234567890abcdef")
+LINKS = ["/job/x/7/", "/job/x/", "/queue/item/7/", "/job/x/lastBuild/", "/job/a/job/b/7/"]
+
+
+def build(dice: random.Random) -> Any:
+    return GarbledBuilds(CI, SkippingClock(), dice).build("https://ci.example.com" + dice.choice([*LINKS, texts(dice)]))
+
+
+def said_by_aws(dice: random.Random) -> Any:
+    """The library makes the shape; code and words are AWS's, or of whatever answers in its place."""
+    codes = ["InvalidParameterValue", "UnauthorizedOperation", "Throttling", "InvalidChangeBatch", texts(dice)]
+    about: Any = {"Error": {"Code": dice.choice(codes), "Message": texts(dice)}, "ResponseMetadata": {}}
+    about["ResponseMetadata"]["HTTPStatusCode"] = dice.choice(STATUSES)
+
+    def refuse() -> None:
+        raise ClientError(about, "RunInstances")
+
+    return aws_errors.call(refuse, "ec2:RunInstances", Unsure)
 
 
 PARSERS: dict[str, Callable[[random.Random], Any]] = {
@@ -138,7 +160,10 @@ PARSERS: dict[str, Callable[[random.Random], Any]] = {
     "markers": lambda dice: (at_end(text := texts(dice)), marker_of(text), Seals(("k" * 32,)).marker_in(SUBJECT, text)),
     "answer": answered,
     "file": file_of,
+    "build": build,
+    "aws": said_by_aws,
 }
+HEAVY = ("spoilt configuration", "spoilt original's")  # a configuration is long
 OURS = (MattermodError, FactUnavailable, config.ConfigErrors, source.Unreadable)
 
 
@@ -158,10 +183,18 @@ def test_t20_fuzz_a_parser_gives_a_result_or_a_line(parser: str, seed: int) -> N
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("parser", [each for each in PARSERS if each not in HEAVY])
 @many
 @given(seed=seeds)
 def test_t20_fuzz_a_parser_gives_a_result_or_a_line_many(parser: str, seed: int) -> None:
+    tried(lambda: PARSERS[parser](random.Random(seed)))  # noqa: S311  # repeatable
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("parser", HEAVY)
+@some
+@given(seed=seeds)
+def test_t20_fuzz_a_configuration_gives_a_result_or_a_line_many(parser: str, seed: int) -> None:
     tried(lambda: PARSERS[parser](random.Random(seed)))  # noqa: S311  # repeatable
 
 
@@ -243,7 +276,7 @@ def test_t20_fuzz_a_run_ends_well_whatever_github_answers(lived: Lived, nth: int
 
 
 @pytest.mark.soak
-@many
+@some
 @given(nth=st.integers(0, 5), seed=seeds, turn=st.integers(0, 12))
 def test_t20_fuzz_a_run_ends_well_whatever_github_answers_many(lived: Lived, nth: int, seed: int, turn: int) -> None:
     lived.tried(nth, seed, turn)
@@ -327,3 +360,31 @@ def test_t20_fuzz_a_question_to_github_gives_a_result_or_an_error_of_ours_many(
     lived: Lived, question: str, seed: int, turn: int
 ) -> None:
     asked(lived, question, seed, turn)
+
+
+MISFITS: dict[str, Any] = {
+    "number": "7", "labels": ["a"], "milestone_number": "1", "draft": None, "author": 7, "updated_at": "2026-01-01",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_t20_a_record_has_what_it_promises(name: str) -> None:
+    with pytest.raises(TypeError, match=f"PullRequest.{name} is a"):
+        shapes.checked([replace(SUBJECT, **{name: MISFITS[name]})])
+    assert shapes.checked(SUBJECT) is SUBJECT
+
+
+@pytest.mark.parametrize(
+    "value", [("\ud800",), {"\ud800": 1}, [10**30], {1: [{-(2**64)}]}, replace(SUBJECT, ref="\ud800")]
+)
+def test_t20_a_record_has_nothing_that_no_store_takes(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"surrogates|64 bits"):
+        shapes.checked(value)
+
+
+@pytest.mark.parametrize("question", ["markers", "markers on lines", "authors", "open items", "owned", "candidates"])
+def test_t20_a_list_that_leads_back_has_an_end(lived: Lived, question: str) -> None:
+    given = lived.given
+    github = EndlessGitHub(given.api_url, given.token, given.bot_logins, SkippingClock(), Calls())
+    with pytest.raises(Down, match="cannot be read"):
+        QUESTIONS[question](github, lived.subject)

@@ -63,7 +63,8 @@ NEVER_SENT = exceptions.ConnectionError  # of the name, the connection, its encr
 NO_ANSWER = (exceptions.HTTPClientError, exceptions.IncompleteReadError)
 SERVER_ERROR = 500
 SHOWN = 200  # characters of AWS's own words
-_SECRET = re.compile(r"[A-Za-z0-9+/=_-]{40,}")  # so long are secret keys, session tokens, and anything in base64
+# So long are secret keys, session tokens, and anything in base64; and whose account it is need not be read by anybody.
+_SECRET = re.compile(r"[A-Za-z0-9+/=_-]{40,}|arn:\S+|(?<!\d)\d{12}(?!\d)")
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 
 

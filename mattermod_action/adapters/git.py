@@ -386,4 +386,4 @@ def _sides(info: str) -> tuple[str, str]:
 def _reason(said: str, all_of_it: str) -> str:
     """One of the reasons that have a name, or git's own words for this branch."""
     text = f"{said}\n{all_of_it}"
-    return next((name for pattern, name in REASONS if pattern.search(text)), said[:300])
+    return next((name for pattern, name in REASONS if pattern.search(text)), quoted(said, 300))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from mattermod_action import refusals
 from mattermod_action.errors import Down, Mistake, Refused
+from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +127,7 @@ class GitProcess:
                 raise kind(text.format(what=what, where=self._where))
         lines = [line for line in done.err.splitlines() if line.strip()] or ["no reason given"]
         said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
-        raise (Down if remote else Refused)(f"git could not {what} {self._where}: {said[:LONGEST]}")
+        raise (Down if remote else Refused)(f"git could not {what} {self._where}: {quoted(said, LONGEST)}")
 
     def _redacted(self, text: str) -> str:
         for secret in filter(None, (self._token, self._basic)):

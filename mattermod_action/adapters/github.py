@@ -14,7 +14,7 @@ from mattermod_action.adapters import activity, candidates, census, marks, origi
 from mattermod_action.adapters.github_errors import MAIN_INPUT
 from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, COMMITTED, ITEMS, LABELED, ONE, OWNED
 from mattermod_action.adapters.github_paths import file_path, segment
-from mattermod_action.adapters.github_requests import LIST, Requests, understood
+from mattermod_action.adapters.github_requests import LIST, Requests, goes_on, understood
 from mattermod_action.errors import Down, Gone, Incomplete, MayNot, Mistake, Moved, Refused, Unsure
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import ROLES
@@ -487,7 +487,9 @@ class PyGithubGitHub(Requests):
         found: list[Authorship] = []
         commits: set[str] = set()
         after: str | None = None
+        pages: list[object] = []
         while True:
+            goes_on(pages, after)
             shown = self._in_item(COMMITS, pull, after, COMMITTED)["pullRequest"]
             if shown["headRefOid"] != pull.sha:
                 raise Moved(MOVED)
@@ -544,8 +546,9 @@ class PyGithubGitHub(Requests):
     def _written(self, subject: Subject, *, on_lines: bool = False) -> Iterator[Sequence[Mapping[str, Any]]]:
         """Read the comments, a page at a time, the newest page first."""
         before: str | None = None
-        more, read = True, self._comments_on_lines if on_lines else self._comments
+        more, read, pages = True, self._comments_on_lines if on_lines else self._comments, list[object]()
         while more:
+            goes_on(pages, before)
             page = read(subject, before)
             yield [node for node in page["nodes"] if node]
             more, before = page["pageInfo"]["hasPreviousPage"], page["pageInfo"]["startCursor"]

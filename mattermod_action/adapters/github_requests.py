@@ -50,6 +50,7 @@ T = TypeVar("T")
 # What code that reads an answer stumbles over when it is not of the documented shape: half of the JSON, HTML, a null or
 # a number where data should be, a redirect to itself.
 MISSHAPEN = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+PAGES = 10_000  # that no list has
 UNREADABLE = "GitHub's answer cannot be read"
 
 
@@ -126,11 +127,16 @@ class Requests:
             items, more, left = self._shrinking(read, permission, at.size, at.shrink)
             yield items
             at.page += 1
+            if at.page > PAGES:
+                raise Unsure(UNREADABLE)
 
     def _paged(self, place: str, kind: str, permission: str) -> Ask:
         """Make a function that asks for pages of `$size`, and of lists in their items for pages of `$each`."""
+        before: list[object] = []
 
         def ask(query: str, variables: dict[str, Any]) -> dict[str, Any]:
+            goes_on(before, (query, dict(variables)))
+
             def read(size: int) -> dict[str, Any]:
                 return self._data(query, {**variables, "size": size, "each": min(PAGE, NESTED * size)})
 
@@ -251,6 +257,13 @@ class Requests:
             raise Unsure(f"GitHub did not answer ({type(error).__name__})") from error
         except MISSHAPEN as error:
             raise Unsure(UNREADABLE) from error
+
+
+def goes_on(before: list[object], asked: object) -> None:
+    """Raise Unsure where a list leads back to a page that was read: it has no end."""
+    if asked in before:
+        raise Unsure(UNREADABLE)
+    before.append(asked)
 
 
 def understood(client: type[T]) -> type[T]:

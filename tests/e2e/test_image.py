@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -106,3 +107,30 @@ def test_r05_the_runner_can_stop_it(
     assert process.returncode == code, log
     assert "the next run takes over" in log
     assert "Traceback" not in log
+
+
+UNWRITTEN = """
+import os, pathlib
+os.setresuid(1001, 1001, 1001)
+paths = [path for path in pathlib.Path("/opt/mattermod").rglob("*") if not path.is_symlink()]
+print([str(path) for path in paths if path.stat().st_uid or os.access(path, os.W_OK)])
+"""
+
+
+def test_t22_nobody_may_write_to_the_code() -> None:
+    assert python(UNWRITTEN).stdout == "[]\n"
+
+
+def test_t22_no_shell_is_needed_and_root_is_left(container: Container, github: Sandbox, tmp_path: Path) -> None:
+    """The workspace is of the runner's account, as on GitHub's own runners. Only two capabilities are left to us."""
+    payload = payloads.labeled(github.state, github.repository, github.pull, "2: Dev Review", "maintainer")
+    event, place = tmp_path / "event.json", tmp_path / "workspace"
+    event.write_text(json.dumps(payload))
+    place.mkdir()
+    os.chown(place, 1001, 1001)
+    shells = [word for name in ("sh", "dash", "bash") for word in ("--volume", f"/dev/null:/usr/bin/{name}:ro")]
+    dropped = ["--cap-drop=ALL", "--cap-add=SETUID", "--cap-add=SETGID", "--read-only", "--tmpfs=/tmp"]
+    mounts = ["--volume", f"{place}:/github/workspace", "--env", "GITHUB_WORKSPACE=/github/workspace"]
+    log, _ = container.start("pull_request_target", event, "--rm", *shells, *dropped, *mounts).communicate()
+    assert len(github.state.item(github.repository, github.pull).comments) == 1, log
+    assert (place / ".mattermod/state.sqlite").stat().st_uid == 1001
