@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mattermod_action import reading
-from mattermod_action.asking import is_traceable, may_launch
+from mattermod_action.asking import is_traceable, must_be_asked_for, must_write
 from mattermod_action.errors import Down, Mistake, Overtaken, Refused
 from mattermod_action.server_reasons import (
     BUILD_BAD,
@@ -269,9 +269,13 @@ class Steps:
         if pull.from_fork and section.forks != "allowed":
             return FORKS
         try:
-            may_launch(self._world, row, pull, section)
-        except Refused as refusal:
-            return _not_allowed(row) if "any more" in str(refusal) else NOT_ASKED
+            must_be_asked_for(self._world, row, pull, section)
+        except Refused:
+            return NOT_ASKED
+        try:
+            must_write(self._world, pull, row.requested_by, section.bots)
+        except Refused:
+            return _not_allowed(row)
         return ""
 
     def _built(self, wanted: Order) -> Build:

@@ -22,7 +22,7 @@ from mattermod_action.branches import branches_of, nearest
 from mattermod_action.effects import Heeded
 from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Refused, Unsure
 from mattermod_action.events import PickEnded
-from mattermod_action.labellers import does_not_count, is_listed
+from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
 from mattermod_action.opening import Opening
 from mattermod_action.origins import AGAIN, LABEL, SLACK
@@ -282,8 +282,7 @@ class Picker:
         for row in self._going():
             try:
                 by = self._askers.get(row.target) or self._asker(row, source)
-                if not is_listed(by, self._rule.bots):
-                    must_write(self._world, source.pull, by)
+                must_write(self._world, source.pull, by, self._rule.bots)
             except Refused as refusal:
                 self._move(row, REFUSED, reason=_line(refusal))
             else:
