@@ -346,6 +346,8 @@ class World:
 def prepared(scene: Scene, project: Project) -> str:
     """Configure everything, merge one pull request, and have a server and a name that are not ours."""
     files = {".github/mattermod.yml": config(scene.cloud, limits={"user": 50, "launches": 900}) + MORE}
+    for name in ("contents", "pull_requests", "issues", "statuses", "actions"):
+        scene.github.state.tokens["github-token"].permissions[name] = "write"
     scene.github.state.write_files(scene.github.repository, {**files, ".github/setup.sh": SETUP})
     project.merge(project.pull(lambda: project.change("picked")))
     given = {"Tags": [{"Key": SERVER_TAG, "Value": "of-somebody-else"}, {"Key": KEY_TAG, "Value": "0" * 64}]}
