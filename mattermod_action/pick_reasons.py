@@ -6,6 +6,7 @@ A row may hold any text, whoever wrote it: what is not one of these is posted as
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from mattermod_action import refusals
 from mattermod_action.origins import AGAIN, NOT_THEIRS
@@ -55,8 +56,11 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile("".join(_WORDS.get(part, _NAMED) if at % 2 else re.escape(part) for at, part in enumerate(parts)))
 
 
-_KNOWN = [_pattern(form) for form in _FORMS]
+@cache
+def _known() -> list[re.Pattern[str]]:
+    """Only who has a reason to tell pays for it."""
+    return [_pattern(form) for form in _FORMS]
 
 
 def is_known(text: str) -> bool:
-    return any(known.fullmatch(text) for known in _KNOWN)
+    return any(known.fullmatch(text) for known in _known())
