@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from mattermod_action import reading
-from mattermod_action.asking import is_traceable, may_launch
+from mattermod_action.asking import is_traceable, must_be_asked_for, must_write
 from mattermod_action.errors import Down, Mistake, Overtaken, Refused
 from mattermod_action.server_reasons import (
     BUILD_BAD,
@@ -272,9 +272,13 @@ class Steps:
         if pull.from_fork and section.forks != "allowed":
             return FORKS
         try:
-            may_launch(self._world, row, pull, section)
-        except Refused as refusal:
-            return _not_allowed(row) if "any more" in str(refusal) else NOT_ASKED
+            must_be_asked_for(self._world, row, pull, section)
+        except Refused:
+            return NOT_ASKED
+        try:
+            must_write(self._world, pull, row.requested_by, section.bots)
+        except Refused:
+            return _not_allowed(row)
         return ""
 
     def _built(self, wanted: Order) -> Build:
@@ -411,24 +415,20 @@ class Steps:
     def _destroying(self) -> float | None:
         """First its name, which must never lead to somebody else's server, then the server, then what is noted."""
         row = self.row
-        server = self._there()
-        if not row.instance_id or (server and not self._is_ours(server)):
+        server = self._servers.server(row.instance_id) if row.instance_id else None
+        is_ours = server is not None and self._is_ours(server)
+        if not row.instance_id or (server and server.state not in OVER and not is_ours):
             return self._find_it()
         if self._is_named_still() and not self._is_late(row.since, seconds=SYNC_SECONDS):
             return SYNC_PAUSE
         self._lease.check()
-        if server:
+        if is_ours:
             self._servers.terminate(row.instance_id)
             server = self._servers.server(row.instance_id)
         if self._is_there(server):
             return END_PAUSE
         self._store.unlist_instance(row.instance_id)
         return self._ended()
-
-    def _there(self) -> Server | None:
-        """What has ended already needs no tags any more, which EC2 forgets."""
-        server = self._servers.server(self.row.instance_id) if self.row.instance_id else None
-        return server if server and server.state not in OVER else None
 
     def _is_there(self, server: Server | None) -> bool:
         """What EC2 does not know may be so new that it is not shown yet, and then nothing has ended it either."""

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 
-def may_launch(world: World, row: Row, pull: PullRequest, section: Section) -> None:
-    """Check who asked for this server, with which commit, and whether they may still. Raises Refused."""
+def must_be_asked_for(world: World, row: Row, pull: PullRequest, section: Section) -> None:
+    """Check that whoever the row names asked for this server, with this commit. Raises Refused."""
     if not _is_heard(world, row):
         _check_record(world, row, pull, section)
-    if not is_listed(row.requested_by, section.bots):
-        must_write(world, pull, row.requested_by)
 
 
 def is_traceable(world: World, row: Row) -> bool:
@@ -33,11 +31,12 @@ def is_traceable(world: World, row: Row) -> bool:
     return row.key in world.heard or row.origin is not None or bool(row.order.label)
 
 
-def must_write(world: World, pull: PullRequest, login: str) -> None:
-    """Ask for the role of now. Raises Refused."""
+def must_write(world: World, pull: PullRequest, login: str, bots: Sequence[str]) -> None:
+    """Ask for the role of now, which bots that are listed need not have. Raises Refused."""
     from mattermod_action.hands import check_need
 
-    check_need(world, pull.repository, Need(login, "write"))
+    if not is_listed(login, bots):
+        check_need(world, pull.repository, Need(login, "write"))
 
 
 def must_count(pull: PullRequest, login: str, bots: Sequence[str], *, is_bot: bool) -> None:

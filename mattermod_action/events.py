@@ -405,7 +405,8 @@ class PickEnded(_OfSubject):
     `by` is who asked, and `label` the label that it was asked with. `opened` are the pages of new pull requests,
     `failed` says what failed, a line each, of which `mistakes` are somebody's to mend, `noted` what was refused of a
     pull request that was opened, and `conflicted` what conflicted. `conflicts` is what there is to say of
-    them. `account` opened the pull requests. `error` is what has stopped it half-way.
+    them. `account` opened the pull requests. `reasons` are those that this run has given, by branch. `error` is what
+    has stopped it half-way.
     """
 
     by: str = ""
@@ -418,6 +419,7 @@ class PickEnded(_OfSubject):
     conflicted: tuple[str, ...] = ()
     conflicts: tuple[Told, ...] = ()
     account: str = ""
+    reasons: tuple[tuple[str, str], ...] = ()
     error: Exception | None = None
 
 

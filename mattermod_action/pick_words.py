@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from mattermod_action.pick_reasons import is_known
 from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, NOTED, QUEUED
 from mattermod_action.texts import cell, fenced, folded, harmless, quoted
 
@@ -26,6 +27,7 @@ TOUCHED = (
 BY_HAND = "To finish by hand:"
 AFTERWARDS = "Then {command} opens the pull request."
 IN_DRAFT = "The draft #{number} has the conflict in its files."
+REASON = 500  # characters of a reason that an earlier run has noted
 LINES = "Lines that conflict"
 FILES_SHOWN, PATHS_SHOWN, TOUCHES_SHOWN = 5, 20, 20  # of what conflicts in one comment
 
@@ -42,15 +44,20 @@ def conflicts(row: Row) -> bool:
 
 def _state(row: Row) -> str:
     if row.state == FINISHED and row.note:
-        return WITH_NOTE.format(number=row.pull_number, note=harmless(row.note))
+        return WITH_NOTE.format(number=row.pull_number, note=_shown(row, row.note))
     if row.state == FINISHED:
         text = {"": OPENED, KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, DRAFT)
         return text.format(number=row.pull_number)
     if row.state == CONFLICT:
         return CONFLICTS
     if row.state in ENDED_BADLY:
-        return FAILED.format(reason=harmless(row.reason.partition(NOTED)[0]))
+        return FAILED.format(reason=_shown(row, row.reason.partition(NOTED)[0]))
     return WAITS if row.state == QUEUED else GOES_ON
+
+
+def _shown(row: Row, text: str) -> str:
+    """As it is only if this run has found it out, or it is a sentence of ours: a row may hold anything."""
+    return harmless(text) if row.fresh or is_known(text) else quoted(text, REASON).replace("|", "\\|")
 
 
 def conflict(row: Row, told: Told | None) -> str:

@@ -22,10 +22,26 @@ from mattermod_action.branches import branches_of, nearest
 from mattermod_action.effects import Heeded
 from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Refused, Unsure
 from mattermod_action.events import PickEnded
-from mattermod_action.labellers import does_not_count, is_listed
+from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
 from mattermod_action.opening import Opening
 from mattermod_action.origins import AGAIN, LABEL, SLACK
+from mattermod_action.pick_reasons import (
+    BY_HAND,
+    CLOSED,
+    CLOSED_AND_GONE,
+    GONE,
+    MISSING,
+    NOT_ITS_OWN,
+    NOT_KEPT,
+    NOT_MERGED,
+    NOT_THE_PICK,
+    PUSHED_ALREADY,
+    SAME,
+    SENTENCES,
+    UNLABELED,
+    WHOSE,
+)
 from mattermod_action.picks import (
     CONFLICT,
     ENDED_BADLY,
@@ -38,11 +54,9 @@ from mattermod_action.picks import (
     NOTED,
     OPENED,
     PICKING,
-    PROTECTED,
     PUSHED,
     QUEUED,
     REFUSED,
-    WORKFLOWS,
     Conflict,
     Told,
     choose,
@@ -66,34 +80,6 @@ BEGINNING = 3  # characters of a name by which those like it are looked for
 NOTE = 2_000  # characters of a note; the column has some more
 TOUCHED = 5  # files that conflict of which it is told who changed them
 
-UNLABELED = "the label was taken off before that"
-NOT_MERGED = "it was closed without being merged"
-NOT_KEPT = "it is not merged yet, and without `database-url` nothing is kept until then: ask again afterwards"
-GONE = "the pull request is gone"
-SAME = "that is where it was merged"
-MISSING = "there is no such branch"
-NOT_THE_PICK = "the branch {head} is there already, and is not what the pick gives: delete it and ask to `retry`"
-CLOSED = "#{number} was closed, and its branch {head} is still there: delete it and ask to `retry`"
-BY_HAND = "its conflicts were resolved by hand"
-CLOSED_AND_GONE = "#{number} was closed, and its branch is gone: ask to `retry`"
-NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
-SENTENCES = {
-    PROTECTED: "a rule of this repository does not let me create the branch {head}. {cure}",
-    WORKFLOWS: (
-        "the workflow files of {target} differ from those of the default branch, or the pick changes some, and "
-        "{whose}. GITHUB_TOKEN cannot have it: give `cherry-pick-token` the token of an App with `workflows: write`, "
-        "or of a person with the scope `workflow`, and ask to `retry` (see docs/tokens.md)"
-    ),
-}
-# Whether a token of its own was given for picks.
-WHOSE = {
-    True: "the `cherry-pick-token` has no permission `workflows`",
-    False: "there is no `cherry-pick-token`, and `github-token` has no permission `workflows`",
-}
-PUSHED_ALREADY = (
-    "{reason}. Its branch {head} is pushed: afterwards `/cherry-pick retry {target}` opens the pull request"
-)
-
 
 class Picker:
     """Goes on with everything that was asked to be picked of one pull request."""
@@ -112,6 +98,7 @@ class Picker:
         self._told: list[Told] = []
         self._account = ""
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
+        self._reasons: dict[str, str] = {}
         self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
@@ -145,6 +132,7 @@ class Picker:
             conflicted=tuple(self._conflicted),
             conflicts=tuple(self._told),
             account=self._account,
+            reasons=tuple(self._reasons.items()),
             error=error,
         )
 
@@ -206,6 +194,7 @@ class Picker:
         if not self._store.move_pick(row, state, self._fence, changes):
             raise Down("another run took over, because this one was paused for too long")
         self._rows[row.target] = replace(row, state=state, told=False, **changes)
+        self._reasons |= {row.target: changes["reason"]} if "reason" in changes else {}
         if state in (REFUSED, FAILED):
             self._failed.append(f"{row.target}: {changes['reason'].partition(NOTED)[0]}")
         if state == CONFLICT or (state == PICKING and changes.get("reason")):
@@ -282,8 +271,7 @@ class Picker:
         for row in self._going():
             try:
                 by = self._askers.get(row.target) or self._asker(row, source)
-                if not is_listed(by, self._rule.bots):
-                    must_write(self._world, source.pull, by)
+                must_write(self._world, source.pull, by, self._rule.bots)
             except Refused as refusal:
                 self._move(row, REFUSED, reason=_line(refusal))
             else:

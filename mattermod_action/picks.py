@@ -50,7 +50,7 @@ NO_COMMIT = "GitHub does not say by which commit it was merged"
 class Row:
     """One pull request onto one branch, as noted: `origin` says where GitHub has who asked for it.
 
-    `told` is whether the summary shows it as it is.
+    `told` is whether the summary shows it as it is, and `fresh` that this run has given the reason itself.
 
     `source_sha` is the last commit that is picked, `head_sha` what is pushed as the branch `head_ref`. Of a conflict
     `reason` is the paths, a line each; of a pull request with a `note` it is that, after NOTED.
@@ -68,6 +68,7 @@ class Row:
     reason: str = ""
     told: bool = False
     origin: Origin | None = None
+    fresh: bool = False
 
     @property
     def is_going(self) -> bool:

@@ -156,7 +156,7 @@ class Report:
     def _summary(self) -> str:
         """What was seen, what was done about it, what went wrong, and folded: why not more."""
         seen = f"Seen: {', '.join(map(cell, self.seen))}\n\n" if self.seen else ""
-        lines = [f"| {feature} | {cell(because)} | {result} |\n" for feature, because, result in self.rows]
+        lines = [f"| {plain(feature)} | {cell(because)} | {result} |\n" for feature, because, result in self.rows]
         nothing = f"Nothing {'was done' if self.failures else 'to do'}.\n"
         failures = [f"\n- \u26a0\ufe0f {cell(failure)}\n" for failure in self.failures]
         done = TABLE_HEAD + "".join(lines) if lines else nothing if not self.sweep else ""

@@ -6,6 +6,7 @@ A row may hold any text, whoever wrote it: what is not one of these is not poste
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from mattermod_action.servers import ENDINGS, RELAUNCH
 from mattermod_action.texts import quoted
@@ -36,10 +37,15 @@ _FORMS = (
     *BUILD_BAD.values(), BUILD_LATE, LAUNCH_LATE, NOT_LAUNCHED, NO_BUILD, NO_SCRIPT, NO_ADDRESS, DIED, NOT_READY,
     CHANGED, NOT_ASKED, FORKS, *ENDINGS, RELAUNCH,
 )  # fmt: skip
-_KNOWN = [re.compile(re.sub(r"\\\{\w+\\\}", r"\\d{1,4}", re.escape(form))) for form in _FORMS]
+
+
+@cache
+def _known() -> list[re.Pattern[str]]:
+    """Only who has a reason to tell pays for it."""
+    return [re.compile(re.sub(r"\\\{\w+\\\}", r"\\d{1,4}", re.escape(form))) for form in _FORMS]
 
 
 def told(reason: str, login: str) -> str:
     """Return the reason, if it is one of ours."""
-    is_ours = reason == NOT_ALLOWED.format(login=quoted(login)) or any(known.fullmatch(reason) for known in _KNOWN)
+    is_ours = reason == NOT_ALLOWED.format(login=quoted(login)) or any(known.fullmatch(reason) for known in _known())
     return reason if is_ours or not reason else OTHER

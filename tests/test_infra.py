@@ -13,6 +13,7 @@ import pytest
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from mattermod_action.adapters import aws, aws_errors, aws_identity, aws_passwords
+from mattermod_action.servers import HOST
 from mattermod_action.spinmints import ENDS_TAG, SERVER_TAG, Launch
 
 INFRA = Path(__file__).parent.parent / "infra"
@@ -37,7 +38,7 @@ CONDITIONS = {
         "ec2:MetadataHttpTokens",
         "ec2:MetadataHttpPutResponseHopLimit",
     },
-    "LaunchDisk": {f"aws:RequestTag/{SERVER_TAG}", "ec2:VolumeType", "ec2:Encrypted"},
+    "LaunchDisk": {f"aws:RequestTag/{SERVER_TAG}", "ec2:VolumeType", "ec2:VolumeSize", "ec2:Encrypted"},
     "LaunchNetwork": {f"aws:RequestTag/{SERVER_TAG}", "ec2:Subnet"},
     "TagAtBirth": {f"aws:RequestTag/{SERVER_TAG}", "ec2:CreateAction"},
     "EndOurs": {f"aws:ResourceTag/{SERVER_TAG}"},
@@ -156,9 +157,10 @@ def test_s12_the_token_is_asked_for_as_the_role_wants_it() -> None:
     assert statement["Condition"]["StringEquals"][f"{GITHUB}:aud"] == aws_identity.AUDIENCE
 
 
-def test_s12_only_a_and_aaaa_below_the_suffix() -> None:
+def test_s12_only_a_and_aaaa_of_instances_below_the_suffix() -> None:
+    assert HOST.format(instance="i-0", suffix="<suffix>") == "i-0.<suffix>"
     operators = STATEMENTS["Name"]["Condition"]
-    assert operators["ForAllValues:StringLike"] == {f"{ROUTE53}NormalizedRecordNames": ["*.<suffix>"]}
+    assert operators["ForAllValues:StringLike"] == {f"{ROUTE53}NormalizedRecordNames": ["i-*.<suffix>"]}
     assert operators["ForAllValues:StringEquals"][f"{ROUTE53}RecordTypes"] == list(aws.ADDRESSES)
     assert operators["Null"] == dict.fromkeys(CONDITIONS["Name"], "false")  # or it would allow what has no such key
 
@@ -176,6 +178,7 @@ def test_s17_a_launch_of_ours_is_one_that_is_allowed() -> None:
     assert instance["ec2:MetadataHttpPutResponseHopLimit"] == str(metadata["HttpPutResponseHopLimit"])
     assert instance["ec2:InstanceType"] == asked["InstanceType"]
     assert condition("LaunchDisk")["ec2:VolumeType"] == aws.DISK["VolumeType"]
+    assert STATEMENTS["LaunchDisk"]["Condition"]["NumericLessThanEquals"] == {"ec2:VolumeSize": "<disk-size>"}
     assert condition("LaunchDisk")["ec2:Encrypted"] == str(aws.DISK["Encrypted"]).lower()
     tagged = {one.rpartition(":")[2].removesuffix("/*") for one in STATEMENTS["TagAtBirth"]["Resource"]}
     assert {each["ResourceType"] for each in tags} == tagged

@@ -12,17 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mattermod_action import origins, reading
+from mattermod_action import origins, reading, refusals
+from mattermod_action import pick_reasons as picks_say
+from mattermod_action.adapters.mysql import MySQLStore
 from mattermod_action.approvals import Push
 from mattermod_action.errors import Refused
 from mattermod_action.events import Repository
 from mattermod_action.origins import Labeling, Origin, Said, command_of, heads_at, labeling_of
+from mattermod_action.pick_words import table
+from mattermod_action.picks import PROTECTED
 from mattermod_action.picks import Row as PickRow
 from mattermod_action.picks import believed as believed_pick
 from mattermod_action.server_reasons import NOT_ALLOWED, NOT_READY, OTHER, told
 from mattermod_action.servers import Order, Row, believed, order
+from mattermod_action.texts import quoted
+from mattermod_action.world import RealClock
+from tests.stores.contract import PULL, wish
 
 if TYPE_CHECKING:
+    from mattermod_action.adapters.database_url import Database
     from mattermod_action.commands import Command
 
 NOON = datetime(2026, 12, 1, 12)  # noqa: DTZ001  # naive UTC, as everywhere
@@ -200,6 +208,25 @@ def test_t02a_only_reasons_of_ours_are_posted() -> None:
     assert told("", "x") == ""
 
 
+KNOWN = (
+    picks_say.SAME,
+    picks_say.NOT_THE_PICK.format(head="`x`"),
+    picks_say.MISSING + "; near it: `a`, `b`",
+    picks_say.CLOSED.format(number=5, head="`x`"),
+    picks_say.SENTENCES[PROTECTED].format(head="`x`", cure=refusals.PROTECTED.cure),
+)
+
+
+@pytest.mark.parametrize("reason", KNOWN)
+def test_t02b_a_sentence_of_ours_is_posted_as_it_is(reason: str) -> None:
+    row = replace(PICK, state="refused", reason=reason)
+    assert f"not picked: {reason}" in table([row])
+    for more in (f"{reason} @maintainer", f"[{reason}](http://evil.example)", "approved"):
+        odd = replace(row, reason=more)
+        assert f"not picked: {quoted(more, 500)}" in table([odd])
+        assert f"not picked: {more}" in table([replace(odd, fresh=True)])
+
+
 def test_t02_numbers_and_texts_of_rows() -> None:
     for value in (True, "1", 1.5, 101, None):
         with pytest.raises(ValueError, match="is not a number"):
@@ -207,3 +234,53 @@ def test_t02_numbers_and_texts_of_rows() -> None:
     for text in ("a\nb", "a\0", "x" * 11, b"a", None):
         with pytest.raises(ValueError, match="is not a line"):
             reading.short(text, 10, "it")
+
+
+LONG: dict[str, Any] = {
+    "ref": "b" * 300, "milestone_title": "\U0001f389" * 256, "author": "a" * 200, "head": "h" * 3_000,
+    "url": "https://github.com/" + "x" * 3_000, "labels": tuple("\U0001f389" * 50 + str(at) for at in range(1_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_t06f_what_is_longer_than_its_column_is_cut(database: Database, name: str) -> None:
+    """Errors 1406 and 1264 of MySQL end no event: https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html."""
+    store = MySQLStore(database, RealClock())
+    store.remember(replace(PULL, **{name: LONG[name]}))
+    assert store.look(PULL, []).seen_at == PULL.updated_at
+    store.close()
+
+
+def test_t06f_what_the_database_cannot_keep_is_refused(database: Database) -> None:
+    """A number out of range, and a text that no cut is for: the effect's own refusal, in one line."""
+    store = MySQLStore(database, RealClock())
+    for odd in (replace(wish("x"), feature="f" * 65), replace(wish("x"), subject=replace(PULL, number=2**31))):
+        with pytest.raises(Refused, match="the database cannot keep this"):
+            store.claim(odd, "me")
+    store.close()
+
+
+@pytest.mark.parametrize("until", ["9999-12-31", "2200-01-01"])
+def test_t02c_a_lease_that_ends_later_than_any_of_ours_is_nobodys(database: Database, until: str) -> None:
+    store = MySQLStore(database, RealClock())
+    effect = wish("x")
+    assert store.take_lease("a", "them", 30).fence == 1
+    assert store.claim(effect, "them")
+    store.execute("UPDATE mm_leases SET lease_until = :until", {"until": until})
+    store.execute("UPDATE mm_ledger SET lease_until = :until", {"until": until})
+    assert store.take_lease("a", "me", 30).fence == 2
+    entry = store.entry(effect.key)
+    assert entry is not None
+    assert not entry.held
+    assert store.take(effect.key, "me", 1)
+    store.close()
+
+
+def test_t02c_a_ledger_row_that_cannot_be_ours_has_nothing_done_any_more(database: Database) -> None:
+    store = MySQLStore(database, RealClock())
+    effect = wish("x")
+    assert store.claim(effect, "them")
+    store.execute("UPDATE mm_ledger SET state = 'anything'", {})
+    assert store.look(effect.subject, [effect.key]).entries[effect.key].state == "confirmed"
+    assert store.odd == {f"mm_ledger {effect.key}": "ValueError: its state is none of ours"}
+    store.close()

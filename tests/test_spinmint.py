@@ -306,7 +306,7 @@ def test_a_build_that_failed_is_shown_and_red_where_that_is_asked_for(servers: S
     codes = [servers.deliver(event, **{"INPUT_FAIL-ON": "failure"}).code for _ in range(2)]
     assert codes == [4, 0]
     [body] = servers.bodies(pull)
-    assert (f"| build | {link} |" in body, "| why | the build has failed |" in body) == (True, True)
+    assert (f"| build | `{link}` |" in body, "| why | the build has failed |" in body) == (True, True)
 
 
 def test_mm98_the_status_of_the_build_wakes_it(servers: Scene) -> None:

@@ -16,7 +16,7 @@ from mattermod_action.adapters.github_pages import ACTIVITY, CHECKS, COMMENTED, 
 from mattermod_action.adapters.github_paths import file_path, segment
 from mattermod_action.adapters.github_requests import LIST, Requests, goes_on, understood
 from mattermod_action.errors import Down, Gone, Incomplete, MayNot, Mistake, Moved, Refused, Unsure
-from mattermod_action.events import PullRequest
+from mattermod_action.events import PullRequest, is_full_name
 from mattermod_action.facts import ROLES
 from mattermod_action.markers import Seals, marker_of
 from mattermod_action.parsing import issue, pull_request
@@ -367,7 +367,7 @@ class PyGithubGitHub(Requests):
     def ended(self, url: str) -> str:
         """https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run."""
         run = _RUN.match(url)
-        if run is None:
+        if run is None or not is_full_name(run[1]):
             return ""
         path = f"/repos/{run[1]}/actions/runs/{run[2]}"
         try:
@@ -442,14 +442,14 @@ class PyGithubGitHub(Requests):
 
     def statuses(self, repository: Repository, sha: str) -> Mapping[str, tuple[str, str, str]]:
         found: dict[str, tuple[str, str, str]] = {}
-        for each in self._pages(f"{_path(repository)}/commits/{sha}/status", "statuses", STATUSES):
+        for each in self._pages(f"{_path(repository)}/commits/{segment(sha)}/status", "statuses", STATUSES):
             found[each["context"]] = (each["state"], each["description"] or "", each["target_url"] or "")
         return found
 
     def set_status(self, repository: Repository, sha: str, status: Status) -> None:
         body = {"state": status.state, "context": status.context, "description": status.description}
         more = {"target_url": status.url} if status.url else {}
-        path = f"{_path(repository)}/statuses/{sha}"
+        path = f"{_path(repository)}/statuses/{segment(sha)}"
         self._write("POST", path, {**body, **more}, "set a status", STATUSES, shows="id")
 
     def role(self, repository: Repository, login: str) -> str:

@@ -15,7 +15,8 @@ changed them on the base since the branch parted from it, and the commands to fi
 What is picked is what the merge brought: a squashed commit, each of several that were rebased, or a merge against its
 first parent. Merges inside a pull request whose own branch was pushed are refused, or with `merge_commits: skip` left
 out. Author, date and message stay, with a line that says where it comes from; `committer` is who commits. Nothing is
-checked out, nothing is ever overwritten: a branch or a pull request that is there already is linked.
+checked out, nothing is ever overwritten. A branch of a pick's name that is there already is opened only if its files
+are those that the pick gives, or differ where the pick conflicts; a pull request that is there already is linked.
 
 The new pull request gets `labels`, those of the original's labels that fit `copy_labels` (`*` is any text), its
 milestone, and, to review it and as assignee, the author if they may write, else whoever approved first. `title` and
@@ -48,6 +49,7 @@ default branch. [What each token can do](../tokens.md) has the settings. After a
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, field_validator
@@ -317,7 +319,8 @@ def _ended(event: PickEnded, config: Config, facts: Facts) -> Iterator[Effect]:
         once = ("not picked", event.label.casefold(), event.reason)
         yield Comment(subject=event.subject, text=text, once=once, cause=label_cause(event.label))
         return
-    rows = facts.picks(event.subject)
+    reasons = dict(event.reasons)
+    rows = [replace(row, fresh=row.reason == reasons.get(row.target)) for row in facts.picks(event.subject)]
     if not all(row.told for row in rows):
         yield from _told(event, rows, config)
 

@@ -21,7 +21,8 @@ It is launched when the status or check run named `build` of that commit has a b
 file beside this configuration, which gets what it needs as variables: `$SPINMINT_SHA`, `$SPINMINT_NUMBER`,
 `$SPINMINT_BRANCH`, `$SPINMINT_BUILD_NUMBER` and more, see [the page on test servers](../spinmint.md). Its name is that
 of its instance below `dns_suffix`. It is ready when `ready_path` answers with `ready_status`; what does not within
-`boot_minutes` is launched once more.
+`boot_minutes` is launched once more. What is launched is what the configuration says then: if that has changed since a
+server was asked for, ask again.
 
 `message`, `done`, `failed`, `destroyed` and `expired` are what the comment says; `SPINMINT_LINK`, `INSTANCE_ID` and
 `INTERNAL_IP` stand for what they name, `USERNAME` for the author's login. A `password` for its administrator is made up
