@@ -3,7 +3,7 @@
 A verdict is planned from what is read now. Right before it is written the pull request is looked at once more
 (`hands.Ensurer`): where head or base are other ones, or a label is there that must not be, the status is pending
 instead. Where something cannot be read the status says so, as pending or, if reading again is of no use, as an error.
-Without a token nothing is said. docs/decisions/0011-trust-gates.md has the reasons.
+Without a token nothing is said. docs/decisions/0011-trust.md has the reasons.
 """
 
 from __future__ import annotations
