@@ -190,6 +190,13 @@ def test_t18_attributes_that_are_no_file_are_none(github: Sandbox, tmp_path: Pat
     assert [type(each) for each in found] == [Clean] * 3, found
 
 
+def test_t18_a_folder_of_attributes_is_left_behind_by_no_target(github: Sandbox, tmp_path: Path) -> None:
+    """Red where only files are removed that another target has left."""
+    inside = {"d/.gitattributes/.gitattributes": ("100644", "* text\n")}
+    found = odd_pick(github, begun(github, tmp_path / "x"), [inside, {}, inside], "d/.gitattributes")
+    assert [type(each) for each in found] == [Clean] * 3, found
+
+
 def test_t18_a_link_has_no_attributes(github: Sandbox, tmp_path: Path) -> None:
     """What it leads to would otherwise be read as the attributes themselves. Red without `links=False`."""
     history = begun(github, tmp_path / "x")

@@ -33,7 +33,7 @@ MEANINGS = [
     ("**/a/**/b/**/c", "a/b/c x/a/y/b/z/c", "a/c b/a/c a/b/cc"),
     ("a**b", "ab axb", "a/b a/x/b"),
     ("a/*/b", "a/x/b", "a/b a/x/y/b"),
-    ("?", "a .", "ab a/b"),
+    ("?", "a -", "ab a/b"),
     ("a?c", "abc a.c", "ac a/c abbc"),
     ("[ab]c", "ac bc", "cc c"),
     ("[!ab]c", "cc", "ac bc a/c"),
