@@ -52,7 +52,7 @@ _WORDS = {"number": r"\d{1,10}", "sha": "[0-9a-f]{1,10}", "names": f"{_NAMED}(?:
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)[^}]*\}", form)
+    parts = re.split(r"\{(\w+)[^{}]*\}", form)
     return re.compile("".join(_WORDS.get(part, _NAMED) if at % 2 else re.escape(part) for at, part in enumerate(parts)))
 
 

@@ -64,7 +64,7 @@ def written(servers: Scene, writer: Writer) -> dict[int, str]:
     row(NOT_ASKED, comment_of(servers, servers.pull()))
     row(NOT_ASKED, json.dumps(["comment", 10**9]))
     row(NOT_ASKED, json.dumps(["label", LABEL.casefold(), "2026-12-01T12:00:00"]))
-    stranger = row(NOT_ALLOWED.format(login="stranger"), requested_by="nobody")
+    stranger = row(NOT_ALLOWED.format(login="`stranger`"), requested_by="nobody")
     said = comment_of(servers, stranger, by="stranger")
     writer.execute(
         "UPDATE mm_servers SET origin = %s, requested_by = 'stranger' WHERE number = %s", said, stranger.number

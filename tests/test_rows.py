@@ -25,7 +25,7 @@ from mattermod_action.picks import Row as PickRow
 from mattermod_action.picks import believed as believed_pick
 from mattermod_action.server_reasons import NOT_ALLOWED, NOT_READY, OTHER, told
 from mattermod_action.servers import Order, Row, believed, order
-from mattermod_action.texts import quoted
+from mattermod_action.texts import harmless, quoted
 from mattermod_action.world import RealClock
 from tests.stores.contract import PULL, wish
 
@@ -202,8 +202,8 @@ def test_t02b_a_row_of_another_form_is_no_pick(name: str, value: Any) -> None:
 def test_t02a_only_reasons_of_ours_are_posted() -> None:
     mine = NOT_READY.format(minutes=20)
     assert told(mine, "x") == mine
-    assert told(NOT_ALLOWED.format(login="x"), "x") == NOT_ALLOWED.format(login="x")
-    for text in ("approved by @maintainer", f"{mine} <img src=x>", NOT_ALLOWED.format(login="y"), mine + "\n@all"):
+    assert told(NOT_ALLOWED.format(login="`x`"), "x") == NOT_ALLOWED.format(login="`x`")
+    for text in ("approved by @maintainer", f"{mine} <img src=x>", NOT_ALLOWED.format(login="`y`"), mine + "\n@all"):
         assert told(text, "x") == OTHER
     assert told("", "x") == ""
 
@@ -220,11 +220,11 @@ KNOWN = (
 @pytest.mark.parametrize("reason", KNOWN)
 def test_t02b_a_sentence_of_ours_is_posted_as_it_is(reason: str) -> None:
     row = replace(PICK, state="refused", reason=reason)
-    assert f"not picked: {reason}" in table([row])
+    assert f"not picked: {harmless(reason)}" in table([row])
     for more in (f"{reason} @maintainer", f"[{reason}](http://evil.example)", "approved"):
         odd = replace(row, reason=more)
         assert f"not picked: {quoted(more, 500)}" in table([odd])
-        assert f"not picked: {more}" in table([replace(odd, fresh=True)])
+        assert f"not picked: {harmless(more)}" in table([replace(odd, fresh=True)])
 
 
 def test_t02_numbers_and_texts_of_rows() -> None:

@@ -786,7 +786,7 @@ def test_i2_mm91_a_server_without_a_row_is_ended(servers: Scene) -> None:
     servers.pass_time(120)
     run = servers.sweep()
     assert run.code == 0, run.log
-    assert f"{instance}: had no row: ended (hello#{asked.pull.number}, launched " in run.log
+    assert f"{instance}: had no row: ended (launched " in run.log
     assert (servers.alive(), servers.names(), servers.listed()) == ([], [], [])
     asked.states = ()
     servers.assert_whole()

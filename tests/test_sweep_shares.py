@@ -53,6 +53,8 @@ def with_pulls(org: Organisation, place: str, *numbers: int) -> None:
 
 @pytest.mark.parametrize("answer", SLOW)
 def test_t07_a_hostile_repository_keeps_no_other_from_its_turn(org: Organisation, answer: str) -> None:
+    for token in org.github.state.tokens.values():
+        token.permissions |= {"statuses": "write"}
     with served(ANSWERS[answer]) as slow:
         evil = org.add("a-service", 2, 0, HOSTILE.format(url=slow.url))
         good = org.add("service", 1, 0)

@@ -23,7 +23,7 @@ LABELED, ONE, ACTIVITY, ITEMS, OWNED, CHECKS = "labeled", "one", "activity", "it
 COMMENTED, COMMITTED = "comments", "commits"
 # Items with many lists each: 25 are answered where 100 are not (https://github.com/spiceai/spiceai/issues/13762).
 FIRST = {LABELED: 25, ONE: 25}
-_LAST = re.compile(r"[?&]page=(\d{1,9})(?:&[^<>]*)?>; rel=\"last\"")
+_PAGE = re.compile(r"[?&]page=(\d{1,9})(?!\d)")
 KEPT_FOR = timedelta(days=1)  # for which a smaller size is remembered: a repository may have had one bad hour
 
 
@@ -43,7 +43,8 @@ def has_next(headers: Mapping[str, str], *, is_full: bool) -> bool:
 
 def pages_after(headers: Mapping[str, str], page: int) -> int:
     """Return how many pages come after this one: 1 where the answer does not say."""
-    last = _LAST.search(headers.get("link", ""))
+    addresses = (part.partition(">")[0] for part in headers.get("link", "").split(",") if 'rel="last"' in part)
+    last = next(filter(None, map(_PAGE.search, addresses)), None)
     return max(1, int(last[1]) - page) if last else 1
 
 
