@@ -1,8 +1,8 @@
 """`mattermod prune`: forget items that have been closed for long.
 
 An item is first made unseen, so that whatever happens to it meanwhile finds an item that was never looked at, of which
-nothing is answered again; then its ledger rows go, then its own row. What is unfinished stays, and so does every row of
-the original's, which says of no item how old it is.
+nothing is answered again; then its ledger rows and approvals go, then its own row. What is unfinished stays, and so
+does every row of the original's, which says of no item how old it is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ BATCH = 500  # items looked up at a time
 # A run may be started once more for 30 days, with the payload it had:
 # https://docs.github.com/en/actions/how-tos/manage-workflow-runs/re-run-workflows-and-jobs
 SHORTEST = 35  # days
+FINISHED = "AND state IN ('confirmed', 'baseline')"
+APPROVED = 10  # the schema that has approvals
 ITEM = "RepoOwner = :owner AND RepoName = :name AND Number = :number"
 
 
@@ -63,9 +65,12 @@ def _prune(store: SqlStore, table: str, which: str, item: dict[str, Any], done: 
     store.execute(unseen, item)
     rows = f"""
         DELETE FROM mm_ledger WHERE repository = :repository AND number = :number AND updated_at < :before
-        AND state IN ('confirmed', 'baseline')
+        {FINISHED}
         AND NOT EXISTS (SELECT 1 FROM {table} WHERE {ITEM} AND UpdatedAt IS NOT NULL)
         """  # noqa: S608  # constants of this file
-    done.rows += store.execute(rows, {**item, "repository": f"{item['owner']}/{item['name']}"})[0]
+    named = {**item, "repository": f"{item['owner']}/{item['name']}"}
+    done.rows += store.execute(rows, named)[0]
+    if store.schema >= APPROVED:
+        store.execute(rows.replace("mm_ledger", "mm_approvals").replace(FINISHED, ""), named)
     gone = f"DELETE FROM {table} WHERE {ITEM} AND {which} UpdatedAt IS NULL"  # noqa: S608  # constants of this file
     done.items += store.execute(gone, item)[0]

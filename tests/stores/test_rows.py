@@ -13,6 +13,8 @@ import pytest
 from mattermod_action.adapters.mysql import MySQLStore, connect
 from mattermod_action.adapters.prune import prune
 from mattermod_action.adapters.sqlite import SQLiteStore
+from mattermod_action.approvals import Approval
+from mattermod_action.effects import NoteApproval
 from mattermod_action.errors import Mistake
 from mattermod_action.world import RealClock
 from tests.stores.contract import ISSUE, PULL, wish
@@ -132,6 +134,20 @@ def test_rows_of_the_original_are_kept(store: SqlStore) -> None:
     store.execute("UPDATE PullRequests SET UpdatedAt = NULL", {})
     assert prune(store, RealClock(), DAYS).items == 0
     assert read(store, "PullRequests", "Number") == (PULL.number,)
+
+
+def test_its_approvals_go_with_what_is_pruned(store: SqlStore) -> None:
+    answered(store, PULL, "closed")
+    approval = Approval("a" * 40, "main", NOW - LONG_AGO)
+    store.note_approval(
+        NoteApproval(subject=PULL, label="Ready", by="maintainer", approval=approval, feature="auto_merge")
+    )
+    prune(store, RealClock(), DAYS)
+    assert store.approval(PULL, "auto_merge", "Ready") == approval  # written just now
+    store.execute("UPDATE mm_approvals SET updated_at = :at", {"at": NOW - LONG_AGO})
+    answered(store, PULL, "closed")
+    prune(store, RealClock(), DAYS)
+    assert store.approval(PULL, "auto_merge", "Ready") is None
 
 
 def test_too_short_a_time_is_a_mistake(store: SqlStore) -> None:
