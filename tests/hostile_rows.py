@@ -6,6 +6,7 @@ What may be launched, opened and changed there is what GitHub's record asks for,
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import random
 import re
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
     from tests.spinmints import Scene
 
 CANARY = "canary-of-a-row"
-BLOCK = "Do Not Merge"
+BLOCK, MERGE = "Do Not Merge", "Merge It"
 MESSAGE = "Thank you for the label."
 MORE = f"""
 cherry_pick: {{auto_merge: squash}}
 block_merge: {{labels: ["{BLOCK}"]}}
-auto_merge: {{label: "Merge It"}}
+protected_paths: {{paths: ["guarded/**"]}}
+auto_merge: {{label: "{MERGE}"}}
 label_messages: {{pull_requests: [{{label: "Hello", message: "{MESSAGE}"}}]}}
 label_workflow: {{rules: [{{label: "Run It", event: run-it}}]}}
 stale: {{days: 30, label: stale, comment: "Old"}}
@@ -131,9 +133,8 @@ class Writer:
 
     def anything(self) -> None:
         """One row inserted, changed or deleted."""
-        self.dice.choice(
-            [self._insert_server, self._insert_pick, self._change, self._change, self._change, self._delete]
-        )()
+        inserts = [self._insert_server, self._insert_pick, self._insert_approval]
+        self.dice.choice([*inserts, self._change, self._change, self._change, self._delete])()
 
     def _key(self) -> str:
         return f"{self.dice.getrandbits(256):064x}"
@@ -175,6 +176,27 @@ class Writer:
             reason=self.dice.choice(TEXTS),
         )
 
+    def _insert_approval(self) -> None:
+        """Of whatever the head is, by somebody who may merge."""
+        where = self.scene.github.state.repository(self.scene.github.repository)
+        pull = self.dice.choice(self.pulls)
+        assert where
+        identity = [where.id, pull.number, "auto_merge", MERGE.casefold()]
+        self.insert(
+            "mm_approvals",
+            k=hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+            repository_id=where.id,
+            repository=where.full_name,
+            number=pull.number,
+            feature="auto_merge",
+            label=MERGE,
+            head_sha=pull.head_sha,
+            base_ref=pull.base_ref,
+            approved_by="maintainer",
+            approved_at=self.dice.choice(TIMES[:3]),
+            updated_at="2026-12-01",
+        )
+
     def _change(self) -> None:
         table = self.dice.choice(TABLES)
         column, kind = self.dice.choice(self.columns[table])
@@ -211,6 +233,7 @@ class World:
     foreign: str
     steps: list[str] = field(default_factory=list)
     pulls: list[Pull] = field(default_factory=list)
+    _pushed: Any = None
     asked: set[int] = field(default_factory=set)  # pull requests of which a server may be launched
     picked: set[int] = field(default_factory=set)  # and that may be picked onto the release branch
 
@@ -234,7 +257,21 @@ class World:
         self.scene.said(open_one, "Thank you, I shall look at it", by="maintainer")
         self.scene.said(open_one, "/spinmint", by="stranger")
         self.pulls += self.merged
+        self.pulls.append(self._labeled_and_pushed())
         self._kept = {pull.number: (pull.merged_at, pull.base_ref) for pull in self.pulls}
+
+    def _labeled_and_pushed(self) -> Pull:
+        """A stranger's fork, which changes what is guarded; it carries labels, and was pushed to after these."""
+        state, place = self.scene.github.state, self.scene.github.repository
+        head = f"stranger/hello:evil-{self.dice.getrandbits(32):x}"
+        pull = state.add_pull(place, "Fix a typo", "stranger", head=head, mergeable_reads=0)
+        for label in (MERGE, BLOCK) if self.dice.random() < 0.5 else (MERGE,):
+            payloads.labeled(state, place, pull.number, label, "maintainer")
+        self.scene.pass_time(5)
+        state.add_commit(place, pull.number, {"guarded/x": "x\n"}, by="stranger")
+        pull.mergeable_reads = 0
+        self._pushed = payloads.about(state, place, pull.number, "synchronize", "stranger")
+        return pull
 
     @cached_property
     def merged(self) -> list[Pull]:
@@ -258,6 +295,8 @@ class World:
         if pull.merged_at:
             event = self.project.said(pull, "/cherry-pick release-10.5")
             self.picked.add(pull.number)
+        elif pull is self.pulls[-1]:
+            event = self._pushed
         else:
             event = self.scene.said(pull, "/spinmint")
             self.asked.add(pull.number)
@@ -314,7 +353,15 @@ class World:
             assert b"picked" in files["app.py"], "not the pick"
         for pull in self.pulls:
             assert (pull.merged_at, pull.base_ref) == self._kept[pull.number], f"#{pull.number} is merged"
-            assert not {"Merge It", "Run It"} & {label.name for label in pull.labels}
+            assert pull is self.pulls[-1] or not {MERGE, "Run It"} & {label.name for label in pull.labels}
+        self._check_gates(self.pulls[-1])
+
+    def _check_gates(self, pull: Pull) -> None:
+        repository = self.scene.github.state.repository(self.scene.github.repository)
+        assert repository
+        green = {each.context for each in repository.statuses.get(pull.head_sha, ()) if each.state == "success"}
+        assert "merge/protected-paths" not in green
+        assert "merge/blocked" not in green or BLOCK not in {label.name for label in pull.labels}
 
     def _check_words(self) -> None:
         for pull in self.pulls:
