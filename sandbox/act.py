@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import sandbox
-from sandbox import scenario
+from sandbox import markdown, scenario
 from scripts import newer_syntax
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def main(name: str, event: Path, config: Path) -> None:
         click.echo(ran.log)
         click.echo("What was written to GitHub:" if github.writes else "Nothing was written to GitHub.")
         for write in github.writes:
-            click.echo(f"  {write.action} on #{write.number}: {write.detail.get('body', '')}")
+            click.echo(f"  {write.action} on #{write.number}: {markdown.visible(write.detail.get('body', ''))}")
     sys.exit(ran.code)
 
 

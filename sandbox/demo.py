@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from sandbox import deliveries, payloads, runs
+from sandbox import deliveries, markdown, payloads, runs
 from sandbox.everything import on_stop, serve_all
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _comments(github: Sandbox) -> None:
     for number, item in repository.items.items() if repository else ():
         for comment in item.comments:
             author = comment.author.login if comment.author else "ghost"
-            table.add_row(Text(f"#{number} {item.title}"), Text(author), Text(comment.body))
+            table.add_row(Text(f"#{number} {item.title}"), Text(author), Text(markdown.visible(comment.body)))
     console.print(table)
 
 

@@ -27,6 +27,11 @@ NUMBER = re.compile(r"(?<![\w&/])#([1-9][0-9]{0,8})\b")
 LOGIN = re.compile(r"(?<![\w/])@([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)")
 
 
+def visible(text: str) -> str:
+    """Return the text without HTML comments, which nobody sees."""
+    return COMMENT.sub("", text).strip()
+
+
 def to_html(text: str, address: Address) -> str:
     """Return the HTML of `text`, in which `#7` leads to the address of the item with this number, if there is one."""
     return str(RENDERER.render(text, {"address": address}))
