@@ -67,7 +67,7 @@ def test_labelled_is_answered_once(act: Workflow, github: Sandbox, workflow: str
     event, run = labeled(github, DEV), act(workflow)
     first = run.run("pull_request_target", event)
     assert first.code == 0, first.log
-    [body] = bodies(github, github.pull)
+    [body] = [comment.body for comment in github.state.item(github.repository, github.pull).comments]
     assert body.startswith("<!-- mattermod:v1:")
     assert body.endswith(" -->\n\nThanks @newcomer, a developer will look at this within two days.")
     [url] = first.outputs["comments"]
