@@ -370,7 +370,7 @@ class World:
                 shown = re.sub(r"```.*?```|`[^`\n]*`", "", comment.body, flags=re.DOTALL)
                 assert not ours or CANARY not in shown, comment.body
                 assert ours or "mattermod:v1" not in comment.body, "a person's comment was written over"
-        odd = [each for each in self.scene.github.requests if ".." in each.path or "evil" in each.path]
+        odd = [each for each in self.scene.github.requests if ".." in each.path.split("/") or "evil" in each.path]
         assert not odd, odd
 
     def _end(self) -> None:
