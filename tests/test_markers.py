@@ -18,7 +18,7 @@ from tests.builders import pull_seen
 from tests.scene import bodies, deliver, run, unmarked
 
 if TYPE_CHECKING:
-    from sandbox import Sandbox
+    from sandbox import Sandbox, records
     from tests.harness import Bot
 
 ITEM = pull_seen().subject
@@ -169,6 +169,17 @@ def asked(github: Sandbox, number: int) -> Any:
     return payloads.comment_created(github.state, github.repository, number, "maintainer", "/cherry-pick release-1")
 
 
+def summary_on(github: Sandbox, number: int) -> records.Comment:
+    """The one comment with the table of picks."""
+    comments = github.state.item(github.repository, number).comments
+    [summary] = [each for each in comments if "| branch |" in each.body]
+    return summary
+
+
+def said(github: Sandbox, number: int, text: str) -> Any:
+    return payloads.comment_created(github.state, github.repository, number, "maintainer", text)
+
+
 def of_summary(github: Sandbox, number: int) -> str:
     where = github.state.repository(github.repository)
     assert where
@@ -207,12 +218,9 @@ def test_t10_a_row_that_names_a_comment_of_somebody_else_changes_nothing_of_it(
 def test_t10_a_comment_of_an_older_version_is_edited_where_its_row_names_it(bot: Bot, github: Sandbox) -> None:
     number = merged(github)
     deliver(bot, asked(github, number))
-    [summary] = [each for each in github.state.item(github.repository, number).comments if "| branch |" in each.body]
+    summary = summary_on(github, number)
     summary.body = f"| branch | as it was |\n\n{of_summary(github, number)}"
-    deliver(
-        bot,
-        payloads.comment_created(github.state, github.repository, number, "maintainer", "/cherry-pick retry release-1"),
-    )
+    deliver(bot, said(github, number, "/cherry-pick retry release-1"))
     assert summary.body.startswith("<!-- mattermod:v1:cherry_pick:")
     assert "as it was" not in summary.body
 
@@ -222,10 +230,7 @@ def test_t10_a_comment_of_a_person_whose_token_we_have_is_ours(bot: Bot, github:
     number = merged(github)
     bot.inputs["bot-logins"] = "somebody-else"
     deliver(bot, asked(github, number))
-    [summary] = [each for each in github.state.item(github.repository, number).comments if "| branch |" in each.body]
+    summary = summary_on(github, number)
     summary.body = f"{of_summary(github, number)}\n\nas it was"
-    deliver(
-        bot,
-        payloads.comment_created(github.state, github.repository, number, "maintainer", "/cherry-pick retry release-1"),
-    )
+    deliver(bot, said(github, number, "/cherry-pick retry release-1"))
     assert "as it was" not in summary.body
