@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Push
     from mattermod_action.commands import Command
 
-COMMENT, LABEL = "comment", "label"  # the kinds of an origin
 LONGEST = 255  # characters that the column has
 SLACK = timedelta(seconds=60)  # by which the time of an event's snapshot may differ from that of its timeline
 SECOND = timedelta(seconds=1)  # GitHub's times are whole seconds
