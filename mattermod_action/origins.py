@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Push
     from mattermod_action.commands import Command
 
+LABEL = "label"  # the kind of an origin that is a label event
 LONGEST = 255  # characters that the column has
 SLACK = timedelta(seconds=60)  # by which the time of an event's snapshot may differ from that of its timeline
 SECOND = timedelta(seconds=1)  # GitHub's times are whole seconds
