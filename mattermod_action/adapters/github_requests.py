@@ -98,7 +98,7 @@ class Requests:
         ).requester
         # The public way to name them (`injectConnectionClasses`) makes a new connection for each request.
         kind = _Http if api_url.startswith("http:") else _Https
-        self._requester._Requester__connectionClass = kind  # type: ignore[attr-defined]  # noqa: SLF001
+        self._requester._Requester__connectionClass = kind  # type: ignore[attr-defined]  # noqa: SLF001  # see above
         self._clock, self._calls, self._name = clock, calls, name
         self._writes = 0
         self._patience = READ_PATIENCE
