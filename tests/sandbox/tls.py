@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 HOSTS = ("api.github.com",)
+AUTHORITY = "sandbox authority"
 SIZE = 65_536
 
 
@@ -48,7 +49,7 @@ class Proxy:
 def served(url: str, place: Path) -> Iterator[Proxy]:
     """Lead to `url` for as long as the `with` lasts; keys and certificates are kept in `place`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*_certificates(place))
+    context.load_cert_chain(*certificates(place, HOSTS))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy = Proxy(f"http://127.0.0.1:{listener.getsockname()[1]}", place / "authority.pem")
         threading.Thread(target=_accept, args=(listener, proxy, context, url), daemon=True).start()
@@ -92,11 +93,11 @@ def _pour(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-def _certificates(place: Path) -> tuple[Path, Path]:
+def certificates(place: Path, hosts: Sequence[str]) -> tuple[Path, Path]:
     """Make an authority and, by it, the certificate of the hosts. Returns this one's file, and its key's."""
     authority, host = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("sandbox authority", authority, "sandbox authority", authority, ca=True)
-    leaf = _certificate(HOSTS[0], host, "sandbox authority", authority, ca=False)
+    root = _certificate((AUTHORITY,), authority, authority, ca=True)
+    leaf = _certificate(hosts, host, authority, ca=False)
     (place / "authority.pem").write_bytes(root.public_bytes(serialization.Encoding.PEM))
     (place / "host.pem").write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -105,13 +106,13 @@ def _certificates(place: Path) -> tuple[Path, Path]:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, by: str, signer: ec.EllipticCurvePrivateKey, *, ca: bool
+    names: Sequence[str], key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, *, ca: bool
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     built = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, by)]))
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, AUTHORITY)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
@@ -119,6 +120,6 @@ def _certificate(
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )
     if not ca:
-        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS])
-        built = built.add_extension(names, critical=False)
+        called = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        built = built.add_extension(called, critical=False)
     return built.sign(signer, hashes.SHA256())
