@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What a module says of `one_store` is shown on MySQL, and on the embedded store by `make soak`.
 
     On other GitHubs than github.com `make test` shows the tests that `everywhere` names, on the oldest server.
+    What is `long` begins first, so that nothing is waited for at the end.
     """
     for item in items:
         if _is_elsewhere(item):
@@ -34,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         chosen = any("bot" in mark.args[0] for mark in item.iter_markers("parametrize"))
         if item.get_closest_marker("one_store") and not chosen and "[sqlite" in item.name:
             item.add_marker(pytest.mark.soak)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def _is_elsewhere(item: pytest.Item) -> bool:

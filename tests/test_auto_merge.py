@@ -593,6 +593,7 @@ MAY_BE_LOST = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("queue", "kind", "when", "code"), MAY_BE_LOST)
 def test_f07_an_answer_that_was_lost_is_looked_for(
     bot: Bot, github: Sandbox, kind: Any, when: Any, code: int, *, queue: bool

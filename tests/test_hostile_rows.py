@@ -198,6 +198,7 @@ def test_t05_a_branch_of_a_persons_is_opened_only_with_what_the_pick_gives(
     assert (said in servers.bodies(pull)[-1]) == bool(more)
 
 
+@pytest.mark.long
 def test_t02_a_writer_of_rows_has_nothing_done_in_anybodys_name(servers: Scene, tmp_path: Any) -> None:
     """50 worlds, any row, any column, before, between and during runs."""
     project = Project(servers.github, servers.bot, tmp_path / "clone")

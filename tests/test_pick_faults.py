@@ -73,6 +73,7 @@ WIRES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("bot", "wire", "phase", "how"), WIRES, indirect=["bot"])
 def test_f01_kill_9_at_every_request(picks: Picks, wire: str, phase: str, how: str) -> None:
     """F01, I1, I5, I10: at the k-th request to GitHub and by git, or statement, for all k; then it is gone on with."""
@@ -128,6 +129,7 @@ class Wrapped:
         return self.home / "calls"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("bot", "whole"),
     [("sqlite", False), pytest.param("sqlite", True, marks=SOAK), pytest.param("mysql", True, marks=SOAK)],
@@ -216,6 +218,7 @@ def test_f02_cancelled_in_the_middle_of_a_statement(picks: Picks, at: int) -> No
     asked.assert_settled()
 
 
+@pytest.mark.long
 @pytest.mark.one_store
 @pytest.mark.parametrize(
     ("how", "count"),
@@ -338,6 +341,7 @@ def test_f08_a_long_limit_parks_the_pick(picks: Picks, endpoint: str, fault: Fau
     asked.assert_settled()
 
 
+@pytest.mark.long
 @pytest.mark.one_store
 @pytest.mark.parametrize("fault", [Fault("secondary-limit", retry_after="30"), Fault("too-many")], ids=["30", "none"])
 def test_f08_a_short_limit(picks: Picks, fault: Fault) -> None:

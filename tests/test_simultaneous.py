@@ -66,6 +66,7 @@ def at_once(github: Sandbox, home: Path, events: list[Any], gaps: list[float]) -
     return [bot.finish(process) for bot, process in started]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_opened_and_labeled_at_once_leave_one_comment(slow: Sandbox, tmp_path: Path, seed: int) -> None:
     """Six starts in `make test` and 200 in `make soak`, 0 to 500 ms apart, either event first."""
@@ -101,6 +102,7 @@ def test_remarks_on_lines_are_left_once(slow: Sandbox, tmp_path: Path) -> None:
     assert texts(pull.line_comments) == ["Later is never"]
 
 
+@pytest.mark.long
 def test_what_is_kept_is_the_comment_that_stays(slow: Sandbox, tmp_path: Path) -> None:
     """One command, delivered twice at once: one pick, one pull request, and one table that says so."""
     slow.state.write_files(slow.repository, {".github/mattermod.yml": "cherry_pick: {}\n"})

@@ -119,6 +119,7 @@ def test_f01_kill_9_at_every_request(servers: Scene, course: str, wire: str, pha
     assert at > LEAST[course, wire], cut.names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("phase", "step"), [("before", 9), soak("before", 1), soak("during", 1)])
 def test_mm82_mm97_the_database_goes_away_at_every_statement(servers: Scene, phase: str, step: int) -> None:
     """MM-82, MM-97, I2: and stays away for the rest of the run, which says so, and launches nothing without a row."""

@@ -104,6 +104,7 @@ def test_a_server_that_nobody_extends_any_more_ends_after_its_longest_life(serve
     assert ends(servers, pull) == was - 1 + HOUR
 
 
+@pytest.mark.long
 def test_some_short_histories(servers: Scene) -> None:
     for seed in range(5):
         lived(servers, seed, 4)

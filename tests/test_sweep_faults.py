@@ -168,6 +168,7 @@ def some_place(org: Organisation) -> Place:
     return place
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phase", [pytest.param(each, marks=() if each == "during" else SOAK) for each in PHASES])
 @pytest.mark.parametrize("wire", ["http", "sql"])
 def test_f01_a_sweep_is_killed_at_every_request(org: Organisation, wire: str, phase: str) -> None:

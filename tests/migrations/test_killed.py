@@ -176,6 +176,7 @@ def drop(database: Database) -> None:
 NUMBERS = [pytest.param(each, marks=() if each == SCHEMA else pytest.mark.soak) for each in range(1, SCHEMA + 1)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("doing", ["up", "down"])
 def test_f19_killed_where_it_writes(mysql_server: servers.Server, number: int, doing: str) -> None:
