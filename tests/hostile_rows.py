@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.picks import Project
     from tests.spinmints import Scene
 
+HEARD = 0.7  # of the worlds, in which the stranger's push is heard of before anything else
 CANARY = "canary-of-a-row"
 BLOCK, MERGE = "Do Not Merge", "Merge It"
 MESSAGE = "Thank you for the label."
@@ -46,9 +47,10 @@ label_messages: {{pull_requests: [{{label: "Hello", message: "{MESSAGE}"}}]}}
 label_workflow: {{rules: [{{label: "Run It", event: run-it}}]}}
 stale: {{days: 30, label: stale, comment: "Old"}}
 """
+CLA = "cla: {{signed_url: '{url}', context: cla/worlds}}\n"
 TABLES = (
     "mm_servers", "mm_servers", "mm_servers", "mm_picks", "mm_picks", "mm_picks", "mm_ledger", "mm_leases", "mm_sweeps",
-    "mm_approvals", "mm_lists", "PullRequests", "Issues", "Spinmint",
+    "mm_approvals", "mm_lists", "PullRequests", "Issues", "Spinmint", "mm_schema",
 )  # fmt: skip
 SERVER_STATES = ("requested", "waiting_build", "launching", "booting", "dns", "ready", "destroying", "destroyed", "x")
 PICK_STATES = ("queued", "picking", "pushed", "opened", "finished", "conflict", "refused", "failed", "y")
@@ -247,7 +249,12 @@ class World:
             self._step()
         self._end()
 
+    @cached_property
+    def _book(self) -> list[str]:
+        return [column for column, _ in self.writer.columns["mm_schema"]]
+
     def _begin(self) -> None:
+        self._schema = self.scene.query(f"SELECT {', '.join(self._book)} FROM mm_schema")  # a test's
         self.scene.github.state.tokens["github-token"].used.clear()
         self._launched = len(self.scene.calls())
         self._opened = len(self.project.opened())
@@ -259,6 +266,8 @@ class World:
         self.pulls += self.merged
         self.pulls.append(self._labeled_and_pushed())
         self._kept = {pull.number: (pull.merged_at, pull.base_ref) for pull in self.pulls}
+        if self.dice.random() < HEARD:
+            self._run(self._pushed)
 
     def _labeled_and_pushed(self) -> Pull:
         """A stranger's fork, which changes what is guarded; it carries labels, and was pushed to after these."""
@@ -360,7 +369,7 @@ class World:
         repository = self.scene.github.state.repository(self.scene.github.repository)
         assert repository
         green = {each.context for each in repository.statuses.get(pull.head_sha, ()) if each.state == "success"}
-        assert "merge/protected-paths" not in green
+        assert not {"merge/protected-paths", "cla/worlds"} & green
         assert "merge/blocked" not in green or BLOCK not in {label.name for label in pull.labels}
 
     def _check_words(self) -> None:
@@ -374,9 +383,11 @@ class World:
         assert not odd, odd
 
     def _end(self) -> None:
-        """So that the next one begins with nothing."""
+        """So that the next one begins with nothing, and with the schema that there is."""
         for table in {*TABLES}:
             self.writer.execute(f"DELETE FROM {table}")  # a test's
+        for row in self._schema:
+            self.writer.insert("mm_schema", **dict(zip(self._book, row, strict=True)))
         for name in self.scene.alive():
             if name != self.foreign:
                 clouds.client(self.scene.cloud, "ec2").terminate_instances(InstanceIds=[name])
@@ -390,9 +401,18 @@ class World:
             each.state = "closed"
 
 
-def prepared(scene: Scene, project: Project) -> str:
+def judged(scene: Scene) -> set[str]:
+    """Return the contexts of all statuses that were set."""
+    repository = scene.github.state.repository(scene.github.repository)
+    assert repository
+    return {each.context for statuses in repository.statuses.values() for each in statuses}
+
+
+def prepared(scene: Scene, project: Project, signed_url: str = "") -> str:
     """Configure everything, merge one pull request, and have a server and a name that are not ours."""
-    files = {".github/mattermod.yml": config(scene.cloud, limits={"user": 50, "launches": 900}) + MORE}
+    text = config(scene.cloud, limits={"user": 50, "launches": 900}) + MORE
+    text += CLA.format(url=signed_url) if signed_url else ""
+    files = {".github/mattermod.yml": text}
     for name in ("contents", "pull_requests", "issues", "statuses", "actions"):
         scene.github.state.tokens["github-token"].permissions[name] = "write"
     scene.github.state.write_files(scene.github.repository, {**files, ".github/setup.sh": SETUP})

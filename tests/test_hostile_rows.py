@@ -10,7 +10,7 @@ import pytest
 
 from mattermod_action.server_reasons import CHANGED, NOT_ALLOWED, NOT_ASKED
 from sandbox import payloads
-from tests.hostile_rows import Writer, lived, ordered, prepared
+from tests.hostile_rows import Writer, judged, lived, ordered, prepared
 from tests.picks import RELEASE, Project
 from tests.spinmints import LABEL, Scene, scene
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox import Sandbox
     from sandbox.records import Pull
     from tests.harness import Bot
+    from tests.signatures import Signatures
 
 pytestmark = pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 
@@ -199,18 +200,21 @@ def test_t05_a_branch_of_a_persons_is_opened_only_with_what_the_pick_gives(
 
 
 @pytest.mark.long
-def test_t02_a_writer_of_rows_has_nothing_done_in_anybodys_name(servers: Scene, tmp_path: Any) -> None:
+def test_t02_a_writer_of_rows_has_nothing_done_in_anybodys_name(
+    servers: Scene, signatures: Signatures, tmp_path: Any
+) -> None:
     """50 worlds, any row, any column, before, between and during runs."""
     project = Project(servers.github, servers.bot, tmp_path / "clone")
-    foreign = prepared(servers, project)
+    foreign = prepared(servers, project, signatures.url)
     for seed in map(int, os.environ.get("WORLD", "").split() or range(WORLDS)):
         lived(servers, project, foreign, seed, 1)
+    assert {"merge/protected-paths", "merge/blocked", "cla/worlds"} <= judged(servers)  # so that these are tried at all
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("block", range(BLOCKS))
-def test_worlds_of_a_writer_of_rows(servers: Scene, tmp_path: Any, block: int) -> None:
+def test_worlds_of_a_writer_of_rows(servers: Scene, signatures: Signatures, tmp_path: Any, block: int) -> None:
     project = Project(servers.github, servers.bot, tmp_path / "clone")
-    foreign = prepared(servers, project)
+    foreign = prepared(servers, project, signatures.url)
     for seed in range(block * WORLDS, (block + 1) * WORLDS):
         lived(servers, project, foreign, seed, 4)
