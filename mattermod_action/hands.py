@@ -75,7 +75,7 @@ class Hands:
 
     @do.register
     def _(self, effect: PostChat) -> str:
-        self._world.chat.post(effect.text, effect.room, effect.channel)
+        self._world.chat.post(self._world.hidden.posted(effect.text), effect.room, effect.channel)
         return ""
 
     @do.register

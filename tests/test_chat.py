@@ -105,6 +105,15 @@ def test_failures_are_told_once_an_hour(bot: Bot, github: Sandbox, mattermost: c
     assert len(mattermost.texts) == 2
 
 
+def test_t22_a_secret_in_a_configured_text_is_not_told(bot: Bot, github: Sandbox, mattermost: chat.Chat) -> None:
+    key = "a-key-that-was-pasted-into-a-footer"
+    text = CONFIG.replace("See the runbook.", f"Ask with {key}.")
+    github.state.write_files(github.repository, {".github/mattermod.yml": text})
+    bot.inputs["marker-key"] = key
+    assert failing(bot, github).code == 3
+    assert mattermost.texts[0].endswith("Ask with ***.")
+
+
 def test_the_failure_decides_and_not_the_chat(bot: Bot, github: Sandbox, mattermost: chat.Chat) -> None:
     mattermost.faults.add(Fault("status", "POST", "/hooks/*", status=404, times=0))
     assert failing(bot, github).code == 3
