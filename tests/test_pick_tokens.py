@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.one_store
 SETTING = "Allow GitHub Actions to create and approve pull requests"
 PATH = "Settings → Actions → General → Workflow permissions"
 FILE = ".github/workflows/build.yml"
+AUTO = "enablePullRequestAutoMerge"
 
 
 @pytest.fixture
@@ -210,6 +212,17 @@ def test_only_what_was_pushed_is_merged_at_once(project: Project) -> None:
     [made] = project.opened()
     assert not made.merged_at
     assert "does not merge by itself" in summary(project, pull)
+
+
+@pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
+def test_only_what_was_pushed_is_handed_to_auto_merge(project: Project) -> None:
+    """GitHub refuses it for any other head: the sandbox does, and this is what it is told."""
+    configure(project.github, "cherry_pick: {auto_merge: squash}\n")
+    project.repository.auto_merge, project.repository.required = True, {*CHECKED}
+    assert project.say(merged(project), f"/cherry-pick {RELEASE}").code == 0
+    [made], asked = project.opened(), [json.loads(each.body) for each in project.github.requests if AUTO in each.body]
+    assert [each["variables"]["sha"] for each in asked] == [made.head_sha]
+    assert made.auto_merge
 
 
 @pytest.mark.parametrize("when", ["after", "before"])
