@@ -35,7 +35,10 @@ diff_review: {{rules: [{{text: xx, message: m, paths: ['**/**/*a*a*a*a*b']}}]}}
 
 @pytest.fixture
 def org(github: Sandbox, database: Database, tmp_path: Path) -> Organisation:
-    return organisation(github, database, tmp_path)
+    made = organisation(github, database, tmp_path)
+    for token in github.state.tokens.values():
+        token.permissions |= {"statuses": "write"}
+    return made
 
 
 def attempts(org: Organisation) -> dict[str, tuple[Any, Any, str | None]]:
@@ -53,8 +56,6 @@ def with_pulls(org: Organisation, place: str, *numbers: int) -> None:
 
 @pytest.mark.parametrize("answer", SLOW)
 def test_t07_a_hostile_repository_keeps_no_other_from_its_turn(org: Organisation, answer: str) -> None:
-    for token in org.github.state.tokens.values():
-        token.permissions |= {"statuses": "write"}
     with served(ANSWERS[answer]) as slow:
         evil = org.add("a-service", 2, 0, HOSTILE.format(url=slow.url))
         good = org.add("service", 1, 0)
