@@ -76,6 +76,8 @@ def _pattern(text: str) -> str:
         raise ValueError("must be a path from the top of the repository, without a slash in front")
     if len(text) > PATTERN_LIMIT:
         raise ValueError(f"is too long: {len(text)} characters, and no path has more than {PATTERN_LIMIT}")
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        raise ValueError("ends with a backslash, which takes its meaning from what follows: leave it out")
     return text
 
 

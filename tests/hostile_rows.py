@@ -391,6 +391,8 @@ class World:
         for name in self.scene.alive():
             if name != self.foreign:
                 clouds.client(self.scene.cloud, "ec2").terminate_instances(InstanceIds=[name])
+        for pull in self.merged:  # in which a request of this world would ask for a pick in the next one
+            pull.comments = [each for each in pull.comments if not each.body.startswith("/cherry-pick")]
         for pull in self.pulls:
             if pull.state == "open":
                 self.scene.github.state.change_item(self.scene.github.repository, pull.number, {"state": "closed"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -61,10 +62,13 @@ def test_t06d_a_pattern_means(pattern: str, whole: str, other: str) -> None:
     assert [path for path in other.split() if matches(path, [pattern])] == []
 
 
+LONE = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 PART = st.text("ab.-][!^\\*", min_size=1, max_size=5).filter(lambda text: text not in {".", ".."})
 PATH = st.lists(PART, min_size=1, max_size=5).map("/".join)
 SPECIAL = st.sampled_from(["**", "**", "*", "a", "b", "a*", "*b", "?", "[ab]", "[!a]", "[[:alpha:]]*", "*a*b*"])
-PATTERN = st.lists(SPECIAL | st.text("ab.-*?[]!^\\:~|", min_size=1, max_size=6), min_size=1, max_size=6).map("/".join)
+PART_OF_PATTERN = SPECIAL | st.text("ab.-*?[]!^\\:~|", min_size=1, max_size=6)
+# A configuration may not end a pattern with a backslash that has nothing to escape.
+PATTERN = st.lists(PART_OF_PATTERN, min_size=1, max_size=6).map("/".join).filter(lambda text: not LONE.search(text))
 
 
 def agrees(path: str, pattern: str) -> None:
@@ -118,6 +122,16 @@ def test_t06d_no_path_takes_long(pattern: str) -> None:
     began = time.thread_time()
     assert not matches(path, [pattern])
     assert time.thread_time() - began < LIMIT
+
+
+@pytest.mark.parametrize(("path", "is_one"), [("a\\", False), ("**/\\", False), ("a\\\\\\", False), ("a\\\\", True)])
+def test_no_pattern_ends_with_a_lone_backslash(path: str, *, is_one: bool) -> None:
+    text = f"protected_paths: {{paths: ['{path}']}}"
+    if is_one:
+        load(text, "x.yml")
+        return
+    with pytest.raises(Mistake, match="ends with a backslash"):
+        load(text, "x.yml")
 
 
 def test_t06d_no_pattern_is_longer_than_a_path() -> None:
