@@ -389,6 +389,19 @@ def test_t22_what_is_never_ready_is_launched_once_more_and_then_fails(servers: S
     servers.assert_whole()
 
 
+def test_t22_in_a_private_repository_the_log_has_the_end_of_the_console(servers: Scene) -> None:
+    where = servers.github.state.repository(servers.github.repository)
+    assert where
+    where.private, servers.web.status = True, 500
+    pull = built(servers)
+    event = servers.labeled(pull)
+    servers.deliver(event)
+    servers.pass_time(20 * 60)
+    run = servers.bot.run("schedule", {"repository": event["repository"]}, **servers.environment)
+    assert "Linux version" in run.log
+    assert not [body for body in servers.bodies(pull) if "Linux version" in body], "a comment is read by more people"
+
+
 # Words
 
 
