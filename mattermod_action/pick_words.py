@@ -24,6 +24,7 @@ CONFLICTED = "**{branch} conflicts** in {paths}.{hunks}{touches}\n\n{how}"
 TOUCHED = (
     "\n\nSince {branch} parted from it, these have changed the same files on the base, and may be needed first:\n\n"
 )
+NEEDED = "\n\nIt does not conflict after {pulls}. This picks them together, as one pull request:\n\n{command}"
 BY_HAND = "To finish by hand:"
 AFTERWARDS = "Then {command} opens the pull request."
 IN_DRAFT = "The draft #{number} has the conflict in its files."
@@ -69,9 +70,17 @@ def conflict(row: Row, told: Told | None) -> str:
     if told and told.touches:
         lines = sorted({f"- {_change(each)}" for each in told.touches})
         touches = TOUCHED.format(branch=quoted(row.target)) + "\n".join(lines[:TOUCHES_SHOWN])
+    if told and told.needed:
+        touches += _needed(row.target, told.needed)
     paths = ", ".join(map(quoted, row.reason.splitlines()[:PATHS_SHOWN]))
     how = IN_DRAFT.format(number=row.pull_number) if row.pull_number or told is None else _by_hand(row, told)
     return CONFLICTED.format(branch=quoted(row.target), paths=paths, hunks=hunks, touches=touches, how=how)
+
+
+def _needed(target: str, numbers: Sequence[int]) -> str:
+    pulls = [f"#{number}" for number in numbers]
+    command = fenced(f"/cherry-pick {target} with {' '.join(pulls)}")
+    return NEEDED.format(pulls=" and ".join(filter(None, [", ".join(pulls[:-1]), pulls[-1]])), command=command)
 
 
 def _change(touch: Touch) -> str:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import refusals, texts
+from mattermod_action import prerequisites, refusals, texts
 from mattermod_action.asking import may_pick, must_count, must_write
 from mattermod_action.branches import branches_of, nearest
 from mattermod_action.effects import Heeded
@@ -410,7 +410,9 @@ class Picker:
         if isinstance(result, Conflict):
             touches, merge = tuple(self._touches(row, source, result)), source.merge
             mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
-            self._told.append(Told(row.target, result, touches, chosen.picks, mainline))
+            onto, skip = (source.tips[row.target], chosen.picks), self._rule.skip_merges
+            needed = prerequisites.needed(self._github, work, source, onto, touches, skip=skip)
+            self._told.append(Told(row.target, result, touches, chosen.picks, mainline, needed))
             state = PICKING if self._rule.draft else CONFLICT
             self._move(row, state, **more, head_sha=result.sha, reason="\n".join(result.paths))
             return self._rule.draft

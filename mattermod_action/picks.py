@@ -210,13 +210,17 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a comment on a conflict has to say; `mainline` is that a merge is picked, against its first parent."""
+    """What a comment on a conflict has to say; `mainline` is that a merge is picked, against its first parent.
+
+    `needed` are pull requests that were merged before, and without which it conflicts.
+    """
 
     target: str
     conflict: Conflict
     touches: tuple[Touch, ...]
     picks: tuple[str, ...]
     mainline: bool
+    needed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Approval, Push
     from mattermod_action.effects import NoteApproval, Once
     from mattermod_action.events import PullRequest, Repository, Subject
+    from mattermod_action.members import Member
     from mattermod_action.merging import Candidate
     from mattermod_action.origins import Labeling, Said
     from mattermod_action.picks import Merged, Row, Source, Standing, Touch
@@ -399,6 +400,9 @@ class GitHub(Protocol):
     def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
         """Read what led to the commit `base`, touched the files, and is not on the branch `target`, not even picked."""
 
+    def members(self, repository: Repository, numbers: Sequence[int], most: int) -> Sequence[Member]:
+        """Read pull requests, each with at most so many of its commits. Raises Gone when one of them is none."""
+
     def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
         """Open a pull request; return its number and who opened it. Raises Refused with GitHub's reason."""
 
@@ -468,8 +472,20 @@ class Work(Protocol):
     def changed(self, picks: Sequence[str]) -> frozenset[str]:
         """Name the files that these commits change."""
 
+    def trial(self, tip: str, commits: Sequence[str], within: float) -> Trial:
+        """Fetch what picking some of these commits on `tip` takes, to try it. Raises Down when that takes longer."""
+
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create branches; return why not for each that was refused, and "" for the others."""
+
+
+class Trial(Protocol):
+    """Picks that are tried, and never pushed, from the tree `start` on."""
+
+    start: str
+
+    def onto(self, tree: str, commits: Sequence[str]) -> str:
+        """Repeat the changes of commits on a tree; return what comes of it, "" where they conflict."""
 
 
 class Git(Protocol):

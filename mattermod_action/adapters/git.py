@@ -47,6 +47,9 @@ REASONS = (
     (re.compile(r"`?workflows?`? (?:permission|scope)", re.IGNORECASE), WORKFLOWS),
     (re.compile(r"GH006|GH013|protected branch|rule violations", re.IGNORECASE), PROTECTED),
 )
+NOTHING_KNOWN = {"fetch.negotiationAlgorithm": "noop"}
+FETCHES_NOTHING = {f"remote.{REMOTE}.promisor": "false"}
+TRIED_BLOBS = 1_000  # files that a search for prerequisites reads
 OBJECTS_ONLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--recurse-submodules=no")
 
 
@@ -116,7 +119,7 @@ class Work:
             blobs |= _blobs({path: files.get(path, "") for path in paths}, steps)
             blobs |= {files[path] for path in _attributes(paths) & files.keys()}
         if blobs:
-            self._transfer(sorted(blobs), config={"fetch.negotiationAlgorithm": "noop"})
+            self._transfer(sorted(blobs), config=NOTHING_KNOWN)
 
     def is_merge(self, sha: str, before: str, forked: Callable[[str], str]) -> bool:
         """See `Git.is_merge`. No attributes are laid out, so that what only they merge is a conflict here."""
@@ -154,6 +157,32 @@ class Work:
 
     def changed(self, picks: Sequence[str]) -> frozenset[str]:
         return frozenset(path for pick in picks for path in self._changes(pick))
+
+    def trial(self, tip: str, commits: Sequence[str], within: float) -> Trial:
+        """Fetch in two requests what any of these may need, and nothing after that, however a merge comes out."""
+        self._transfer(commits, "--depth=2", config=NOTHING_KNOWN, within=within)
+        self._read_commits(commits)
+        steps = [self._changes(commit) for commit in commits]
+        paths = {path for step in steps for path in step}
+        files = self._files(tip, paths | _attributes(paths))
+        blobs = {*files.values(), *(blob for step in steps for sides in step.values() for blob in sides)} - {""}
+        if len(blobs) > TRIED_BLOBS:
+            raise Refused(f"more than {TRIED_BLOBS} files would have to be read")
+        self._transfer(sorted(blobs), config=NOTHING_KNOWN, within=within)
+        self._lay_out_attributes(tip, commits)
+        return Trial(self, self._commits[tip].tree)
+
+    def tried(self, tree: str, commit: str) -> str:
+        """See `Trial.onto`. A merge that would need more than was fetched is none: no request is made for it."""
+        base = self._before(commit)
+        theirs = commit
+        if base == EMPTY_TREE:
+            base = self._write(EMPTY_TREE)
+            theirs = self._write(self._commits[commit].tree, base)
+        ours = self._write(tree, base)
+        words = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
+        done = self._git.run(*words, config=FETCHES_NOTHING)
+        return "" if done.code else done.out.decode().rstrip("\0")
 
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create these branches, together; return why each that was refused was, and of all others "".
@@ -205,11 +234,13 @@ class Work:
             for one, other in zip(ones, others, strict=True)
         )
 
-    def _transfer(self, shas: Iterable[str], *options: str, config: Mapping[str, str] | None = None) -> None:
+    def _transfer(
+        self, shas: Iterable[str], *options: str, config: Mapping[str, str] | None = None, within: float = TRANSFER
+    ) -> None:
         words = [*OBJECTS_ONLY, "--filter=blob:none", *options, "--stdin", "--end-of-options", REMOTE]
         wanted = "".join(f"{sha}\n" for sha in dict.fromkeys(shas))
         self._hold()
-        done = self._git.run("fetch", *words, stdin=wanted, within=TRANSFER, config=config)
+        done = self._git.run("fetch", *words, stdin=wanted, within=max(0.0, within), config=config)
         if done.code:
             self._git.fail("fetch from", done, remote=True)
 
@@ -332,6 +363,19 @@ class Work:
     def _patch_id(self, sha: str) -> str:
         patch = self._git.read("diff-tree", "-p", "-U0", "--no-color", "--no-ext-diff", self._before(sha), sha)
         return (self._git.ask("patch-id", "--stable", stdin=patch).split() or [""])[0]
+
+
+class Trial:
+    """The `Trial` port of ports.py."""
+
+    def __init__(self, work: Work, start: str) -> None:
+        self._work, self.start = work, start
+
+    def onto(self, tree: str, commits: Sequence[str]) -> str:
+        for commit in commits:
+            if tree:
+                tree = self._work.tried(tree, commit)
+        return tree
 
 
 def hunks(content: bytes) -> Iterator[bytes]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import Repository, Subject
     from mattermod_action.figures import Calls
+    from mattermod_action.members import Member
     from mattermod_action.merging import Candidate
     from mattermod_action.origins import Labeling, Said
     from mattermod_action.picks import Source, Touch
@@ -404,6 +405,11 @@ class PyGithubGitHub(Requests):
         path = f"{_path(repository)}/compare/{quote(target, safe='')}...{base}?per_page=1"
         since = self._field(path, "merge_base_commit", CONTENTS)["commit"]["committer"]["date"]
         return sources.touches(self._code, repository, (base, f"refs/heads/{target}", since), paths)
+
+    def members(self, repository: Repository, numbers: Sequence[int], most: int) -> Sequence[Member]:
+        from mattermod_action.adapters import members
+
+        return members.members(self._code, repository, numbers, most)
 
     def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
         """https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request."""

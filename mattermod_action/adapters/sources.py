@@ -121,17 +121,13 @@ def _where(repository: Repository) -> Json:
 
 def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
     node = found["pullRequest"]
-    merge, own = node["mergeCommit"], node["commits"]
     reviews = (node["latestOpinionatedReviews"] or {"nodes": []})["nodes"]
     labeling = candidates.labeling(node, label)
     made = [each for each in found["made"]["nodes"] if each["name"].startswith(PREFIX)]
     return Source(
         pull=candidates.pull(candidates.repository(found), node),
         title=node["title"],
-        merge=_commit(merge) if merge else None,
-        history=tuple(map(_commit, merge["history"]["nodes"])) if merge else (),
-        own=tuple(_commit(one["commit"]) for one in own["nodes"]),
-        own_count=own["totalCount"],
+        **brought(node),
         approvals=tuple(candidates.login(one["author"]) for one in reviews if one["state"] == "APPROVED"),
         labeller=labeling.get("labeller", ""),
         labeller_is_bot=labeling.get("labeller_is_bot", False),
@@ -140,6 +136,17 @@ def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
         branches={each["name"]: each["target"]["oid"] for each in made},
         pulls=tuple(one for each in made for one in _existing(each)),
     )
+
+
+def brought(node: Json) -> Json:
+    """The fields of a Source that say by which commits it was merged, and of which it is made."""
+    merge, own = node["mergeCommit"], node["commits"]
+    return {
+        "merge": _commit(merge) if merge else None,
+        "history": tuple(map(_commit, merge["history"]["nodes"])) if merge else (),
+        "own": tuple(_commit(one["commit"]) for one in own["nodes"]),
+        "own_count": own["totalCount"],
+    }
 
 
 def _commit(node: Json) -> Commit:
