@@ -7,13 +7,13 @@ from functools import cmp_to_key
 from typing import TYPE_CHECKING
 
 from mattermod_action.errors import Refused
-from mattermod_action.picks import TOO_MANY, choose
+from mattermod_action.picks import TOO_MANY, Chosen, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from mattermod_action.picks import Chosen, Source
+    from mattermod_action.picks import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,15 @@ class Member:
         if self.source.own_count > len(own) and not (is_one and merge not in own):
             raise Refused(TOO_MANY)
         return found
+
+
+def joined(parts: Iterable[Chosen]) -> Chosen:
+    """All commits of several. Where some have to be compared with their own, the others are like themselves."""
+    found = [*parts]
+    picks = tuple(pick for each in found for pick in each.picks)
+    if all(len(each.own) <= 1 for each in found):
+        return Chosen(picks)
+    return Chosen(picks, tuple(own for each in found for own in (each.own if len(each.own) > 1 else each.picks)))
 
 
 def in_order(members: Iterable[Member]) -> list[Member]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.events import PullRequest
     from mattermod_action.picks import Row, Rule, Source
+    from mattermod_action.together import Together
     from mattermod_action.world import World
 
 TITLE = 256  # characters; GitHub takes no longer one
@@ -32,8 +33,8 @@ HAS_CONFLICTS = Status(CONFLICTS_CONTEXT, "failure", "There are conflict markers
 class Opening:
     """Opens what was picked of one pull request. A row that has a `reason` has conflicts in its files."""
 
-    def __init__(self, world: World, rule: Rule, source: Source) -> None:
-        self._world, self._rule, self._source = world, rule, source
+    def __init__(self, world: World, rule: Rule, source: Source, together: Together) -> None:
+        self._world, self._rule, self._source, self._together = world, rule, source, together
 
     def open(self, row: Row, by_hand: Sequence[str] = ()) -> tuple[int, str]:
         """Return the number, and who has opened it. Raises Refused, Unsure.
@@ -56,7 +57,9 @@ class Opening:
             "branch": row.target,
             "title": self._source.title,
             "author": texts.addressed("USERNAME", pull.author),
+            **self._together.words(row, self._source),
         }
+        hint = self._together.listed(row, self._source) + hint
         title, body = texts.filled(self._rule.title, words), texts.filled(self._rule.body, words, quote="title branch")
         new = NewPull(title[:TITLE], body + hint, row.head_ref, row.target, draft)
         return self._world.picking.open_pull(pull.repository, new)
@@ -68,7 +71,7 @@ class Opening:
         people = self._people()
         if conflicts:
             yield partial(github.set_status, pull.repository, row.head_sha, HAS_CONFLICTS)
-        if labels := self._labels(conflicts=conflicts):
+        if labels := self._labels(self._together.labels(row, source), conflicts=conflicts):
             yield partial(github.add_labels, pull, labels)
         if people or source.pull.milestone_number:
             yield partial(github.prepare_pull, pull, source.pull.milestone_number, people)
@@ -104,9 +107,9 @@ class Opening:
         number = row.pull_number or 0
         return replace(self._source.pull, number=number, labels=(), url=self.page(number))
 
-    def _labels(self, *, conflicts: bool) -> list[str]:
+    def _labels(self, others: Sequence[str], *, conflicts: bool) -> list[str]:
         patterns = [pattern.casefold() for pattern in self._rule.copy_labels]
-        mine = self._source.pull.labels
+        mine = (*self._source.pull.labels, *others)
         copied = [label for label in mine if any(fnmatchcase(label.casefold(), each) for each in patterns)]
         warned = [self._rule.conflict_label] if conflicts else []
         return list(dict.fromkeys([*self._rule.labels, *warned, *copied]))

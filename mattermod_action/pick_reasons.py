@@ -23,6 +23,12 @@ CLOSED = "#{number} was closed, and its branch {head} is still there: delete it 
 BY_HAND = "its conflicts were resolved by hand"
 CLOSED_AND_GONE = "#{number} was closed, and its branch is gone: ask to `retry`"
 NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
+# Of a series.
+IS_NO_PULL = "#{number} is not a pull request of this repository"
+NOT_YET = "#{number} is not merged yet: ask to `retry` when it is"
+WITHOUT_MERGE = "#{number} was closed without being merged"
+MERGED_ELSEWHERE = "#{number} was merged into {base}, not into {other}"
+HAS_ONE = "#{number} is open from {head} already: close it, and ask again"
 SENTENCES = {
     PROTECTED: "a rule of this repository does not let me create the branch {head}. {cure}",
     WORKFLOWS: (
@@ -43,6 +49,7 @@ PUSHED_ALREADY = (
 _FORMS = (
     UNLABELED, NOT_MERGED, NOT_KEPT, GONE, SAME, MISSING, MISSING + "; near it: {names}", NOT_THE_PICK, CLOSED, BY_HAND,
     CLOSED_AND_GONE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS, MERGES, NOT_ALL, TOO_MANY, NO_COMMIT,
+    IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE,
     SENTENCES[PROTECTED].replace("{cure}", refusals.PROTECTED.cure),
     *(SENTENCES[WORKFLOWS].replace("{whose}", whose) for whose in WHOSE.values()),
 )  # fmt: skip

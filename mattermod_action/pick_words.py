@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from mattermod_action.pick_reasons import is_known
 from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, NOTED, QUEUED
+from mattermod_action.series import named_in
 from mattermod_action.texts import cell, fenced, folded, harmless, quoted
 
 if TYPE_CHECKING:
@@ -24,7 +27,9 @@ CONFLICTED = "**{branch} conflicts** in {paths}.{hunks}{touches}\n\n{how}"
 TOUCHED = (
     "\n\nSince {branch} parted from it, these have changed the same files on the base, and may be needed first:\n\n"
 )
-NEEDED = "\n\nIt does not conflict after {pulls}. This picks them together, as one pull request:\n\n{command}"
+SERIES = " Of {pulls}, picked in this order, {first} is the first that conflicts."
+NEEDED = "\n\nIt does not conflict after {pulls}. {first} picks them together, as one pull request:\n\n{command}"
+AT_ONCE, AFTER_CLOSING = "This", "Close #{number}, then this"
 BY_HAND = "To finish by hand:"
 AFTERWARDS = "Then {command} opens the pull request."
 IN_DRAFT = "The draft #{number} has the conflict in its files."
@@ -35,7 +40,7 @@ FILES_SHOWN, PATHS_SHOWN, TOUCHES_SHOWN = 5, 20, 20  # of what conflicts in one 
 
 def table(rows: Sequence[Row]) -> str:
     """A line for each branch, "" when there is none."""
-    return HEAD + "".join(f"| {cell(row.target)} | {_state(row)} |\n" for row in rows) if rows else ""
+    return HEAD + "".join(f"| {cell(row.target)}{_with(row)} | {_state(row)} |\n" for row in rows) if rows else ""
 
 
 def conflicts(row: Row) -> bool:
@@ -71,20 +76,51 @@ def conflict(row: Row, told: Told | None) -> str:
         lines = sorted({f"- {_change(each)}" for each in told.touches})
         touches = TOUCHED.format(branch=quoted(row.target)) + "\n".join(lines[:TOUCHES_SHOWN])
     if told and told.needed:
-        touches += _needed(row.target, told.needed)
+        touches += _needed(row, told.needed)
     paths = ", ".join(map(quoted, row.reason.splitlines()[:PATHS_SHOWN]))
     how = IN_DRAFT.format(number=row.pull_number) if row.pull_number or told is None else _by_hand(row, told)
+    hunks = _series(told) + hunks
     return CONFLICTED.format(branch=quoted(row.target), paths=paths, hunks=hunks, touches=touches, how=how)
 
 
-def _needed(target: str, numbers: Sequence[int]) -> str:
+def _with(row: Row) -> str:
+    return "".join([" with", *(f" #{number}" for number in found)]) if (found := named_in(row.head_ref)) else ""
+
+
+def _series(told: Told | None) -> str:
+    """Which of a series is the first that conflicts."""
+    if not told or not told.parts:
+        return ""
+    numbers = [f"#{part.number}" for part in told.parts]
+    first = next(part.number for part in told.parts if told.conflict.pick in part.picks)
+    return SERIES.format(pulls=_and(numbers), first=f"#{first}")
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _needed(row: Row, numbers: Sequence[int]) -> str:
     pulls = [f"#{number}" for number in numbers]
-    command = fenced(f"/cherry-pick {target} with {' '.join(pulls)}")
-    return NEEDED.format(pulls=" and ".join(filter(None, [", ".join(pulls[:-1]), pulls[-1]])), command=command)
+    command = fenced(f"/cherry-pick {row.target} with {' '.join(pulls)}")
+    first = AFTER_CLOSING.format(number=row.pull_number) if row.pull_number else AT_ONCE
+    return NEEDED.format(pulls=_and(pulls), first=first, command=command)
 
 
 def _change(touch: Touch) -> str:
     return f"#{touch.number}" if touch.number else f"{touch.sha:.10} {quoted(touch.headline)}"
+
+
+def _picking(told: Told) -> tuple[str, ...]:
+    """One command, unless a series has merges and other commits, which git picks in no one command."""
+    commands = [(part.mainline, " ".join(part.picks)) for part in told.parts] or [(told.mainline, " ".join(told.picks))]
+    lines = [
+        f"git cherry-pick -x {'-m 1 ' if mainline else ''}{' '.join(picks for _, picks in some)}"
+        for mainline, some in groupby(commands, key=itemgetter(0))
+    ]
+    first, *others = lines
+    rest = [line for other in others for line in (other, "git cherry-pick --continue  # if it conflicts, too")]
+    return (first, "# solve the conflicts, `git add` the files, and then:", "git cherry-pick --continue", *rest)
 
 
 def _by_hand(row: Row, told: Told) -> str:
@@ -93,9 +129,7 @@ def _by_hand(row: Row, told: Told) -> str:
     lines = (
         "git fetch origin",
         f"git switch --no-track --create {head} {target}",
-        f"git cherry-pick -x {'-m 1 ' if told.mainline else ''}{' '.join(told.picks)}",
-        "# solve the conflicts, `git add` the files, and then:",
-        "git cherry-pick --continue",
+        *_picking(told),
         f"git push origin {head}",
     )
     again = quoted(f"/cherry-pick retry {row.target}", 250)

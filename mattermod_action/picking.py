@@ -31,6 +31,7 @@ from mattermod_action.pick_reasons import (
     CLOSED,
     CLOSED_AND_GONE,
     GONE,
+    HAS_ONE,
     MISSING,
     NOT_ITS_OWN,
     NOT_KEPT,
@@ -59,9 +60,9 @@ from mattermod_action.picks import (
     REFUSED,
     Conflict,
     Told,
-    choose,
-    head_ref,
 )  # fmt: skip
+from mattermod_action.series import named_in
+from mattermod_action.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -87,6 +88,7 @@ class Picker:
     def __init__(self, world: World, effect: Pick) -> None:
         self._world, self._effect, self._rule, self._subject = world, effect, effect.rule, effect.subject
         self._store, self._github = world.store, world.picking
+        self._together = Together(world, effect)
         self._lease = (f"picks {self._subject.repository.id} {self._subject.number}", uuid.uuid4().hex)
         self._fence = 0
         self._rows: dict[str, Row] = {}
@@ -106,6 +108,8 @@ class Picker:
         """Note what is asked for, then do it. Raises Refused when it is not to be done at all."""
         if self._effect.refusal:
             raise Refused(self._effect.refusal)
+        if self._effect.series:
+            self._together.must_be_free(self._store.picks(self._subject), is_heeded=self._is_heeded)
         if not self._effect.label:
             self._ask(self._effect.by, self._effect.origin)
         self._read_rows()
@@ -143,8 +147,11 @@ class Picker:
     def _again(self) -> list[Row]:
         """What is to be tried once more, unless that was done for this very request already."""
         found = [self._rows[each] for each in self._effect.again if each in self._rows]
-        bad = [row for row in found if row.state in ENDED_BADLY]
-        return bad if bad and self._store.entry(self._heeded.key) is None else []
+        bad = [row for row in found if row.state in ENDED_BADLY or self._together.is_news(row)]
+        return bad if bad and not self._is_heeded() else []
+
+    def _is_heeded(self) -> bool:
+        return self._store.entry(self._heeded.key) is not None
 
     @property
     def _heeded(self) -> Heeded:
@@ -210,7 +217,9 @@ class Picker:
             self._ask_by_label(source)
         for row in self._again():
             sha = row.head_sha if row.refused_conflicts else ""
-            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha=sha, reason=row.refused_conflicts)
+            more = {"head_sha": sha, "reason": row.refused_conflicts}
+            more |= self._together.asked_anew(row)
+            self._move(row, QUEUED, attempts=row.attempts + 1, **more)
         if self._effect.request:
             self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
@@ -260,7 +269,7 @@ class Picker:
             for row in self._going():
                 self._recognise(row, source)
             self._pick(source)
-            opening = Opening(self._world, self._rule, source)
+            opening = Opening(self._world, self._rule, source, self._together)
             for row in self._going(PUSHED):
                 self._open(row, opening)
             for row in self._going(OPENED):
@@ -301,9 +310,20 @@ class Picker:
 
     def _recognise(self, row: Row, source: Source) -> None:
         """See what of it GitHub has: of a run that died, of a person, or of a request that is not known any more."""
-        head = head_ref(source.pull, row.target)
+        head = row.head_ref
+        try:
+            head = self._together.head(row, source)
+            self._together.members(row, source)
+        except Refused as refusal:
+            self._move(row, REFUSED, reason=_line(refusal), head_ref=head)
+            return
         found, branch = source.existing(head, row.target), source.branches.get(head)
-        if found and found.state == "closed":
+        other = self._together.other(row, source)
+        if other and named_in(head):
+            self._move(row, REFUSED, reason=HAS_ONE.format(number=other.number, head=texts.quoted(other.head)))
+        elif other:
+            self._move(row, FINISHED, pull_number=other.number, head_ref=other.head, reason=FOUND)
+        elif found and found.state == "closed":
             self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
         elif found and not (found.state == "open" and (found.ours or row.state in (PICKING, PUSHED, OPENED))):
             self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
@@ -341,7 +361,7 @@ class Picker:
         base = self._github.fork_point(self._subject.repository, row.target, branch)
         if not base:
             return None
-        chosen = choose(source, skip_merges=self._rule.skip_merges)
+        chosen = self._together.chosen(row, source, skip_merges=self._rule.skip_merges)
         own = chosen.own if len(chosen.own) > 1 else ()
         git = self._world.git(self._rule.committer, self._hold)
         with git.fetched(self._subject.repository, [base], chosen.picks, [*own, branch]) as work:
@@ -380,14 +400,13 @@ class Picker:
         return MISSING + nearest(target, self._github.branches(self._subject.repository, target[:BEGINNING]))
 
     def _pick(self, source: Source) -> None:
-        rows = self._going(QUEUED, PICKING)
-        if not rows:
-            return
-        try:
-            chosen = choose(source, skip_merges=self._rule.skip_merges)
-            self._fetch_and_pick(rows, source, chosen)
-        except Refused as refusal:
-            self._end(self._going(QUEUED), REFUSED, _line(refusal))
+        for rows in self._together.grouped(self._going(QUEUED, PICKING), source.pull):
+            try:
+                chosen = self._together.chosen(rows[0], source, skip_merges=self._rule.skip_merges)
+                self._fetch_and_pick(rows, source, chosen)
+            except Refused as refusal:
+                targets = {row.target for row in rows}
+                self._end([row for row in self._going(QUEUED) if row.target in targets], REFUSED, _line(refusal))
 
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
         own = chosen.own if len(chosen.own) > 1 else ()
@@ -406,13 +425,9 @@ class Picker:
         except Refused as refusal:
             self._move(row, FAILED, reason=str(refusal))
             return False
-        more = {"source_sha": chosen.picks[-1], "head_ref": head_ref(source.pull, row.target)}
+        more = {"source_sha": chosen.picks[-1], "head_ref": self._together.head(row, source)}
         if isinstance(result, Conflict):
-            touches, merge = tuple(self._touches(row, source, result)), source.merge
-            mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
-            onto, skip = (source.tips[row.target], chosen.picks), self._rule.skip_merges
-            needed = prerequisites.needed(self._github, work, source, onto, touches, skip=skip)
-            self._told.append(Told(row.target, result, touches, chosen.picks, mainline, needed))
+            self._told.append(self._details(row, source, work, (result, chosen)))
             state = PICKING if self._rule.draft else CONFLICT
             self._move(row, state, **more, head_sha=result.sha, reason="\n".join(result.paths))
             return self._rule.draft
@@ -421,9 +436,18 @@ class Picker:
         )
         return bool(result.sha)
 
+    def _details(self, row: Row, source: Source, work: Work, came: tuple[Conflict, Chosen]) -> Told:
+        (result, chosen), skip = came, self._rule.skip_merges
+        touches, merge = tuple(self._touches(row, source, result)), source.merge
+        mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
+        parts = tuple(self._together.parts(row, source, skip_merges=skip))
+        onto = source.tips[row.target], chosen.picks
+        needed = () if parts else prerequisites.needed(self._github, work, source, onto, touches, skip=skip)
+        return Told(row.target, result, touches, chosen.picks, mainline, needed, parts)
+
     def _touches(self, row: Row, source: Source, conflict: Conflict) -> Iterable[Any]:
         """Who else changed the files: good to know, and not worth to fail for."""
-        known = {commit.sha: commit for commit in (*source.history, *source.own)}
+        known = {commit.sha: commit for commit in (*source.history, *source.own, *self._together.commits(row, source))}
         parents = known[conflict.pick].parents if conflict.pick in known else ()
         try:
             paths = conflict.paths[:TOUCHED]

@@ -209,10 +209,20 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The commits of one pull request of a series; `mainline` is as of Told."""
+
+    number: int
+    picks: tuple[str, ...]
+    mainline: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a comment on a conflict has to say; `mainline` is that a merge is picked, against its first parent.
 
-    `needed` are pull requests that were merged before, and without which it conflicts.
+    `needed` are pull requests that were merged before, and without which it conflicts. `parts` are all of a series,
+    in their order.
     """
 
     target: str
@@ -221,6 +231,7 @@ class Told:
     picks: tuple[str, ...]
     mainline: bool
     needed: tuple[int, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

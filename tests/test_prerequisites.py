@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,7 +67,7 @@ def search(wanted: str, before: str = "", *, idle: str = "", most: int = 10_000)
     ids=lambda value: str(value) or "-",
 )
 def test_se01_the_fewest_with_which_it_fits(wanted: str, before: str, idle: str, expected: tuple[int, ...]) -> None:
-    """A later change never comes before an earlier one, one that conflicts is in no set, and one that is idle neither."""
+    """An earlier change comes before a later one, and neither one that conflicts nor one that is idle is in a set."""
     assert search(wanted, before, idle=idle)[0].fewest([1, 2, 3, 4]) == expected
 
 
@@ -131,9 +132,9 @@ def test_se05_trying_takes_four_requests_and_gives_what_a_pick_gives(history: tu
 def test_se06_too_much_to_read_is_not_read(history: tuple[History, str], monkeypatch: pytest.MonkeyPatch) -> None:
     clone, url = history
     monkeypatch.setattr("mattermod_action.adapters.git.TRIED_BLOBS", 2)
-    with Git(url, "token", BOT, RealClock()).fetched(Repository(1, "o", "r"), [clone.tip], clone.picks[-1:]) as work:
-        with pytest.raises(Refused):
-            work.trial(clone.tip, clone.picks, 60)
+    git, picks = Git(url, "token", BOT, RealClock()), clone.picks[-1:]
+    with git.fetched(Repository(1, "o", "r"), [clone.tip], picks) as work, pytest.raises(Refused):
+        work.trial(clone.tip, clone.picks, 60)
 
 
 def conflict_of(project: Project, pull: Pull, said: str = f"/cherry-pick {RELEASE}") -> str:
@@ -145,7 +146,7 @@ def conflict_of(project: Project, pull: Pull, said: str = f"/cherry-pick {RELEAS
 @pytest.mark.parametrize("method", ["squash", "merge", "rebase"])
 def test_se07_the_pull_requests_that_are_missing_are_named_with_the_command(project: Project, method: str) -> None:
     """Two are missing, one after the other; the third touches the same file, and is not needed."""
-    needed = [project.merge(project.pull(lambda: project.change(text, at=20)), method) for text in ("one", "two")]
+    needed = [project.merge(project.pull(partial(project.change, text)), method) for text in ("one", "two")]
     project.merge(project.pull(lambda: project.change("far away", at=2)), method)
     told = conflict_of(project, project.merge(project.pull(lambda: project.change("three", at=20)), method))
     first, second = (each.number for each in needed)
@@ -165,3 +166,21 @@ def test_se09_a_draft_names_them_too(project: Project) -> None:
     needed = merged(project)
     told = conflict_of(project, project.merge(project.pull(lambda: project.change("newer"))))
     assert f"/cherry-pick {RELEASE} with #{needed.number}\n" in told
+
+
+@pytest.mark.parametrize("conflicts", ["comment", "draft"])
+def test_se25_the_command_does_what_it_says(project: Project, conflicts: str) -> None:
+    """In one pull request, with all of them in their order; a draft is closed first, as it says."""
+    configure(project.github, f"cherry_pick: {{conflicts: {conflicts}}}\n")
+    merged(project)
+    pull = project.merge(project.pull(lambda: project.change("newer")))
+    told = conflict_of(project, pull)
+    drafts = project.opened()
+    assert [f"Close #{each.number}, then this picks" in told for each in drafts] == [True] * (conflicts == "draft")
+    for each in drafts:
+        project.github.state.change_item(project.github.repository, each.number, {"state": "closed"})
+    project.say(pull, told.split("as one pull request:\n\n```\n")[1].split("\n```")[0])
+    [made] = project.opened()[len(drafts) :]
+    assert not made.draft
+    project.git("fetch", "--quiet", "origin", made.head_ref)
+    assert "newer" in project.git("show", "FETCH_HEAD:app.py")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Repository, Subject
 
 READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_number, attempts, reason, comment_id"
-CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason"})
+CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason", "requested_by"})
 MERGED = """EXISTS (SELECT 1 FROM PullRequests
     WHERE RepoOwner = :RepoOwner AND RepoName = :RepoName AND Number = mm_picks.pull_number AND Merged = 1)"""
 WIDTHS = {"reason": 2_083, "head_ref": 255}  # characters that the columns have
@@ -85,13 +85,16 @@ class PickRows(Statements):
     def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
         """Nothing is changed by who was overtaken: whoever took the lease since has a greater fence."""
         names = CHANGEABLE & changes.keys()
+        values = {name: changes[name] for name in names}
+        if "origin" in changes and self.schema >= NAMED:
+            names |= {"origin"}
+            values["origin"] = origins.as_text(("comment", changes["origin"].comment))
         assigned = "".join(f"{name} = :{name}, " for name in sorted(names))
         sql = f"""
             UPDATE mm_picks SET {assigned}state = :state, comment_id = NULL, due_at = NULL, fence = :fence,
                 updated_at = {self._now("now")}
             WHERE k = :k AND fence <= :fence
             """  # noqa: S608  # names are constants of this file
-        values = {name: changes[name] for name in names}
         values |= {name: values[name][:most] for name, most in WIDTHS.items() if name in values}
         given = {"k": row.key, "state": state, "fence": fence, **values, **self._shift(now=0)}
         return self.execute(sql, given)[0] == 1

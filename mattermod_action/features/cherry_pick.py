@@ -74,6 +74,7 @@ from mattermod_action.facts import FILES_LISTED
 from mattermod_action.gates import judged, why
 from mattermod_action.pick_words import conflict, conflicts, table
 from mattermod_action.picks import CONFLICTS_CONTEXT, ENDED_BADLY, FINISHED, PREFIX, Rule
+from mattermod_action.series import is_series, members_of, targets_of
 from mattermod_action.texts import quoted
 
 if TYPE_CHECKING:
@@ -174,6 +175,8 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:  # no
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
+        case Commanded(command=Command(name="cherry-pick", args=args)) if is_series(args):
+            yield _together(event, args, config)
         case Commanded(command=Command(name="cherry-pick", args=args)):
             yield from _commanded(event, args, config, facts)
         case PullRequestSeen(pull) if pull.merged:
@@ -225,6 +228,23 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
                 by=given.author,
                 cause=cause,
             )
+
+
+def _together(event: Commanded, args: tuple[str, ...], config: Config) -> Pick:
+    """Several as one: what has failed by then is tried anew, as that."""
+    given, request = event.given, ("comment", event.given.comment_id)
+    targets = _checked(targets_of(args))
+    return Pick(
+        subject=given.subject,
+        rule=config.rule,
+        targets=targets,
+        again=targets,
+        request=request,
+        origin=request,
+        by=given.author,
+        cause="/cherry-pick",
+        series=members_of(args, given.subject),
+    )
 
 
 def _checked(names: Sequence[str]) -> tuple[str, ...]:
