@@ -52,6 +52,7 @@ from mattermod_action.picks import (
     GOING,
     KNOWN,
     NOTED,
+    NOT_ALL,
     OPENED,
     PICKING,
     PUSHED,
@@ -342,11 +343,9 @@ class Picker:
         if not base:
             return None
         chosen = choose(source, skip_merges=self._rule.skip_merges)
-        own = chosen.own if len(chosen.own) > 1 else ()
         git = self._world.git(self._rule.committer, self._hold)
-        with git.fetched(self._subject.repository, [base], chosen.picks, [*own, branch]) as work:
-            if own and not work.matches(chosen.picks, own):
-                raise Refused(NOT_ITS_OWN)
+        with git.fetched(self._subject.repository, [base], chosen.picks, [*chosen.compared, branch]) as work:
+            _prove(work, chosen)
             return self._compared(row, work, (base, branch), chosen.picks)
 
     def _compared(self, row: Row, work: Work, ends: tuple[str, str], picks: Sequence[str]) -> str | None:
@@ -390,12 +389,10 @@ class Picker:
             self._end(self._going(QUEUED), REFUSED, _line(refusal))
 
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
-        own = chosen.own if len(chosen.own) > 1 else ()
         git = self._world.git(self._rule.committer, self._hold)
         tips = [source.tips[row.target] for row in rows]
-        with git.fetched(self._subject.repository, tips, chosen.picks, own) as work:
-            if own and not work.matches(chosen.picks, own):
-                raise Refused(NOT_ITS_OWN)
+        with git.fetched(self._subject.repository, tips, chosen.picks, chosen.compared) as work:
+            _prove(work, chosen)
             made = [row for row in rows if self._pick_onto(row, source, work, chosen)]
             self._push(work, [self._rows[row.target] for row in made])
 
@@ -497,6 +494,15 @@ class Picker:
 def _asks_for(target: str, command: Command) -> bool:
     """Whether it names the branch, or asks to try once more whatever has failed."""
     return command.name == "cherry-pick" and (target in command.args or command.args == ("retry",))
+
+
+def _prove(work: Work, chosen: Chosen) -> None:
+    """Raise Refused where the commits to pick are not all that the merge has brought."""
+    if chosen.compared and not work.matches(chosen.picks, chosen.own):
+        raise Refused(NOT_ITS_OWN)
+    for each in chosen.left:
+        if not work.holds(each.at, each.sha):
+            raise Refused(NOT_ALL.format(sha=each.sha))
 
 
 def _line(refusal: Refused) -> str:

@@ -164,11 +164,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A commit of the pull request that its rebase left out, so that `at`, a commit of the base, has its changes."""
+
+    sha: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
-    """The commits to pick, the oldest first; `own` are those of the pull request that they repeat, if it is known."""
+    """The commits to pick, the oldest first; `own` are those of the pull request that they repeat, if it is known.
+
+    `left` are commits of a rebased pull request that have no twin on the base.
+    """
 
     picks: tuple[str, ...]
     own: tuple[str, ...] = ()
+    left: tuple[Left, ...] = ()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The pull request's own commits that only their content can tell apart from others."""
+        own = self.own if len(self.own) > 1 or self.left else ()
+        return (*own, *(each.sha for each in self.left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +206,18 @@ class Hunks:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """`pick` is the commit that conflicts, and `sha` a commit that has the conflict in its files."""
+    """`pick` is the first commit that conflicts, and `sha` a commit that has the conflict in its files.
+
+    It holds the commits after that as well, up to one that conflicts in its turn: that one and those after it are
+    `missing`. `known` are commits whose changes the target has already.
+    """
 
     pick: str
     sha: str
     paths: tuple[str, ...]
     hunks: tuple[Hunks, ...]
+    missing: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 Merged = Clean | Conflict
@@ -266,17 +290,43 @@ def _whole(source: Source, *, skip_merges: bool) -> Chosen:
 
 
 def _rebased(source: Source) -> Chosen | None:
-    """What stands there is one like each of the pull request's, in their order; none may be missing."""
+    """The base ends with a twin of each of the pull request's commits, in their order.
+
+    `git rebase` leaves out commits whose changes the base has already (https://git-scm.com/docs/git-rebase, `--empty`
+    and `--reapply-cherry-picks`). GitHub does not document whether its own rebase does, so that such commits are no
+    part of a pick only where git shows that the base has them (`Chosen.left`).
+    """
     own = [commit for commit in source.own if len(commit.parents) <= 1]
-    if not own or not own[-1].is_like(source.history[0]):
+    twins = _twins(own, source.history)
+    if not twins:
         return None
     if source.own_count > RANGE:
         raise Refused(TOO_MANY)
-    found = source.history[: len(own)][::-1]
-    for mine, theirs in zip(own, found, strict=False):
-        if not mine.is_like(theirs):
+    at, left = next(iter(twins.values())).parents[:1], []
+    for mine in own:
+        if mine.sha in twins:
+            at = (twins[mine.sha].sha,)
+        elif not at:
             raise Refused(NOT_ALL.format(sha=mine.sha))
-    return Chosen(tuple(each.sha for each in found), tuple(each.sha for each in own))
+        else:
+            left.append(Left(mine.sha, at[0]))
+    return Chosen(tuple(each.sha for each in twins.values()), tuple(twins), tuple(left))
+
+
+def _twins(own: Sequence[Commit], history: Sequence[Commit]) -> dict[str, Commit]:
+    """Find the rebased commit of each own one, the oldest first, as far back as the base has nothing else.
+
+    The base is walked from its newest commit on, and each twin stands before those of later commits.
+    """
+    found: dict[str, Commit] = {}
+    rest = list(own)
+    for theirs in history:
+        at = next((at for at in reversed(range(len(rest))) if rest[at].is_like(theirs)), None)
+        if at is None:
+            break
+        found[rest[at].sha] = theirs
+        rest = rest[:at]
+    return dict(reversed(found.items()))
 
 
 def believed(row: Row) -> Row:

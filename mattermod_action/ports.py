@@ -462,6 +462,9 @@ class Work(Protocol):
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of commits on `tip`."""
 
+    def holds(self, at: str, pick: str) -> bool:
+        """Whether the commit `at` has the changes of `pick` already."""
+
     def differing(self, one: str, other: str) -> frozenset[str]:
         """Name the files that two commits do not have in common."""
 
