@@ -387,7 +387,8 @@ class Pick(Ensure):
     What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed, tried once more
     for each `request`, which tells one comment or label event from another. `origin` is the comment that asks, for
     later runs to read it again. `label` is the one that asks, which has to be on the pull request still; then whoever
-    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all.
+    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all. `look` is that something may
+    have become of the pull requests of its picks.
     """
 
     rule: PickRule
@@ -398,6 +399,7 @@ class Pick(Ensure):
     by: str = ""
     label: str = ""
     refusal: str = ""
+    look: bool = False
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
         del url, done

@@ -37,12 +37,17 @@ from mattermod_action.pick_reasons import (
     NOT_MERGED,
     NOT_THE_PICK,
     PUSHED_ALREADY,
+    REVERTED,
     SAME,
     SENTENCES,
+    STILL_THERE,
     UNLABELED,
+    WAITS,
     WHOSE,
+    is_revert,
 )
 from mattermod_action.picks import (
+    ANEW,
     CONFLICT,
     ENDED_BADLY,
     EXISTS,
@@ -51,8 +56,8 @@ from mattermod_action.picks import (
     FOUND,
     GOING,
     KNOWN,
-    NOTED,
     NOT_ALL,
+    NOTED,
     OPENED,
     PICKING,
     PUSHED,
@@ -60,9 +65,12 @@ from mattermod_action.picks import (
     REFUSED,
     Conflict,
     Told,
+    as_it_is,
     choose,
     head_ref,
+    reverted,
 )  # fmt: skip
+from mattermod_action.picks import REVERTED as UNDONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,6 +109,7 @@ class Picker:
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
         self._reasons: dict[str, str] = {}
         self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
+        self._anew: dict[str, int] = {}  # the pull requests in whose place new ones are asked for, by the branch
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
     def go(self) -> PickEnded:
@@ -139,13 +148,24 @@ class Picker:
 
     def _is_anything_to_do(self) -> bool:
         asked = {*self._effect.targets} - self._rows.keys()
-        return bool(asked or self._going() or self._again())
+        return bool(self._effect.look or asked or self._going() or self._again() or self._asked_once_more())
 
     def _again(self) -> list[Row]:
         """What is to be tried once more, unless that was done for this very request already."""
-        found = [self._rows[each] for each in self._effect.again if each in self._rows]
-        bad = [row for row in found if row.state in ENDED_BADLY]
-        return bad if bad and self._store.entry(self._heeded.key) is None else []
+        bad = [row for row in self._named(self._effect.again) if row.state in ENDED_BADLY]
+        return bad if bad and self._is_unheeded() else []
+
+    def _asked_once_more(self) -> list[Row]:
+        """Whose pull request is to be looked at: it may have been closed or reverted, or have got another base."""
+        found = self._named((*self._effect.targets, *self._effect.again))
+        made = [row for row in found if row.state == FINISHED and row.pull_number]
+        return made if made and self._effect.request and self._is_unheeded() else []
+
+    def _named(self, targets: Sequence[str]) -> list[Row]:
+        return [self._rows[each] for each in dict.fromkeys(targets) if each in self._rows]
+
+    def _is_unheeded(self) -> bool:
+        return self._store.entry(self._heeded.key) is None
 
     @property
     def _heeded(self) -> Heeded:
@@ -209,9 +229,14 @@ class Picker:
         source = self._look()
         if self._effect.label:
             self._ask_by_label(source)
+        if source:
+            self._refresh(source)
         for row in self._again():
             sha = row.head_sha if row.refused_conflicts else ""
-            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha=sha, reason=row.refused_conflicts)
+            reason = NOTED + row.reason if is_revert(row.reason) else row.refused_conflicts
+            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha=sha, reason=reason)
+        for row in self._asked_once_more():
+            self._begin_anew(row)
         if self._effect.request:
             self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
@@ -221,12 +246,28 @@ class Picker:
             source = self._look()
         raise Down("not all of it could be picked, as far as GitHub says; the next run goes on")
 
+    def _refresh(self, source: Source) -> None:
+        """See what has become of what was opened, and of what was closed before it was merged."""
+        for row in [*self._rows.values()]:
+            if row.state == FINISHED and (reason := as_it_is(row, source, self._rule.conflict_label)) != row.reason:
+                self._move(row, FINISHED, reason=reason)
+            elif row.state == REFUSED and row.reason == WAITS and (source.pull.is_open or source.pull.merged):
+                self._move(row, QUEUED, reason="")
+
+    def _begin_anew(self, row: Row) -> None:
+        """Pick once more what was closed or has another base now; what was reverted, if that is said."""
+        if row.became not in ANEW or (row.became == UNDONE and row.target not in self._effect.again):
+            return
+        self._anew |= {row.target: row.pull_number or 0}
+        self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", pull_number=None, reason="")
+
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
         targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
         label = self._effect.label or self._rule.label
-        source = self._github.source(self._subject, label, list(targets), comments=comments)
+        opened = [row.pull_number for row in self._rows.values() if row.state == FINISHED and row.pull_number]
+        source = self._github.source(self._subject, label, list(targets), opened=opened, comments=comments)
         mine = [each.author for each in source.pulls if each.ours and each.state == "open"] if source else []
         self._account = mine[0] if mine else self._account
         return source
@@ -255,7 +296,7 @@ class Picker:
         elif source.pull.is_open:
             self._end([] if self._world.durable else self._going(), REFUSED, NOT_KEPT)
         elif not source.pull.merged:
-            self._end(self._going(), REFUSED, NOT_MERGED)
+            self._end(self._going(), REFUSED, WAITS if self._world.durable else NOT_MERGED)
         else:
             self._check_who(source)
             for row in self._going():
@@ -306,6 +347,8 @@ class Picker:
         found, branch = source.existing(head, row.target), source.branches.get(head)
         if found and found.state == "closed":
             self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
+        elif found and found.number == self._anew.get(row.target):
+            self._move(row, REFUSED, reason=STILL_THERE.format(number=found.number, head=texts.quoted(head)))
         elif found and not (found.state == "open" and (found.ours or row.state in (PICKING, PUSHED, OPENED))):
             self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
         elif branch:
@@ -379,14 +422,21 @@ class Picker:
         return MISSING + nearest(target, self._github.branches(self._subject.repository, target[:BEGINNING]))
 
     def _pick(self, source: Source) -> None:
-        rows = self._going(QUEUED, PICKING)
-        if not rows:
+        if not self._going(QUEUED, PICKING):
             return
         try:
             chosen = choose(source, skip_merges=self._rule.skip_merges)
-            self._fetch_and_pick(rows, source, chosen)
+            self._warn(source, chosen)
+            if rows := self._going(QUEUED, PICKING):
+                self._fetch_and_pick(rows, source, chosen)
         except Refused as refusal:
             self._end(self._going(QUEUED), REFUSED, _line(refusal))
+
+    def _warn(self, source: Source, chosen: Chosen) -> None:
+        """What its base has reverted is picked only by somebody who knows that, and asks once more."""
+        sha = reverted(source, chosen.picks)
+        unwarned = [row for row in self._going(QUEUED) if not is_revert(row.note)]
+        self._end(unwarned if sha else (), REFUSED, REVERTED.format(sha=sha))
 
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
         git = self._world.git(self._rule.committer, self._hold)

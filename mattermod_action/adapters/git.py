@@ -136,11 +136,12 @@ class Work:
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of these commits on `tip`, one after the other.
 
-        What follows a commit that conflicts is repeated on the files with the conflict, up to a second conflict: whoever
-        solves the first one gets all the rest.
+        What follows a commit that conflicts is repeated on the files with the conflict, up to a second one, so that
+        whoever solves the first one gets all the rest.
         """
         self._lay_out_attributes(tip, picks)
-        head, known = tip, []
+        head = tip
+        known: list[str] = []
         for at, pick in enumerate(picks):
             tree, conflicts = self._merge(head, pick)
             if conflicts:
