@@ -387,8 +387,8 @@ class Pick(Ensure):
     What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed, tried once more
     for each `request`, which tells one comment or label event from another. `origin` is the comment that asks, for
     later runs to read it again. `label` is the one that asks, which has to be on the pull request still; then whoever
-    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all. `series` are pull requests
-    to pick together with this one, as one.
+    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all. `look` is that something may
+    have become of the pull requests of its picks. `series` are pull requests to pick together with this one, as one.
     """
 
     rule: PickRule
@@ -400,6 +400,7 @@ class Pick(Ensure):
     label: str = ""
     refusal: str = ""
     series: tuple[int, ...] = ()
+    look: bool = False
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
         del url, done

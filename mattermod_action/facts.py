@@ -100,6 +100,14 @@ class LiveFacts:
     def picks(self, subject: Subject) -> Sequence[Row]:
         return self._world.store.picks(subject)
 
+    def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
+        from mattermod_action.picks import as_it_is  # only those who ask pay for it
+
+        rows = self.picks(subject)
+        opened = [row.pull_number for row in rows if row.pull_number]
+        source = self._world.github.source(subject, "", (), opened=opened) if opened else None
+        return [replace(row, reason=as_it_is(row, source, conflict_label)) for row in rows] if source else rows
+
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
         due = self._world.store.due_picks(repository, PICKED_AT_ONCE)
         pulls = (self.pull(replace(repository, id=repository_id), number) for repository_id, number in due)
@@ -241,6 +249,9 @@ class NoFacts:
 
     def picks(self, subject: Subject) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
         raise Offline("needs the store, to know what was asked for")
+
+    def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read the pull requests")
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:  # noqa: ARG002  # the port's signature
         raise Offline("needs the store, to know what was asked for")

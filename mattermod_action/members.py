@@ -41,9 +41,10 @@ def joined(parts: Iterable[Chosen]) -> Chosen:
     """All commits of several. Where some have to be compared with their own, the others are like themselves."""
     found = [*parts]
     picks = tuple(pick for each in found for pick in each.picks)
-    if all(len(each.own) <= 1 for each in found):
+    if not any(each.compared for each in found):
         return Chosen(picks)
-    return Chosen(picks, tuple(own for each in found for own in (each.own if len(each.own) > 1 else each.picks)))
+    own = tuple(own for each in found for own in (each.own if each.compared else each.picks))
+    return Chosen(picks, own, tuple(left for each in found for left in each.left))
 
 
 def in_order(members: Iterable[Member]) -> list[Member]:

@@ -14,6 +14,9 @@ from mattermod_action.picks import MERGES, NO_COMMIT, NOT_ALL, OCTOPUS, PROTECTE
 
 UNLABELED = "the label was taken off before that"
 NOT_MERGED = "it was closed without being merged"
+WAITS = "it was closed without being merged; once somebody reopens and merges it, it will be picked"
+REVERTED = "{sha:.10} has reverted it on its base: ask to `retry` to pick it all the same"
+STILL_THERE = "#{number} was reverted, and its branch {head} is still there: delete it and ask to `retry`"
 NOT_KEPT = "it is not merged yet, and without `database-url` nothing is kept until then: ask again afterwards"
 GONE = "the pull request is gone"
 SAME = "that is where it was merged"
@@ -48,8 +51,8 @@ PUSHED_ALREADY = (
 
 _FORMS = (
     UNLABELED, NOT_MERGED, NOT_KEPT, GONE, SAME, MISSING, MISSING + "; near it: {names}", NOT_THE_PICK, CLOSED, BY_HAND,
-    CLOSED_AND_GONE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS, MERGES, NOT_ALL, TOO_MANY, NO_COMMIT,
-    IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE,
+    CLOSED_AND_GONE, WAITS, REVERTED, STILL_THERE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS,
+    MERGES, NOT_ALL, TOO_MANY, NO_COMMIT, IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE,
     SENTENCES[PROTECTED].replace("{cure}", refusals.PROTECTED.cure),
     *(SENTENCES[WORKFLOWS].replace("{whose}", whose) for whose in WHOSE.values()),
 )  # fmt: skip
@@ -67,6 +70,11 @@ def _pattern(form: str) -> re.Pattern[str]:
 def _known() -> list[re.Pattern[str]]:
     """Only who has a reason to tell pays for it."""
     return [_pattern(form) for form in _FORMS]
+
+
+def is_revert(text: str) -> bool:
+    """Whether it is the warning that the base has reverted what is to be picked."""
+    return _pattern(REVERTED).fullmatch(text) is not None
 
 
 def is_known(text: str) -> bool:

@@ -8,7 +8,19 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from mattermod_action.pick_reasons import is_known
-from mattermod_action.picks import CONFLICT, ENDED_BADLY, FINISHED, FOUND, KNOWN, NOTED, QUEUED
+from mattermod_action.picks import (
+    CLOSED,
+    CONFLICT,
+    ENDED_BADLY,
+    FINISHED,
+    FOUND,
+    KNOWN,
+    MERGED,
+    MOVED,
+    NOTED,
+    QUEUED,
+    REVERTED,
+)  # fmt: skip
 from mattermod_action.series import named_in
 from mattermod_action.texts import cell, fenced, folded, harmless, quoted
 
@@ -22,6 +34,12 @@ WAITS, GOES_ON = "will be picked when this is merged", "is being picked"
 ALREADY, WAS_FOUND, OPENED = "all of it is there already", "#{number}, which was there already", "#{number}"
 DRAFT = "#{number}, a draft with conflicts to solve"
 WITH_NOTE = "#{number}, which does not merge by itself: {note}"
+BECAME = {
+    MERGED: "#{number}, merged",
+    CLOSED: "#{number}, closed without being merged: {again} makes it anew",
+    MOVED: "#{number}, which has another base now: {again} makes it anew",
+    REVERTED: "#{number}, merged and reverted: {again} makes it anew",
+}
 CONFLICTS, FAILED = "conflicts, see below", "not picked: {reason}"
 CONFLICTED = "**{branch} conflicts** in {paths}.{hunks}{touches}\n\n{how}"
 TOUCHED = (
@@ -45,14 +63,17 @@ def table(rows: Sequence[Row]) -> str:
 
 def conflicts(row: Row) -> bool:
     """Whether it has a comment of its own: given up, or a draft."""
-    return row.state == CONFLICT or (row.state == FINISHED and row.has_conflicts)
+    return row.state == CONFLICT or (row.state == FINISHED and row.has_conflicts and not row.became)
 
 
 def _state(row: Row) -> str:
+    if row.became in BECAME:
+        again = quoted(f"/cherry-pick retry {row.target}", 250)
+        return BECAME[row.became].format(number=row.pull_number, again=again)
     if row.state == FINISHED and row.note:
         return WITH_NOTE.format(number=row.pull_number, note=_shown(row, row.note))
     if row.state == FINISHED:
-        text = {"": OPENED, KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, DRAFT)
+        text = DRAFT if row.has_conflicts else {KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, OPENED)
         return text.format(number=row.pull_number)
     if row.state == CONFLICT:
         return CONFLICTS
@@ -77,7 +98,7 @@ def conflict(row: Row, told: Told | None) -> str:
         touches = TOUCHED.format(branch=quoted(row.target)) + "\n".join(lines[:TOUCHES_SHOWN])
     if told and told.needed:
         touches += _needed(row, told.needed)
-    paths = ", ".join(map(quoted, row.reason.splitlines()[:PATHS_SHOWN]))
+    paths = ", ".join(map(quoted, row.paths[:PATHS_SHOWN]))
     how = IN_DRAFT.format(number=row.pull_number) if row.pull_number or told is None else _by_hand(row, told)
     hunks = _series(told) + hunks
     return CONFLICTED.format(branch=quoted(row.target), paths=paths, hunks=hunks, touches=touches, how=how)

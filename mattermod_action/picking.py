@@ -38,12 +38,17 @@ from mattermod_action.pick_reasons import (
     NOT_MERGED,
     NOT_THE_PICK,
     PUSHED_ALREADY,
+    REVERTED,
     SAME,
     SENTENCES,
+    STILL_THERE,
     UNLABELED,
+    WAITS,
     WHOSE,
+    is_revert,
 )
 from mattermod_action.picks import (
+    ANEW,
     CONFLICT,
     ENDED_BADLY,
     EXISTS,
@@ -52,6 +57,7 @@ from mattermod_action.picks import (
     FOUND,
     GOING,
     KNOWN,
+    NOT_ALL,
     NOTED,
     OPENED,
     PICKING,
@@ -60,12 +66,15 @@ from mattermod_action.picks import (
     REFUSED,
     Conflict,
     Told,
+    as_it_is,
+    reverted,
 )  # fmt: skip
+from mattermod_action.picks import REVERTED as UNDONE
 from mattermod_action.series import named_in
 from mattermod_action.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from mattermod_action.commands import Command
     from mattermod_action.effects import Pick
@@ -102,6 +111,7 @@ class Picker:
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
         self._reasons: dict[str, str] = {}
         self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
+        self._anew: dict[str, int] = {}  # the pull requests in whose place new ones are asked for, by the branch
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
     def go(self) -> PickEnded:
@@ -109,7 +119,7 @@ class Picker:
         if self._effect.refusal:
             raise Refused(self._effect.refusal)
         if self._effect.series:
-            self._together.must_be_free(self._store.picks(self._subject), is_heeded=self._is_heeded)
+            self._together.must_be_free(self._store.picks(self._subject), is_unheeded=self._is_unheeded)
         if not self._effect.label:
             self._ask(self._effect.by, self._effect.origin)
         self._read_rows()
@@ -142,16 +152,26 @@ class Picker:
 
     def _is_anything_to_do(self) -> bool:
         asked = {*self._effect.targets} - self._rows.keys()
-        return bool(asked or self._going() or self._again())
+        return bool(self._effect.look or asked or self._going() or self._again() or self._asked_once_more())
 
     def _again(self) -> list[Row]:
         """What is to be tried once more, unless that was done for this very request already."""
-        found = [self._rows[each] for each in self._effect.again if each in self._rows]
-        bad = [row for row in found if row.state in ENDED_BADLY or self._together.is_news(row)]
-        return bad if bad and not self._is_heeded() else []
+        bad = [
+            row for row in self._named(self._effect.again) if row.state in ENDED_BADLY or self._together.is_news(row)
+        ]
+        return bad if bad and self._is_unheeded() else []
 
-    def _is_heeded(self) -> bool:
-        return self._store.entry(self._heeded.key) is not None
+    def _asked_once_more(self) -> list[Row]:
+        """Whose pull request is to be looked at: it may have been closed or reverted, or have got another base."""
+        found = self._named((*self._effect.targets, *self._effect.again))
+        made = [row for row in found if row.state == FINISHED and row.pull_number]
+        return made if made and self._effect.request and self._is_unheeded() else []
+
+    def _named(self, targets: Sequence[str]) -> list[Row]:
+        return [self._rows[each] for each in dict.fromkeys(targets) if each in self._rows]
+
+    def _is_unheeded(self) -> bool:
+        return self._store.entry(self._heeded.key) is None
 
     @property
     def _heeded(self) -> Heeded:
@@ -215,11 +235,15 @@ class Picker:
         source = self._look()
         if self._effect.label:
             self._ask_by_label(source)
+        if source:
+            self._refresh(source)
         for row in self._again():
             sha = row.head_sha if row.refused_conflicts else ""
-            more = {"head_sha": sha, "reason": row.refused_conflicts}
-            more |= self._together.asked_anew(row)
+            reason = NOTED + row.reason if is_revert(row.reason) else row.refused_conflicts
+            more = {"head_sha": sha, "reason": reason, **self._together.asked_anew(row)}
             self._move(row, QUEUED, attempts=row.attempts + 1, **more)
+        for row in self._asked_once_more():
+            self._begin_anew(row)
         if self._effect.request:
             self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
         for _ in range(ROUNDS):
@@ -229,12 +253,28 @@ class Picker:
             source = self._look()
         raise Down("not all of it could be picked, as far as GitHub says; the next run goes on")
 
+    def _refresh(self, source: Source) -> None:
+        """See what has become of what was opened, and of what was closed before it was merged."""
+        for row in [*self._rows.values()]:
+            if row.state == FINISHED and (reason := as_it_is(row, source, self._rule.conflict_label)) != row.reason:
+                self._move(row, FINISHED, reason=reason)
+            elif row.state == REFUSED and row.reason == WAITS and (source.pull.is_open or source.pull.merged):
+                self._move(row, QUEUED, reason="")
+
+    def _begin_anew(self, row: Row) -> None:
+        """Pick once more what was closed or has another base now; what was reverted, if that is said."""
+        if row.became not in ANEW or (row.became == UNDONE and row.target not in self._effect.again):
+            return
+        self._anew |= {row.target: row.pull_number or 0}
+        self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", pull_number=None, reason="")
+
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
         targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
         label = self._effect.label or self._rule.label
-        source = self._github.source(self._subject, label, list(targets), comments=comments)
+        opened = [row.pull_number for row in self._rows.values() if row.state == FINISHED and row.pull_number]
+        source = self._github.source(self._subject, label, list(targets), opened=opened, comments=comments)
         mine = [each.author for each in source.pulls if each.ours and each.state == "open"] if source else []
         self._account = mine[0] if mine else self._account
         return source
@@ -263,7 +303,7 @@ class Picker:
         elif source.pull.is_open:
             self._end([] if self._world.durable else self._going(), REFUSED, NOT_KEPT)
         elif not source.pull.merged:
-            self._end(self._going(), REFUSED, NOT_MERGED)
+            self._end(self._going(), REFUSED, WAITS if self._world.durable else NOT_MERGED)
         else:
             self._check_who(source)
             for row in self._going():
@@ -310,21 +350,13 @@ class Picker:
 
     def _recognise(self, row: Row, source: Source) -> None:
         """See what of it GitHub has: of a run that died, of a person, or of a request that is not known any more."""
-        head = row.head_ref
-        try:
-            head = self._together.head(row, source)
-            self._together.members(row, source)
-        except Refused as refusal:
-            self._move(row, REFUSED, reason=_line(refusal), head_ref=head)
+        if not (head := self._head(row, source)):
             return
         found, branch = source.existing(head, row.target), source.branches.get(head)
-        other = self._together.other(row, source)
-        if other and named_in(head):
-            self._move(row, REFUSED, reason=HAS_ONE.format(number=other.number, head=texts.quoted(other.head)))
-        elif other:
-            self._move(row, FINISHED, pull_number=other.number, head_ref=other.head, reason=FOUND)
-        elif found and found.state == "closed":
+        if found and found.state == "closed":
             self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
+        elif found and found.number == self._anew.get(row.target):
+            self._move(row, REFUSED, reason=STILL_THERE.format(number=found.number, head=texts.quoted(head)))
         elif found and not (found.state == "open" and (found.ours or row.state in (PICKING, PUSHED, OPENED))):
             self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
         elif branch:
@@ -335,6 +367,22 @@ class Picker:
             self._move(row, REFUSED, reason=self._missing(row.target))
         elif row.state in (PUSHED, OPENED):
             self._lost(row, head)
+
+    def _head(self, row: Row, source: Source) -> str:
+        """Name its branch; "" where its series cannot be picked, or is there as something else, which is noted."""
+        head = row.head_ref
+        try:
+            head = self._together.head(row, source)
+            self._together.members(row, source)
+        except Refused as refusal:
+            self._move(row, REFUSED, reason=_line(refusal), head_ref=head)
+            return ""
+        other = self._together.other(row, source)
+        if other and named_in(head):
+            self._move(row, REFUSED, reason=HAS_ONE.format(number=other.number, head=texts.quoted(other.head)))
+        elif other:
+            self._move(row, FINISHED, pull_number=other.number, head_ref=other.head, reason=FOUND)
+        return "" if other else head
 
     def _judge(self, row: Row, source: Source, head: str, found: Existing | None) -> None:
         """Whoever made the branch: it counts if it has what the pick gives. Else it is linked at the most."""
@@ -362,11 +410,9 @@ class Picker:
         if not base:
             return None
         chosen = self._together.chosen(row, source, skip_merges=self._rule.skip_merges)
-        own = chosen.own if len(chosen.own) > 1 else ()
         git = self._world.git(self._rule.committer, self._hold)
-        with git.fetched(self._subject.repository, [base], chosen.picks, [*own, branch]) as work:
-            if own and not work.matches(chosen.picks, own):
-                raise Refused(NOT_ITS_OWN)
+        with git.fetched(self._subject.repository, [base], chosen.picks, [*chosen.compared, branch]) as work:
+            _prove(work, chosen)
             return self._compared(row, work, (base, branch), chosen.picks)
 
     def _compared(self, row: Row, work: Work, ends: tuple[str, str], picks: Sequence[str]) -> str | None:
@@ -401,20 +447,26 @@ class Picker:
 
     def _pick(self, source: Source) -> None:
         for rows in self._together.grouped(self._going(QUEUED, PICKING), source.pull):
+            targets = {row.target for row in rows}
             try:
                 chosen = self._together.chosen(rows[0], source, skip_merges=self._rule.skip_merges)
-                self._fetch_and_pick(rows, source, chosen)
+                self._warn(source, chosen, targets)
+                if still := [row for row in self._going(QUEUED, PICKING) if row.target in targets]:
+                    self._fetch_and_pick(still, source, chosen)
             except Refused as refusal:
-                targets = {row.target for row in rows}
                 self._end([row for row in self._going(QUEUED) if row.target in targets], REFUSED, _line(refusal))
 
+    def _warn(self, source: Source, chosen: Chosen, targets: Collection[str]) -> None:
+        """What its base has reverted is picked only by somebody who knows that, and asks once more."""
+        sha = reverted(source, chosen.picks)
+        unwarned = [row for row in self._going(QUEUED) if row.target in targets and not is_revert(row.note)]
+        self._end(unwarned if sha else (), REFUSED, REVERTED.format(sha=sha))
+
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
-        own = chosen.own if len(chosen.own) > 1 else ()
         git = self._world.git(self._rule.committer, self._hold)
         tips = [source.tips[row.target] for row in rows]
-        with git.fetched(self._subject.repository, tips, chosen.picks, own) as work:
-            if own and not work.matches(chosen.picks, own):
-                raise Refused(NOT_ITS_OWN)
+        with git.fetched(self._subject.repository, tips, chosen.picks, chosen.compared) as work:
+            _prove(work, chosen)
             made = [row for row in rows if self._pick_onto(row, source, work, chosen)]
             self._push(work, [self._rows[row.target] for row in made])
 
@@ -523,6 +575,15 @@ class Picker:
 def _asks_for(target: str, command: Command) -> bool:
     """Whether it names the branch, or asks to try once more whatever has failed."""
     return command.name == "cherry-pick" and (target in command.args or command.args == ("retry",))
+
+
+def _prove(work: Work, chosen: Chosen) -> None:
+    """Raise Refused where the commits to pick are not all that the merge has brought."""
+    if chosen.compared and not work.matches(chosen.picks, chosen.own):
+        raise Refused(NOT_ITS_OWN)
+    for each in chosen.left:
+        if not work.holds(each.at, each.sha):
+            raise Refused(NOT_ALL.format(sha=each.sha))
 
 
 def _line(refusal: Refused) -> str:

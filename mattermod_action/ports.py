@@ -382,10 +382,19 @@ class GitHub(Protocol):
     def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
         """Read the newest status, or check run, of this name at a commit; None when there is none."""
 
-    def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
+    def source(
+        self,
+        subject: Subject,
+        label: str,
+        targets: Sequence[str],
+        *,
+        opened: Sequence[int] = (),
+        comments: bool = False,
+    ) -> Source | None:
         """Read a pull request with all that picking it onto `targets` depends on, None when it is gone.
 
-        `label` is the one whose labeller is asked for. With `comments` the next look for markers needs no request.
+        `opened` are the numbers of pull requests of its picks. `label` is the one whose labeller is asked for.
+        With `comments` the next look for markers needs no request.
         """
 
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
@@ -465,6 +474,9 @@ class Work(Protocol):
 
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of commits on `tip`."""
+
+    def holds(self, at: str, pick: str) -> bool:
+        """Whether the commit `at` has the changes of `pick` already."""
 
     def differing(self, one: str, other: str) -> frozenset[str]:
         """Name the files that two commits do not have in common."""
@@ -613,6 +625,9 @@ class Facts(Protocol):
 
     def picks(self, subject: Subject) -> Sequence[Row]:
         """What was asked to be picked of a pull request, as it is now."""
+
+    def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
+        """The same, with what has become of the pull requests that were opened."""
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
         """Pull requests of which something that was asked to be picked is not done or not told."""

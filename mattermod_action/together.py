@@ -9,7 +9,7 @@ from mattermod_action.asking import read_comment
 from mattermod_action.errors import Gone, Refused
 from mattermod_action.members import in_order, joined
 from mattermod_action.origins import NOT_THEIRS, Origin
-from mattermod_action.pick_reasons import HAS_ONE, IS_NO_PULL, MERGED_ELSEWHERE, NOT_YET, WITHOUT_MERGE
+from mattermod_action.pick_reasons import HAS_ONE, IS_NO_PULL, MERGED_ELSEWHERE, NOT_YET, WITHOUT_MERGE, is_revert
 from mattermod_action.picks import RANGE, Part, choose
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ class Together:
             raise Refused(NOT_THEIRS)
         return _members(said.body if said else "", row.target, pull)  # whether it still counts, its asker's check says
 
-    def must_be_free(self, rows: Iterable[Row], *, is_heeded: Callable[[], bool]) -> None:
+    def must_be_free(self, rows: Iterable[Row], *, is_unheeded: Callable[[], bool]) -> None:
         """Raise Refused for a series where a pick is open that was asked for otherwise: nobody closes it but a person.
 
         What was merged since, or closed, is in no series' way.
         """
         for row in rows if self._effect.series else ():
-            if row.target in self._effect.targets and row.pull_number and self.is_news(row) and not is_heeded():
+            if row.target in self._effect.targets and row.pull_number and self.is_news(row) and is_unheeded():
                 pull = self._world.picking.pull(self._effect.subject.repository, row.pull_number)
                 if pull is not None and pull.is_open:
                     raise Refused(HAS_ONE.format(number=row.pull_number, head=texts.quoted(row.head_ref)))
@@ -66,8 +66,9 @@ class Together:
         """What of a row is changed by a series that takes the place of what it asked for."""
         if not self.is_news(row):
             return {}
-        more = {"head_ref": "", "head_sha": "", "pull_number": None, "reason": ""}
-        return {**more, "origin": self._origin, "requested_by": self._effect.by}
+        more = {"head_ref": "", "head_sha": "", "pull_number": None}
+        reason = {} if is_revert(row.reason) else {"reason": ""}
+        return {**more, **reason, "origin": self._origin, "requested_by": self._effect.by}
 
     def head(self, row: Row, source: Source) -> str:
         return series.branch(source.pull, row.target, self.numbers(row, source.pull))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -137,17 +137,50 @@ class Work:
         return not conflicts and tree == self._commits[sha].tree
 
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
-        """Repeat the changes of these commits on `tip`, one after the other; stop at the first that conflicts."""
+        """Repeat the changes of these commits on `tip`, one after the other.
+
+        What follows a commit that conflicts is repeated on the files with the conflict, up to a second one, so that
+        whoever solves the first one gets all the rest.
+        """
         self._lay_out_attributes(tip, picks)
         head = tip
-        for pick in picks:
+        known: list[str] = []
+        for at, pick in enumerate(picks):
             tree, conflicts = self._merge(head, pick)
             if conflicts:
                 sha = self._commit(tree, head, pick)
-                return Conflict(pick, sha, tuple(conflicts), tuple(self._hunks(tree, conflicts)))
-            if tree != self._commits[head].tree:
+                found = Conflict(pick, sha, tuple(conflicts), tuple(self._hunks(tree, conflicts)), (), tuple(known))
+                return self._gone_on(found, picks[at + 1 :])
+            if tree == self._commits[head].tree:
+                known.append(pick)
+            else:
                 head = self._commit(tree, head, pick)
         return Clean(head if head != tip else "")
+
+    def _gone_on(self, found: Conflict, later: Sequence[str]) -> Conflict:
+        """Repeat what follows a commit that conflicts, as far as git can."""
+        head, known = found.sha, [*found.known]
+        for at, pick in enumerate(later):
+            with suppress(Refused):  # git may stumble over files with conflicts, and what it cannot do is missing
+                tree, conflicts = self._merge(head, pick)
+                if not conflicts:
+                    same = tree == self._commits[head].tree
+                    known += [pick] if same else []
+                    head = head if same else self._commit(tree, head, pick)
+                    continue
+            return replace(found, sha=head, known=tuple(known), missing=tuple(later[at:]))
+        return replace(found, sha=head, known=tuple(known))
+
+    def holds(self, at: str, pick: str) -> bool:
+        """Whether the changes of `pick` are in the files of the commit `at` already."""
+        self._read_commits([at])
+        changes = self._changes(pick)
+        now = self._files(at, changes)
+        if blobs := _blobs({path: now.get(path, "") for path in changes}, [changes]):
+            self._transfer(sorted(blobs), config={"fetch.negotiationAlgorithm": "noop"})
+        self._lay_out_attributes(at, [pick])
+        tree, conflicts = self._merge(at, pick)
+        return not conflicts and tree == self._commits[at].tree
 
     def differing(self, one: str, other: str) -> frozenset[str]:
         if self._commits[one].tree == self._commits[other].tree:

@@ -377,11 +377,19 @@ class PyGithubGitHub(Requests):
             return ""
         return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
 
-    def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
+    def source(
+        self,
+        subject: Subject,
+        label: str,
+        targets: Sequence[str],
+        *,
+        opened: Sequence[int] = (),
+        comments: bool = False,
+    ) -> Source | None:
         try:
-            found, shown = sources.source(self._code, subject, label, targets, comments=comments)
-        except Gone:
-            return None
+            found, shown = sources.source(self._code, subject, label, targets, opened, comments=comments)
+        except Gone:  # which may be one of `opened`, whose numbers are out of a row
+            return self.source(subject, label, targets, comments=comments) if opened else None
         except Refused as refusal:
             raise Down(str(refusal)) from refusal  # no word about one target
         if shown and not shown["pageInfo"]["hasPreviousPage"]:

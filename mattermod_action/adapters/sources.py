@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mattermod_action.adapters import candidates
-from mattermod_action.picks import PREFIX, RANGE, Commit, Existing, Source, Touch
+from mattermod_action.picks import PREFIX, RANGE, Commit, Existing, Opened, Source, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from mattermod_action.events import Repository, Subject
 
 COMMIT = "oid messageHeadline authoredDate author { email } parents(first: 3) { nodes { oid } }"
+MESSAGES = "history(first: 100) { nodes { oid message } }"
+OPENED = """
+  pick{at}: pullRequest(number: $pick{at}) {{
+    number state baseRefName headRefName headRefOid isCrossRepository
+    labels(first: 100) {{ nodes {{ name }} }}
+    mergeCommit {{ oid }}
+    baseRef {{ target {{ ... on Commit {{ {messages} }} }} }}
+  }}
+"""
 TARGET = "tip{at}: ref(qualifiedName: $tip{at}) {{ target {{ oid }} }}"
 # Beside the pull request: the tips of the targets, and the branches that were made for picks of it before.
 SOURCE = """
@@ -27,6 +36,7 @@ query ($owner: String!, $name: String!, $number: Int!, $made: String!, $comments
     pullRequest(number: $number) {{
       {pull}
       title
+      baseRef {{ target {{ ... on Commit {{ {messages} }} }} }}
       mergeCommit {{ {commit} history(first: {range}) {{ nodes {{ {commit} }} }} }}
       commits(last: {range}) {{ totalCount nodes {{ commit {{ {commit} }} }} }}
       latestOpinionatedReviews(first: 100, writersOnly: true) {{ nodes {{ state author {{ __typename login }} }} }}
@@ -40,6 +50,7 @@ query ($owner: String!, $name: String!, $number: Int!, $made: String!, $comments
       }} }}
     }} }}
     {targets}
+    {opened}
   }}
 }}
 """
@@ -72,12 +83,15 @@ AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!, $sha: Gi
 
 
 def source(
-    ask: Ask, subject: Subject, label: str, targets: Sequence[str], *, comments: bool
+    ask: Ask, subject: Subject, label: str, targets: Sequence[str], opened: Sequence[int], *, comments: bool
 ) -> tuple[Source, Json | None]:
     """Read the pull request, and what there is of its picks; with the last of its `comments`, if they are asked for."""
     asked = {f"tip{at}": f"refs/heads/{target}" for at, target in enumerate(targets)}
+    numbers = {f"pick{at}": number for at, number in enumerate(opened)}
     query = SOURCE.format(
-        variables="".join(f", ${name}: String!" for name in asked),
+        variables="".join(f", ${name}: String!" for name in asked) + "".join(f", ${name}: Int!" for name in numbers),
+        messages=MESSAGES,
+        opened=" ".join(OPENED.format(at=at, messages=MESSAGES) for at in range(len(opened))),
         pull=candidates.PULL,
         labelings=candidates.LABELINGS,
         written=candidates.WRITTEN,
@@ -85,7 +99,7 @@ def source(
         range=RANGE,
         targets=" ".join(TARGET.format(at=at) for at in range(len(targets))),
     )
-    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", "comments": comments, **asked}
+    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", "comments": comments, **asked, **numbers}
     found = ask(query, {**_where(subject.repository), **given})["repository"]
     return _source(found, label, targets), found["pullRequest"].get("comments")
 
@@ -135,6 +149,8 @@ def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
         tips={target: tip["target"]["oid"] for at, target in enumerate(targets) if (tip := found[f"tip{at}"])},
         branches={each["name"]: each["target"]["oid"] for each in made},
         pulls=tuple(one for each in made for one in _existing(each)),
+        opened={found[name]["number"]: _opened(found[name]) for name in found if name.startswith("pick")},
+        base_history=_messages(node),
     )
 
 
@@ -147,6 +163,25 @@ def brought(node: Json) -> Json:
         "own": tuple(_commit(one["commit"]) for one in own["nodes"]),
         "own_count": own["totalCount"],
     }
+
+
+def _opened(node: Json) -> Opened:
+    return Opened(
+        number=node["number"],
+        state=node["state"].lower(),
+        head=node["headRefName"],
+        base=node["baseRefName"],
+        from_fork=node["isCrossRepository"],
+        labels=tuple(label["name"].casefold() for label in node["labels"]["nodes"]),
+        shas=frozenset({node["headRefOid"], *([node["mergeCommit"]["oid"]] if node["mergeCommit"] else ())}),
+        history=_messages(node),
+    )
+
+
+def _messages(node: Json) -> tuple[tuple[str, str], ...]:
+    """The newest commits of the base; none where it was deleted."""
+    found = ((node["baseRef"] or {}).get("target") or {}).get("history") or {"nodes": []}
+    return tuple((each["oid"], each["message"]) for each in found["nodes"])
 
 
 def _commit(node: Json) -> Commit:

@@ -72,8 +72,9 @@ from mattermod_action.events import (
 )
 from mattermod_action.facts import FILES_LISTED
 from mattermod_action.gates import judged, why
+from mattermod_action.pick_reasons import WAITS
 from mattermod_action.pick_words import conflict, conflicts, table
-from mattermod_action.picks import CONFLICTS_CONTEXT, ENDED_BADLY, FINISHED, PREFIX, Rule
+from mattermod_action.picks import ANEW, CONFLICTS_CONTEXT, ENDED_BADLY, PREFIX, Rule, original_of
 from mattermod_action.series import is_series, members_of, targets_of
 from mattermod_action.texts import quoted
 
@@ -104,6 +105,7 @@ CHECKS = (
     "in the merge box, or, where it shows no button for that, closes and reopens the pull request. With a "
     "`cherry-pick-token` checks start by themselves."
 )
+CHANGES = ("closed", "reopened", "edited")  # by which what the original's summary says of a pick may become false
 NOTHING = "Nothing was asked to be picked of this pull request."
 NO_MILESTONE = "it has no milestone, which would say onto which branches"
 NO_TARGET = "no branch is configured for the milestone {milestone}: see `cherry_pick.milestones`"
@@ -179,10 +181,8 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
             yield _together(event, args, config)
         case Commanded(command=Command(name="cherry-pick", args=args)):
             yield from _commanded(event, args, config, facts)
-        case PullRequestSeen(pull) if pull.merged:
-            yield from _merged(event, config, facts)
-        case PullRequestSeen(pull) if pull.is_open and _may_have_conflicts(pull, config):
-            yield from _looked_through(pull, config, facts)
+        case PullRequestSeen(pull):
+            yield from _seen(event, config, facts)
         case PicksDue(pull):
             yield Pick(subject=pull, rule=config.rule)
         case PickEnded():
@@ -194,7 +194,7 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
     given, cause, request = event.given, "/cherry-pick", ("comment", event.given.comment_id)
     match args:
         case ("status",):
-            text = table(facts.picks(given.subject)) or NOTHING
+            text = table(facts.picks_now(given.subject, config.conflict_label)) or NOTHING
             yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=cause)
         case ("retry",):
             bad = tuple(row.target for row in facts.picks(given.subject) if row.state in ENDED_BADLY)
@@ -224,6 +224,7 @@ def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: F
                 subject=given.subject,
                 rule=config.rule,
                 targets=_checked(args),
+                request=request,
                 origin=request,
                 by=given.author,
                 cause=cause,
@@ -257,20 +258,49 @@ def _checked(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _seen(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effect]:
+    pull = event.subject
+    if pull.merged:
+        yield from _merged(event, config, facts)
+    elif event.action == "reopened" and any(row.reason == WAITS for row in facts.picks(pull)):
+        yield Pick(subject=pull, rule=config.rule, look=True, cause="reopened")
+    if pull.is_open and _may_have_conflicts(pull, config):
+        yield from _looked_through(pull, config, facts)
+    if event.action in CHANGES:
+        yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} was {event.action}")
+
+
+def _of_a_pick(pull: PullRequest, config: Config, facts: Facts, cause: str) -> Iterator[Effect]:
+    """The original's summary tells what has become of its picks."""
+    number = 0 if pull.from_fork else original_of(pull.ref)
+    rows = facts.picks(replace(pull, number=number)) if number else ()
+    if not any(_is_about(pull, row) for row in rows):
+        return
+    if original := facts.pull(pull.repository, number):
+        yield Pick(subject=original, rule=config.rule, look=True, cause=cause)
+
+
+def _is_about(pull: PullRequest, row: Row) -> bool:
+    """Whether it is the row's pull request, or its revert, which GitHub's button opens from a branch of that name."""
+    reverts = pull.merged and row.head_ref and pull.ref == f"revert-{row.pull_number}-{row.head_ref}"
+    return bool(row.pull_number == pull.number or reverts)
+
+
 def _merged(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effect]:
     """What waited for the merge is due, and what label and milestone ask for; what a run that died left untold, too."""
     pull, asks = event.subject, event.is_news(label_cause(config.label))
     if not (asks or event.action in ("closed", "milestoned", RESUMED)):
         return
     rows = {row.target: row for row in facts.picks(pull)}
-    unfinished = any(row.is_going or not row.told for row in rows.values())
+    unfinished = any(row.is_going or not row.told or row.reason == WAITS for row in rows.values())
     if not pull.carries(config.label):
         if unfinished:
-            yield Pick(subject=pull, rule=config.rule)
+            yield Pick(subject=pull, rule=config.rule, look=True, cause=event.action)
         return
     targets = branches_of(pull.milestone_title or "", config.milestones)
     again = tuple(each for each in targets if asks and each in rows and rows[each].state in ENDED_BADLY)
-    if again or not targets or set(targets) - rows.keys() or unfinished:
+    made = asks and any(row.pull_number for row in rows.values())  # which may have been closed since
+    if again or made or not targets or set(targets) - rows.keys() or unfinished:
         yield Pick(
             subject=pull,
             rule=config.rule,
@@ -304,6 +334,7 @@ def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effe
     yield _of_conflicts(pull, ("failure", CONTEXT_BAD.format(count=bad)) if bad else ("success", CONTEXT_OK))
     if not bad:
         yield RemoveLabel(subject=pull, label=config.conflict_label, judges=True)
+        yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} has no conflicts any more")
 
 
 def _has_markers(file: ChangedFile) -> bool:
@@ -353,7 +384,9 @@ def _told(event: PickEnded, rows: Sequence[Row], config: Config) -> Iterator[Eff
         if not row.told and conflicts(row):
             text = conflict(row, details.get(row.target))
             yield Comment(subject=subject, text=text, once=("conflict", row.target, row.attempts), cause=cause)
-    if all(row.state == FINISHED for row in rows):
+    if any(row.became in ANEW for row in rows):
+        yield RemoveLabel(subject=subject, label=config.done_label, cause=cause)
+    if all(row.is_done for row in rows):
         yield AddLabels(subject=subject, labels=(config.done_label,), cause=cause)
         yield RemoveLabel(subject=subject, label=config.label, cause=cause)
     text = table(rows) + (CHECKS if event.account == GITHUB_TOKEN else "")
