@@ -32,6 +32,12 @@ NOT_YET = "#{number} is not merged yet: ask to `retry` when it is"
 WITHOUT_MERGE = "#{number} was closed without being merged"
 MERGED_ELSEWHERE = "#{number} was merged into {base}, not into {other}"
 HAS_ONE = "#{number} is open from {head} already: close it, and ask again"
+# Of picks that are made anew.
+NOT_OPEN = "no pull request of a cherry-pick onto {target} is open"
+NOT_ITS_PICK = "somebody else has pushed to {head}, the branch of #{number}: it is not replaced"
+NOTHING_LEFT = "all of #{number} is on its branch by now: close it"
+NOT_PUSHED_ANEW = "git was refused to replace {head}, the branch of #{number}: {said}"
+CONFLICTS_AGAIN = "picked anew it conflicts in {names}"
 SENTENCES = {
     PROTECTED: "a rule of this repository does not let me create the branch {head}. {cure}",
     WORKFLOWS: (
@@ -52,7 +58,8 @@ PUSHED_ALREADY = (
 _FORMS = (
     UNLABELED, NOT_MERGED, NOT_KEPT, GONE, SAME, MISSING, MISSING + "; near it: {names}", NOT_THE_PICK, CLOSED, BY_HAND,
     CLOSED_AND_GONE, WAITS, REVERTED, STILL_THERE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS,
-    MERGES, NOT_ALL, TOO_MANY, NO_COMMIT, IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE,
+    MERGES, NOT_ALL, TOO_MANY, NO_COMMIT,
+    IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE, CONFLICTS_AGAIN,
     SENTENCES[PROTECTED].replace("{cure}", refusals.PROTECTED.cure),
     *(SENTENCES[WORKFLOWS].replace("{whose}", whose) for whose in WHOSE.values()),
 )  # fmt: skip

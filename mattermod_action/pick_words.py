@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.pick_reasons import is_known
 from mattermod_action.picks import (
+    BEHIND,
     CLOSED,
     CONFLICT,
     ENDED_BADLY,
@@ -39,7 +40,9 @@ BECAME = {
     CLOSED: "#{number}, closed without being merged: {again} makes it anew",
     MOVED: "#{number}, which has another base now: {again} makes it anew",
     REVERTED: "#{number}, merged and reverted: {again} makes it anew",
+    BEHIND: "#{number}, which conflicts with the branch by now: {refresh} makes it anew",
 }
+CANNOT = "#{number}, which conflicts with the branch by now; {note}: merge the branch into it, and solve that"
 CONFLICTS, FAILED = "conflicts, see below", "not picked: {reason}"
 CONFLICTED = "**{branch} conflicts** in {paths}.{hunks}{touches}\n\n{how}"
 TOUCHED = (
@@ -68,8 +71,7 @@ def conflicts(row: Row) -> bool:
 
 def _state(row: Row) -> str:
     if row.became in BECAME:
-        again = quoted(f"/cherry-pick retry {row.target}", 250)
-        return BECAME[row.became].format(number=row.pull_number, again=again)
+        return _became(row)
     if row.state == FINISHED and row.note:
         return WITH_NOTE.format(number=row.pull_number, note=_shown(row, row.note))
     if row.state == FINISHED:
@@ -102,6 +104,13 @@ def conflict(row: Row, told: Told | None) -> str:
     how = IN_DRAFT.format(number=row.pull_number) if row.pull_number or told is None else _by_hand(row, told)
     hunks = _series(told) + hunks
     return CONFLICTED.format(branch=quoted(row.target), paths=paths, hunks=hunks, touches=touches, how=how)
+
+
+def _became(row: Row) -> str:
+    if row.became == BEHIND and row.note:
+        return CANNOT.format(number=row.pull_number, note=_shown(row, row.note))
+    again, refresh = (quoted(f"/cherry-pick {what} {row.target}", 250) for what in ("retry", "refresh"))
+    return BECAME[row.became].format(number=row.pull_number, again=again, refresh=refresh)
 
 
 def _with(row: Row) -> str:

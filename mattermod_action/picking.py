@@ -173,6 +173,9 @@ class Picker:
     def _is_unheeded(self) -> bool:
         return self._store.entry(self._heeded.key) is None
 
+    def _note_heeded(self) -> None:
+        self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
+
     @property
     def _heeded(self) -> Heeded:
         effect = self._effect
@@ -245,7 +248,7 @@ class Picker:
         for row in self._asked_once_more():
             self._begin_anew(row)
         if self._effect.request:
-            self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
+            self._note_heeded()
         for _ in range(ROUNDS):
             self._round(source)
             if not self._going() or (source and source.pull.is_open):
@@ -412,7 +415,7 @@ class Picker:
         chosen = self._together.chosen(row, source, skip_merges=self._rule.skip_merges)
         git = self._world.git(self._rule.committer, self._hold)
         with git.fetched(self._subject.repository, [base], chosen.picks, [*chosen.compared, branch]) as work:
-            _prove(work, chosen)
+            prove(work, chosen)
             return self._compared(row, work, (base, branch), chosen.picks)
 
     def _compared(self, row: Row, work: Work, ends: tuple[str, str], picks: Sequence[str]) -> str | None:
@@ -466,7 +469,7 @@ class Picker:
         git = self._world.git(self._rule.committer, self._hold)
         tips = [source.tips[row.target] for row in rows]
         with git.fetched(self._subject.repository, tips, chosen.picks, chosen.compared) as work:
-            _prove(work, chosen)
+            prove(work, chosen)
             made = [row for row in rows if self._pick_onto(row, source, work, chosen)]
             self._push(work, [self._rows[row.target] for row in made])
 
@@ -577,7 +580,7 @@ def _asks_for(target: str, command: Command) -> bool:
     return command.name == "cherry-pick" and (target in command.args or command.args == ("retry",))
 
 
-def _prove(work: Work, chosen: Chosen) -> None:
+def prove(work: Work, chosen: Chosen) -> None:
     """Raise Refused where the commits to pick are not all that the merge has brought."""
     if chosen.compared and not work.matches(chosen.picks, chosen.own):
         raise Refused(NOT_ITS_OWN)

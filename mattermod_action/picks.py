@@ -28,6 +28,7 @@ KNOWN, FOUND = "known", "found"
 NOTED = "\n"  # before a note on a pull request, and between a refusal and the paths that conflict; no path has one
 BECAME = "\n\n"  # before what has become of a pick's pull request since
 MERGED, CLOSED, MOVED, REVERTED = "merged", "closed", "moved", "reverted"
+BEHIND = "behind"  # it is open, and conflicts with what its branch has got since
 ANEW = (CLOSED, MOVED, REVERTED)  # what leaves a branch without its pick
 
 CONFLICTS_CONTEXT = "cherry-pick/conflicts"  # the status of a draft with conflicts
@@ -178,6 +179,7 @@ class Opened:
     base: str
     from_fork: bool
     labels: tuple[str, ...]
+    mergeable: str = ""
     shas: frozenset[str] = frozenset()
     history: tuple[tuple[str, str], ...] = ()
 
@@ -420,7 +422,17 @@ def _became(row: Row, source: Source, found: Opened) -> str:
         return REVERTED if reverts.find(found.history, found.shas, place) else MERGED
     if found.base != row.target:
         return MOVED
-    return CLOSED if found.state == CLOSED else ""
+    return CLOSED if found.state == CLOSED else _fits(row, found.mergeable)
+
+
+def _fits(row: Row, mergeable: str) -> str:
+    """Say BEHIND of an open one that conflicts. GitHub does not know it for some time after each push.
+
+    https://docs.github.com/en/graphql/reference/enums#mergeablestate
+    """
+    if row.paths or mergeable not in ("CONFLICTING", "MERGEABLE"):
+        return row.became if row.became == BEHIND else ""
+    return BEHIND if mergeable == "CONFLICTING" else ""
 
 
 def original_of(ref: str) -> int:

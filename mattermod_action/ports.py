@@ -490,6 +490,9 @@ class Work(Protocol):
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create branches; return why not for each that was refused, and "" for the others."""
 
+    def replace(self, branch: str, old: str, new: str) -> str:
+        """Have a branch that is `old` still be `new`; return why not, "" where it is."""
+
 
 class Trial(Protocol):
     """Picks that are tried, and never pushed, from the tree `start` on."""

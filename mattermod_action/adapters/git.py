@@ -223,7 +223,13 @@ class Work:
         Its lease expects nothing, so that a push can only create. Negotiation (`push.negotiate`) finds what the server
         has when the target has moved on meanwhile; without it the whole tree would be sent. Raises Unsure, Mistake.
         """
-        leases = [f"--force-with-lease=refs/heads/{name}:" for name in branches]
+        return self._pushed(branches, [f"--force-with-lease=refs/heads/{name}:" for name in branches])
+
+    def replace(self, branch: str, old: str, new: str) -> str:
+        """Its lease expects the old commit: what somebody pushes meanwhile stays. Raises Unsure, Mistake."""
+        return self._pushed({branch: new}, [f"--force-with-lease=refs/heads/{branch}:{old}"])[branch]
+
+    def _pushed(self, branches: Mapping[str, str], leases: Sequence[str]) -> dict[str, str]:
         specs = [f"{sha}:refs/heads/{name}" for name, sha in branches.items()]
         options = ["--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases]
         self._graft()

@@ -21,7 +21,7 @@ COMMIT = "oid messageHeadline authoredDate author { email } parents(first: 3) { 
 MESSAGES = "history(first: 100) { nodes { oid message } }"
 OPENED = """
   pick{at}: pullRequest(number: $pick{at}) {{
-    number state baseRefName headRefName headRefOid isCrossRepository
+    number state mergeable baseRefName headRefName headRefOid isCrossRepository
     labels(first: 100) {{ nodes {{ name }} }}
     mergeCommit {{ oid }}
     baseRef {{ target {{ ... on Commit {{ {messages} }} }} }}
@@ -169,6 +169,7 @@ def _opened(node: Json) -> Opened:
     return Opened(
         number=node["number"],
         state=node["state"].lower(),
+        mergeable=node["mergeable"],
         head=node["headRefName"],
         base=node["baseRefName"],
         from_fork=node["isCrossRepository"],

@@ -74,7 +74,7 @@ from mattermod_action.facts import FILES_LISTED
 from mattermod_action.gates import judged, why
 from mattermod_action.pick_reasons import WAITS
 from mattermod_action.pick_words import conflict, conflicts, table
-from mattermod_action.picks import ANEW, CONFLICTS_CONTEXT, ENDED_BADLY, PREFIX, Rule, original_of
+from mattermod_action.picks import ANEW, BEHIND, CONFLICTS_CONTEXT, ENDED_BADLY, PREFIX, Rule, original_of
 from mattermod_action.series import is_series, members_of, targets_of
 from mattermod_action.texts import quoted
 
@@ -106,6 +106,7 @@ CHECKS = (
     "`cherry-pick-token` checks start by themselves."
 )
 CHANGES = ("closed", "reopened", "edited")  # by which what the original's summary says of a pick may become false
+NONE_OPEN = "no pull request of a cherry-pick is open"
 NOTHING = "Nothing was asked to be picked of this pull request."
 NO_MILESTONE = "it has no milestone, which would say onto which branches"
 NO_TARGET = "no branch is configured for the milestone {milestone}: see `cherry_pick.milestones`"
@@ -179,6 +180,8 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
         case Commanded(command=Command(name="cherry-pick", args=args)) if is_series(args):
             yield _together(event, args, config)
+        case Commanded(command=Command(name="cherry-pick", args=("refresh", *names))):
+            yield from _refreshed(event, tuple(names), config, facts)
         case Commanded(command=Command(name="cherry-pick", args=args)):
             yield from _commanded(event, args, config, facts)
         case PullRequestSeen(pull):
@@ -246,6 +249,26 @@ def _together(event: Commanded, args: tuple[str, ...], config: Config) -> Pick:
         cause="/cherry-pick",
         series=members_of(args, given.subject),
     )
+
+
+def _refreshed(event: Commanded, names: tuple[str, ...], config: Config, facts: Facts) -> Iterator[Pick]:
+    """Each by itself, so that one which cannot be made anew keeps no other from it."""
+    given = event.given
+    opened = [row.target for row in facts.picks(given.subject) if row.pull_number and row.became in ("", BEHIND)]
+    targets = _checked(names) if names else opened
+    if not targets:
+        raise Refused(NONE_OPEN)
+    for target in targets:
+        request = ("refresh", given.comment_id, target)
+        yield Pick(
+            subject=given.subject,
+            rule=config.rule,
+            targets=(target,),
+            request=request,
+            by=given.author,
+            cause="/cherry-pick refresh",
+            anew=True,
+        )
 
 
 def _checked(names: Sequence[str]) -> tuple[str, ...]:
