@@ -395,7 +395,12 @@ class MergeEnded(_OfPull):
 
 @dataclass(frozen=True, slots=True)
 class PicksDue(_OfPull):
-    """A sweep found something that was asked to be picked of a pull request, and is not done or not told."""
+    """A sweep found something that was asked to be picked of a pull request, and is not done or not told.
+
+    Or (`changed`) what is told of a pick is not so any more.
+    """
+
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,24 @@ class Opened:
     history: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """As much of a pull request as says whether what is told of it is still so."""
+
+    state: str
+    base: str
+    mergeable: str
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.state == "open" and self.mergeable == "UNKNOWN"
+
+    def is_news(self, row: Row) -> bool:
+        if self.state != "open" or self.base != row.target:
+            return True
+        return _fits(row, self.mergeable) != row.became
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A pull request with all that picking it depends on, as it was at one moment.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mattermod_action.members import Member
     from mattermod_action.merging import Candidate
     from mattermod_action.origins import Labeling, Said
-    from mattermod_action.picks import Merged, Row, Source, Standing, Touch
+    from mattermod_action.picks import Fate, Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
     from mattermod_action.sweeps import Page, Progress, Stored, Swept
@@ -143,6 +143,12 @@ class Picks(Protocol):
 
     def due_picks(self, repository: Repository, limit: int) -> list[tuple[int, int]]:
         """Find pull requests (repository id, number) with rows that are not done, or not told as they are."""
+
+    def open_picks(self, repository: Repository, seconds: float, limit: int) -> list[tuple[int, Row]]:
+        """Find rows that are told and whose pull requests are open as far as is known, with whose picks they are.
+
+        The newest first, of those that have changed in the last `seconds`.
+        """
 
     def pick_standings(self, repository: Repository, seconds: float) -> list[Standing]:
         """Count the picks of the last `seconds` onto each branch. Where the repository's id is 0 its name counts."""
@@ -409,6 +415,9 @@ class GitHub(Protocol):
     def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
         """Read what led to the commit `base`, touched the files, and is not on the branch `target`, not even picked."""
 
+    def fates(self, repository: Repository, numbers: Sequence[int]) -> Mapping[int, Fate]:
+        """Read how pull requests stand. What is gone is left out."""
+
     def members(self, repository: Repository, numbers: Sequence[int], most: int) -> Sequence[Member]:
         """Read pull requests, each with at most so many of its commits. Raises Gone when one of them is none."""
 
@@ -631,6 +640,9 @@ class Facts(Protocol):
 
     def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
         """The same, with what has become of the pull requests that were opened."""
+
+    def changed_picks(self, repository: Repository) -> Sequence[PullRequest]:
+        """Pull requests of which the pull request of a pick is not any more what its summary says."""
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
         """Pull requests of which something that was asked to be picked is not done or not told."""

@@ -1,4 +1,4 @@
-"""A pick keeps up: when its branch moves so that it conflicts, that is said, and `/cherry-pick refresh` makes it anew."""
+"""A pick keeps up: its summary says when its branch has moved on, and `/cherry-pick refresh` makes it anew."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from sandbox import payloads
 from tests.picks import RELEASE, Project
 from tests.scene import bodies, run
-from tests.test_cherry_pick import configure, labels, merged, project, summary
+from tests.test_cherry_pick import LATER, TICK, configure, labels, merged, project, summary
 
 if TYPE_CHECKING:
     from sandbox.records import Pull
@@ -41,6 +41,11 @@ def edited(project: Project, made: Pull) -> None:
     )
 
 
+def sweep(project: Project) -> None:
+    swept = project.bot.run("schedule", TICK, **LATER)
+    assert swept.code == 0, swept.log
+
+
 def cell(project: Project, pull: Pull) -> str:
     """What the summary says of the branch."""
     [line] = [line for line in summary(project, pull).splitlines() if line.startswith("| `")]
@@ -50,6 +55,7 @@ def cell(project: Project, pull: Pull) -> str:
 @pytest.mark.parametrize("bot", ["mysql"], indirect=True)
 def test_se30_an_event_on_a_pick_that_conflicts_by_now_tells_so(project: Project) -> None:
     pull, made = picked(project)
+    made.mergeable_reads = 0  # GitHub has worked it out
     edited(project, made)
     assert cell(project, pull) == f"#{made.number}"
     moved(project)
@@ -57,6 +63,24 @@ def test_se30_an_event_on_a_pick_that_conflicts_by_now_tells_so(project: Project
     assert cell(project, pull) == (
         f"#{made.number}, which conflicts with the branch by now: `{REFRESH} {RELEASE}` makes it anew"
     )
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+def test_se38_a_sweep_finds_what_conflicts_by_now_and_what_does_not_any_more(project: Project) -> None:
+    """Nothing is written where nothing has changed."""
+    pull, made = picked(project)
+    writes = len(project.github.writes)
+    sweep(project)
+    assert len(project.github.writes) == writes
+    moved(project)
+    sweep(project)
+    assert "which conflicts with the branch by now" in cell(project, pull)
+    moved(project, "line 20")
+    sweep(project)
+    assert cell(project, pull) == f"#{made.number}"
+    project.merge(made)
+    sweep(project)
+    assert cell(project, pull) == f"#{made.number}, merged"
 
 
 @pytest.mark.parametrize("names", ["", f" {RELEASE}"])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mattermod_action.members import Member
     from mattermod_action.merging import Candidate
     from mattermod_action.origins import Labeling, Said
-    from mattermod_action.picks import Source, Touch
+    from mattermod_action.picks import Fate, Source, Touch
     from mattermod_action.ports import Activity, Clock, NewPull, Place, Status
     from mattermod_action.servers import Mark
     from mattermod_action.sweeps import Page
@@ -413,6 +413,15 @@ class PyGithubGitHub(Requests):
         path = f"{_path(repository)}/compare/{quote(target, safe='')}...{base}?per_page=1"
         since = self._field(path, "merge_base_commit", CONTENTS)["commit"]["committer"]["date"]
         return sources.touches(self._code, repository, (base, f"refs/heads/{target}", since), paths)
+
+    def fates(self, repository: Repository, numbers: Sequence[int]) -> Mapping[int, Fate]:
+        from mattermod_action.adapters import members
+
+        try:
+            return members.fates(self._code, repository, numbers)
+        except Gone:  # which of them it is that is gone, each says for itself
+            alone = numbers if len(numbers) > 1 else ()
+            return {number: fate for each in alone for number, fate in self.fates(repository, (each,)).items()}
 
     def members(self, repository: Repository, numbers: Sequence[int], most: int) -> Sequence[Member]:
         from mattermod_action.adapters import members

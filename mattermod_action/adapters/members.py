@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mattermod_action.adapters import candidates, sources
 from mattermod_action.members import Member
-from mattermod_action.picks import Source
+from mattermod_action.picks import Fate, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,26 @@ fragment member on PullRequest {{
   commits(last: $most) {{ totalCount nodes {{ commit {{ {commit} }} }} }}
 }}
 """
+
+
+FATES = "{name}: pullRequest(number: ${name}) {{ state baseRefName mergeable }}"
+
+
+def fates(ask: Ask, repository: Repository, numbers: Sequence[int]) -> dict[int, Fate]:
+    """Read how these pull requests stand. Raises Gone when one is none any more."""
+    asked = {f"number{at}": number for at, number in enumerate(numbers)}
+    variables = "".join(f", ${name}: Int!" for name in asked)
+    fields = " ".join(FATES.format(name=name) for name in asked)
+    query = (
+        f"query ($owner: String!, $name: String!{variables}) "
+        f"{{ repository(owner: $owner, name: $name) {{ {fields} }} }}"
+    )
+    found = ask(query, {"owner": repository.owner, "name": repository.name, **asked})["repository"]
+    return {number: _fate(found[name]) for name, number in asked.items()}
+
+
+def _fate(node: Json) -> Fate:
+    return Fate(node["state"].lower(), node["baseRefName"], node["mergeable"])
 
 
 def members(ask: Ask, repository: Repository, numbers: Sequence[int], most: int) -> list[Member]:

@@ -174,6 +174,7 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:  # no
     match event:
         case Tick(repository):
             yield from map(PicksDue, facts.due_picks(repository))
+            yield from (PicksDue(pull, changed=True) for pull in facts.changed_picks(repository))
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
@@ -186,8 +187,8 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
             yield from _commanded(event, args, config, facts)
         case PullRequestSeen(pull):
             yield from _seen(event, config, facts)
-        case PicksDue(pull):
-            yield Pick(subject=pull, rule=config.rule)
+        case PicksDue(pull, changed=changed):
+            yield Pick(subject=pull, rule=config.rule, look=changed)
         case PickEnded():
             yield from _ended(event, config, facts)
 
@@ -289,7 +290,7 @@ def _seen(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effe
         yield Pick(subject=pull, rule=config.rule, look=True, cause="reopened")
     if pull.is_open and _may_have_conflicts(pull, config):
         yield from _looked_through(pull, config, facts)
-    if event.action in CHANGES:
+    if event.action in CHANGES or (event.action == "synchronize" and original_of(pull.ref)):
         yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} was {event.action}")
 
 
