@@ -11,7 +11,7 @@ from benchmarks.git_server import serve
 from mattermod_action.adapters.git import Git
 from mattermod_action.errors import Refused
 from mattermod_action.events import Repository
-from mattermod_action.picks import Clean, Conflict
+from mattermod_action.picks import EXISTS, Clean, Conflict
 from mattermod_action.prerequisites import Search
 from mattermod_action.world import RealClock
 from tests.histories import History
@@ -127,6 +127,19 @@ def test_se05_trying_takes_four_requests_and_gives_what_a_pick_gives(history: tu
         picked = work.pick(clone.tip, [first, second, last])
         assert isinstance(picked, Clean)
         assert work.trial(picked.sha, [first], 60).start == found
+
+
+def test_se27_a_branch_is_replaced_only_while_it_is_what_was_looked_at(history: tuple[History, str]) -> None:
+    clone, url = history
+    first, _, other, _ = clone.picks
+    clone.git("config", "http.receivepack", "true")
+    clone.git("branch", "made", first)
+    with Git(url, "token", BOT, RealClock()).fetched(Repository(1, "o", "r"), [clone.tip], [other]) as work:
+        picked = work.pick(clone.tip, [other])
+        assert work.replace("made", other, picked.sha) == EXISTS
+        assert clone.git("rev-parse", "made").strip() == first
+        assert work.replace("made", first, picked.sha) == ""
+        assert clone.git("rev-parse", "made").strip() == picked.sha
 
 
 def test_se06_too_much_to_read_is_not_read(history: tuple[History, str], monkeypatch: pytest.MonkeyPatch) -> None:

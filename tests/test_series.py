@@ -15,12 +15,18 @@ from mattermod_action.members import Member, in_order, joined
 from mattermod_action.picks import RANGE, Chosen, Commit, Source, head_ref
 from mattermod_action.series import MOST, NO_MEMBERS, branch, is_series, members_of, named_in, targets_of
 from tests.builders import pull_seen
+from tests.cut import Cut
+from tests.pick_trials import NOW, Picks
 from tests.picks import RELEASE, Project
 from tests.scene import bodies, run
 from tests.test_cherry_pick import DONE, LATER, TICK, closed, configure, labels, project, summary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox import Sandbox
     from sandbox.records import Pull
+    from tests.harness import Bot
 
 __all__ = ["project"]
 pytestmark = pytest.mark.one_store
@@ -240,8 +246,10 @@ def test_se22_a_pick_that_is_open_is_closed_by_a_person_first(project: Project) 
     far = project.merge(project.pull(lambda: project.change("far", 1)))
     project.say(far, f"/cherry-pick {RELEASE}")
     [made] = project.opened()
+    said = len(bodies(project.github, far.number))
     project.say(far, f"/cherry-pick {RELEASE} with {numbers([one, two])}")
-    assert f"#{made.number} is open from `{made.head_ref}` already" in bodies(project.github, far.number)[-1]
+    [_, answer] = bodies(project.github, far.number)[said:]
+    assert f"#{made.number} is open from `{made.head_ref}` already" in answer
     assert len(project.opened()) == 1
     project.github.state.change_item(project.github.repository, made.number, {"state": "closed"})
     project.say(far, f"/cherry-pick {RELEASE} with {numbers([one, two])}")
@@ -269,3 +277,28 @@ def test_se24_a_comment_that_is_gone_asks_for_nothing(project: Project) -> None:
     project.merge(pull)
     project.bot.run("schedule", TICK, **LATER)
     assert project.opened() == []
+
+
+@pytest.fixture
+def picks(bot: Bot, github: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Picks:
+    return Picks(bot, github, request.getfixturevalue("database")).prepare(tmp_path / "clone")
+
+
+MANY = [pytest.param(at, marks=pytest.mark.soak) for at in range(1, 45) if at not in (20, 24, 28)]
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+@pytest.mark.parametrize("at", [20, 24, 28, *MANY])
+def test_se26_f01_kill_9_at_a_request_leaves_one_pull_request(picks: Picks, at: int) -> None:
+    """The request was carried out, and not answered; then a sweep goes on, and it is delivered once more."""
+    one, two = picks.merged(), picks.merged()
+    event = picks.project.said(two, f"/cherry-pick {RELEASE} with #{one.number}")
+    cut = Cut(at, "during")
+    with picks.wired("http", cut) as bot:
+        bot.kill("issue_comment", event, cut, **NOW, **picks.clock)
+    picks.pass_time()
+    picks.sweep()
+    picks.deliver(event, GITHUB_RUN_ATTEMPT="2")
+    [made] = picks.project.opened()
+    assert made.title == f"Automated cherry pick of #{one.number}, #{two.number}"
+    assert f"with #{one.number} | #{made.number} |" in summary(picks.project, two)

@@ -2,11 +2,18 @@
 
 You see: a pull request for each branch within seconds, and one comment on the original that says what became of each,
 and is brought up to date as that goes on. Where a pick conflicts, another comment shows the files and the lines, who
-changed them on the base since the branch parted from it, and the commands to finish by hand.
+changed them on the base since the branch parted from it, the fewest earlier pull requests with which it does not
+conflict (of up to 20, in five seconds), with the command that picks them together, and the commands to finish by hand.
 
 - `/cherry-pick release-10.5 release-10.4` by somebody with write access. Before the merge it is kept, and done then
   (which needs `database-url`). `/cherry-pick status` lists what was asked for, and `/cherry-pick retry release-10.5`
   tries once more what has failed.
+- `/cherry-pick release-10.5 with #12 #15` picks several merged pull requests as one, in the order in which their base
+  got them: this one and up to ten others of the same base. Its title and text name them all, its branch is its own, and
+  it takes the place of what failed on that branch before. One that cannot be picked stops all of it, by name. The
+  summary is on this pull request only; on the others GitHub shows that they were mentioned.
+- `/cherry-pick refresh` makes open picks anew, or that of one branch, in the same pull requests, when their branch has
+  moved on. What anybody else has pushed is never replaced. The summary says when a pick conflicts with its branch.
 - The label `label` on a pull request with a milestone, when it is merged or put on afterwards. `milestones` says which
   branches a milestone stands for; `{major}`, `{minor}` and `{patch}` are numbers. Whoever put the label on must have
   write access and be no bot, unless `bots` names it. When every branch has got its pull request, `done_label` takes the
