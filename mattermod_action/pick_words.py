@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from mattermod_action.pick_reasons import is_known
+from mattermod_action.pick_reasons import NOT_DONE, is_known
 from mattermod_action.picks import (
     CLOSED,
     CONFLICT,
@@ -64,11 +64,12 @@ def _state(row: Row) -> str:
     if row.became in BECAME:
         again = quoted(f"/cherry-pick retry {row.target}", 250)
         return BECAME[row.became].format(number=row.pull_number, again=again)
-    if row.state == FINISHED and row.note:
+    if row.state == FINISHED and row.note and not (row.has_conflicts or row.note.startswith(NOT_DONE)):
         return WITH_NOTE.format(number=row.pull_number, note=_shown(row, row.note))
     if row.state == FINISHED:
         text = DRAFT if row.has_conflicts else {KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, OPENED)
-        return text.format(number=row.pull_number)
+        undone = f"; {NOT_DONE}{_shown(row, row.note.removeprefix(NOT_DONE))}" if row.note else ""
+        return text.format(number=row.pull_number) + undone
     if row.state == CONFLICT:
         return CONFLICTS
     if row.state in ENDED_BADLY:

@@ -24,14 +24,16 @@ from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Re
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
-from mattermod_action.opening import Opening
+from mattermod_action.opening import Opening, Step
 from mattermod_action.origins import AGAIN, LABEL, SLACK
 from mattermod_action.pick_reasons import (
     BY_HAND,
     CLOSED,
     CLOSED_AND_GONE,
     GONE,
+    MERGING,
     MISSING,
+    NOT_DONE,
     NOT_ITS_OWN,
     NOT_KEPT,
     NOT_MERGED,
@@ -73,7 +75,7 @@ from mattermod_action.picks import (
 from mattermod_action.picks import REVERTED as UNDONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from mattermod_action.commands import Command
     from mattermod_action.effects import Pick
@@ -93,7 +95,9 @@ TOUCHED = 5  # files that conflict of which it is told who changed them
 class Picker:
     """Goes on with everything that was asked to be picked of one pull request."""
 
-    def __init__(self, world: World, effect: Pick) -> None:
+    def __init__(self, world: World, effect: Pick, triggers: Collection[str] = ()) -> None:
+        """`triggers` are labels that no pick gets from the original, in the form in which they compare."""
+        self._triggers = triggers
         self._world, self._effect, self._rule, self._subject = world, effect, effect.rule, effect.subject
         self._store, self._github = world.store, world.picking
         self._lease = (f"picks {self._subject.repository.id} {self._subject.number}", uuid.uuid4().hex)
@@ -263,7 +267,8 @@ class Picker:
 
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
-        targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
+        going = [*self._going(), *(row for row in self._rows.values() if row.reason == WAITS)]
+        targets = dict.fromkeys([*(row.target for row in going), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
         label = self._effect.label or self._rule.label
         opened = [row.pull_number for row in self._rows.values() if row.state == FINISHED and row.pull_number]
@@ -302,7 +307,7 @@ class Picker:
             for row in self._going():
                 self._recognise(row, source)
             self._pick(source)
-            opening = Opening(self._world, self._rule, source)
+            opening = Opening(self._world, self._rule, source, self._triggers)
             for row in self._going(PUSHED):
                 self._open(row, opening)
             for row in self._going(OPENED):
@@ -525,20 +530,25 @@ class Picker:
 
     def _finish(self, row: Row, opening: Opening) -> None:
         """All of it may be done again. A step that is refused is said: the pull request stands all the same."""
-        for step in opening.steps(row):
-            self._step(row, step)
-        note = self._step(row, partial(opening.merge, row))
-        self._move(row, FINISHED, **({"reason": NOTED + note[:NOTE]} if note else {}))
+        undone = [line for step in opening.steps(row) for line in self._step(row, step)]
+        merging = [*self._step(row, Step("", partial(opening.merge, row)))]
+        note = "; ".join(filter(None, [*merging, row.note]))
+        if undone:
+            note = NOT_DONE + "; ".join([*undone, *([f"{MERGING} ({note})"] if note else ())])
+        self._move(row, FINISHED, **({"reason": row.now("", note[:NOTE])} if note else {}))
 
-    def _step(self, row: Row, step: Callable[[], object]) -> str:
-        """Return why it was refused, "" when it was not."""
+    def _step(self, row: Row, step: Step) -> Iterator[str]:
+        """Yield what was refused, and why. One part may be in the way of all others."""
         self._hold()
         try:
-            step()
+            step.do()
         except Refused as refusal:  # such as a review by who cannot give one
+            if step.alone:
+                for each in step.alone:
+                    yield from self._step(row, each)
+                return
             self._noted.append(f"#{row.pull_number}, a pick onto {row.target}: {refusal}")
-            return _line(refusal)
-        return ""
+            yield f"{step.what} ({_line(refusal)})" if step.what else _line(refusal)
 
 
 def _asks_for(target: str, command: Command) -> bool:
