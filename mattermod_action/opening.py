@@ -108,10 +108,7 @@ class Opening:
         if row.has_conflicts:
             yield Step("its status", partial(github.set_status, pull.repository, row.head_sha, HAS_CONFLICTS))
         if labels := self._labels(conflicts=row.has_conflicts):
-            alone = [
-                Step(f"the label {texts.quoted(each)}", partial(github.add_labels, pull, [each])) for each in labels
-            ]
-            yield _together("its labels", partial(github.add_labels, pull, labels), alone)
+            yield Step("its labels", partial(github.add_labels, pull, labels))
         yield from self._owned(row, pull)
 
     def _owned(self, row: Row, pull: PullRequest) -> Iterator[Step]:
