@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 TITLE = 256  # characters; GitHub takes no longer one
-SHOWN = 20  # paths
-BY_HAND = (
-    "\n\nThe conflicts in {paths} were resolved by hand, in a branch that I have not pushed. "
-    "Whoever pushed it should not be the one who approves this."
-)
 HAS_CONFLICTS = Status(CONFLICTS_CONTEXT, "failure", "There are conflict markers in its files", "")
 
 
@@ -74,13 +69,12 @@ class Opening:
         self._world, self._rule, self._source, self._triggers = world, rule, source, triggers
         self.authors: dict[str, str] = {}  # who has opened what, by the branch
 
-    def open(self, row: Row, by_hand: Sequence[str] = ()) -> tuple[int, str]:
+    def open(self, row: Row, hint: str = "") -> tuple[int, str]:
         """Return the number, and who has opened it. Raises Refused, Unsure.
 
-        Where there are no drafts, one with conflicts is opened all the same: its status is red. Of files that a person
-        has changed (`by_hand`) it says so: whoever pushed them is not its author, and could approve it.
+        Where there are no drafts, one with conflicts is opened all the same: its status is red. `hint` is what there is
+        to say of this one in particular.
         """
-        hint = BY_HAND.format(paths=", ".join(map(texts.quoted, by_hand[:SHOWN]))) if by_hand else ""
         try:
             return self._open(row, hint, draft=row.has_conflicts)
         except Refused as refusal:

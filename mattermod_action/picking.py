@@ -48,6 +48,7 @@ from mattermod_action.pick_reasons import (
     WHOSE,
     is_revert,
 )
+from mattermod_action.pick_words import by_hand, draft
 from mattermod_action.picks import (
     ANEW,
     CONFLICT,
@@ -113,6 +114,7 @@ class Picker:
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
         self._reasons: dict[str, str] = {}
         self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
+        self._drafts: dict[str, tuple[Conflict, Sequence[str]]] = {}  # of what is pushed with conflicts
         self._anew: dict[str, int] = {}  # the pull requests in whose place new ones are asked for, by the branch
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
@@ -406,6 +408,7 @@ class Picker:
         if not isinstance(result, Conflict):
             return None if other else ""
         if not other:
+            self._drafts[row.target] = result, picks
             return "\n".join(result.paths) if self._rule.draft else None
         later = picks[picks.index(result.pick) + 1 :]
         if other - {*result.paths} - work.changed(later):
@@ -463,6 +466,7 @@ class Picker:
             touches, merge = tuple(self._touches(row, source, result)), source.merge
             mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
             self._told.append(Told(row.target, result, touches, chosen.picks, mainline))
+            self._drafts[row.target] = result, chosen.picks
             state = PICKING if self._rule.draft else CONFLICT
             self._move(row, state, **more, head_sha=result.sha, reason="\n".join(result.paths))
             return self._rule.draft
@@ -506,7 +510,7 @@ class Picker:
     def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
         try:
-            number, self._account = opening.open(row, self._by_hand.get(row.target, ()))
+            number, self._account = opening.open(row, self._hint(row))
         except Unsure:
             return  # the next round finds it, or tries again, and GitHub takes no second one
         except Refused as refusal:
@@ -516,6 +520,13 @@ class Picker:
             return
         self._opened.append(opening.page(number))
         self._move(row, OPENED, pull_number=number)
+
+    def _hint(self, row: Row) -> str:
+        """What its own page has to say beside the words that are configured."""
+        if row.has_conflicts:
+            conflict, picks = self._drafts.get(row.target, (None, ()))
+            return draft(row, conflict, picks)
+        return by_hand(self._by_hand.get(row.target, ()))
 
     def _not_opened(self, row: Row, refusal: Refused) -> None:
         """The branch stays, and the next request goes on with it."""
