@@ -303,12 +303,13 @@ class Bot:
 
     def _pick(self, effect: Pick, event: Event, plan: Plan) -> Event:
         """What stops it half-way is a failure of this run; what has come of it until then is told all the same."""
+        from mattermod_action import triggers
         from mattermod_action.picking import Picker  # most runs pick nothing
 
         picker = Picker
         if effect.anew:
             from mattermod_action.refreshing import Refresher as picker  # noqa: N813  # one name for either
-        ended = picker(self._world, effect).go()
+        ended = picker(self._world, effect, triggers.labels(self._config)).go()
         self._report.picked(effect.feature, ended)
         if ended.failed and effect.command:
             plan.failed.add(effect.command)

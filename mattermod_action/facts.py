@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mattermod_action.errors import Mistake, Offline, Refused
+from mattermod_action.errors import Incomplete, Mistake, Offline, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,6 +102,16 @@ class LiveFacts:
 
     def picks(self, subject: Subject) -> Sequence[Row]:
         return self._world.store.picks(subject)
+
+    def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:
+        from mattermod_action.picks import lacking, original_of  # only those who ask pay for it
+
+        original = replace(pull, number=original_of(pull.ref))
+        source = self._world.github.source(original, "", (), opened=(pull.number,), commits=True)
+        try:
+            return lacking(source, pull.number, skip_merges=skip_merges) if source and source.pull.merged else ()
+        except Refused as refusal:
+            raise Incomplete(str(refusal)) from refusal
 
     def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
         from mattermod_action.picks import as_it_is  # only those who ask pay for it
@@ -271,6 +281,9 @@ class NoFacts:
 
     def picks(self, subject: Subject) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
         raise Offline("needs the store, to know what was asked for")
+
+    def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read the commits")
 
     def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
         raise Offline("needs a token, to read the pull requests")

@@ -46,6 +46,7 @@ SENTENCES = {
         "or of a person with the scope `workflow`, and ask to `retry` (see docs/tokens.md)"
     ),
 }
+NOT_DONE, MERGING = "not done: ", "its merge"  # before what was refused of a pull request that is open
 # Whether a token of its own was given for picks.
 WHOSE = {
     True: "the `cherry-pick-token` has no permission `workflows`",

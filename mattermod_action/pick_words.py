@@ -7,11 +7,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from mattermod_action.pick_reasons import is_known
+from mattermod_action.pick_reasons import NOT_DONE, is_known
 from mattermod_action.picks import (
     BEHIND,
     CLOSED,
     CONFLICT,
+    CONFLICTS_CONTEXT,
     ENDED_BADLY,
     FINISHED,
     FOUND,
@@ -28,7 +29,7 @@ from mattermod_action.texts import cell, fenced, folded, harmless, quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mattermod_action.picks import Row, Told, Touch
+    from mattermod_action.picks import Conflict, Row, Told, Touch
 
 HEAD = "| branch | cherry-pick |\n| --- | --- |\n"
 WAITS, GOES_ON = "will be picked when this is merged", "is being picked"
@@ -53,6 +54,17 @@ NEEDED = "\n\nIt does not conflict after {pulls}. {first} picks them together, a
 AT_ONCE, AFTER_CLOSING = "This", "Close #{number}, then this"
 BY_HAND = "To finish by hand:"
 AFTERWARDS = "Then {command} opens the pull request."
+RESOLVED = (
+    "\n\nThe conflicts in {paths} were resolved by hand, in a branch that I have not pushed. "
+    "Whoever pushed it should not be the one who approves this."
+)
+PAGE = "\n\n**This has conflicts** in {paths}. To finish it:\n\n{commands}\n\n{green}"
+GREEN = "The status `{context}` turns green with the first push that leaves no conflict markers in the files."
+GREEN_LIST = (
+    "The status `{context}` turns green when no file has conflict markers and each commit of this list is picked, with "
+    "`-x`, or ticked:\n\n{commits}\n\nTick a commit that this branch does not need."
+)
+TO_PICK, IS_THERE = "- [ ] `{sha}`", "- [x] `{sha}`, whose changes {branch} has already"
 IN_DRAFT = "The draft #{number} has the conflict in its files."
 REASON = 500  # characters of a reason that an earlier run has noted
 LINES = "Lines that conflict"
@@ -72,11 +84,12 @@ def conflicts(row: Row) -> bool:
 def _state(row: Row) -> str:
     if row.became in BECAME:
         return _became(row)
-    if row.state == FINISHED and row.note:
+    if row.state == FINISHED and row.note and not (row.has_conflicts or row.note.startswith(NOT_DONE)):
         return WITH_NOTE.format(number=row.pull_number, note=_shown(row, row.note))
     if row.state == FINISHED:
         text = DRAFT if row.has_conflicts else {KNOWN: ALREADY, FOUND: WAS_FOUND}.get(row.reason, OPENED)
-        return text.format(number=row.pull_number)
+        undone = f"; {NOT_DONE}{_shown(row, row.note.removeprefix(NOT_DONE))}" if row.note else ""
+        return text.format(number=row.pull_number) + undone
     if row.state == CONFLICT:
         return CONFLICTS
     if row.state in ENDED_BADLY:
@@ -135,6 +148,34 @@ def _needed(row: Row, numbers: Sequence[int]) -> str:
     command = fenced(f"/cherry-pick {row.target} with {' '.join(pulls)}")
     first = AFTER_CLOSING.format(number=row.pull_number) if row.pull_number else AT_ONCE
     return NEEDED.format(pulls=_and(pulls), first=first, command=command)
+
+
+def by_hand(paths: Sequence[str]) -> str:
+    """Say on its page that a person has made it: whoever pushed it is not its author, and could approve it."""
+    return RESOLVED.format(paths=", ".join(map(quoted, paths[:PATHS_SHOWN]))) if paths else ""
+
+
+def draft(row: Row, conflict: Conflict | None, picks: Sequence[str]) -> str:
+    """Say on its page what conflicts, how it is finished, which commits it lacks, and what turns it green."""
+    missing = conflict.missing if conflict else ()
+    known = conflict.known if conflict and len(picks) > 1 else ()
+    head = shlex.quote(row.head_ref)
+    lines = (
+        "git fetch origin",
+        f"git switch --create {head} --track {shlex.quote(f'origin/{row.head_ref}')}",
+        "# solve the conflicts, `git add` the files, and then:",
+        "git commit --message 'Solve the conflicts'",
+        *([f"git cherry-pick -x {' '.join(missing)}"] if missing else ()),
+        f"git push origin {head}",
+    )
+    listed = [TO_PICK.format(sha=sha) for sha in missing]
+    listed += [IS_THERE.format(sha=sha, branch=quoted(row.target)) for sha in known]
+    green = GREEN_LIST if listed else GREEN
+    return PAGE.format(
+        paths=", ".join(map(quoted, row.paths[:PATHS_SHOWN])),
+        commands=fenced("\n".join(lines), "sh"),
+        green=green.format(context=CONFLICTS_CONTEXT, commits="\n".join(listed)),
+    )
 
 
 def _change(touch: Touch) -> str:

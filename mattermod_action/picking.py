@@ -24,7 +24,7 @@ from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Re
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
-from mattermod_action.opening import Opening
+from mattermod_action.opening import Opening, Step
 from mattermod_action.origins import AGAIN, LABEL, SLACK
 from mattermod_action.pick_reasons import (
     BY_HAND,
@@ -32,7 +32,9 @@ from mattermod_action.pick_reasons import (
     CLOSED_AND_GONE,
     GONE,
     HAS_ONE,
+    MERGING,
     MISSING,
+    NOT_DONE,
     NOT_ITS_OWN,
     NOT_KEPT,
     NOT_MERGED,
@@ -47,6 +49,7 @@ from mattermod_action.pick_reasons import (
     WHOSE,
     is_revert,
 )
+from mattermod_action.pick_words import by_hand, draft
 from mattermod_action.picks import (
     ANEW,
     CONFLICT,
@@ -74,7 +77,7 @@ from mattermod_action.series import named_in
 from mattermod_action.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from mattermod_action.commands import Command
     from mattermod_action.effects import Pick
@@ -94,7 +97,9 @@ TOUCHED = 5  # files that conflict of which it is told who changed them
 class Picker:
     """Goes on with everything that was asked to be picked of one pull request."""
 
-    def __init__(self, world: World, effect: Pick) -> None:
+    def __init__(self, world: World, effect: Pick, triggers: Collection[str] = ()) -> None:
+        """`triggers` are labels that no pick gets from the original, in the form in which they compare."""
+        self._triggers = triggers
         self._world, self._effect, self._rule, self._subject = world, effect, effect.rule, effect.subject
         self._store, self._github = world.store, world.picking
         self._together = Together(world, effect)
@@ -111,6 +116,7 @@ class Picker:
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
         self._reasons: dict[str, str] = {}
         self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
+        self._drafts: dict[str, tuple[Conflict, Sequence[str]]] = {}  # of what is pushed with conflicts
         self._anew: dict[str, int] = {}  # the pull requests in whose place new ones are asked for, by the branch
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
@@ -273,7 +279,8 @@ class Picker:
 
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
-        targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
+        going = [*self._going(), *(row for row in self._rows.values() if row.reason == WAITS)]
+        targets = dict.fromkeys([*(row.target for row in going), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
         label = self._effect.label or self._rule.label
         opened = [row.pull_number for row in self._rows.values() if row.state == FINISHED and row.pull_number]
@@ -312,7 +319,7 @@ class Picker:
             for row in self._going():
                 self._recognise(row, source)
             self._pick(source)
-            opening = Opening(self._world, self._rule, source, self._together)
+            opening = Opening(self._world, self._rule, source, self._together, self._triggers)
             for row in self._going(PUSHED):
                 self._open(row, opening)
             for row in self._going(OPENED):
@@ -428,6 +435,7 @@ class Picker:
         if not isinstance(result, Conflict):
             return None if other else ""
         if not other:
+            self._drafts[row.target] = result, picks
             return "\n".join(result.paths) if self._rule.draft else None
         later = picks[picks.index(result.pick) + 1 :]
         if other - {*result.paths} - work.changed(later):
@@ -483,6 +491,7 @@ class Picker:
         more = {"source_sha": chosen.picks[-1], "head_ref": self._together.head(row, source)}
         if isinstance(result, Conflict):
             self._told.append(self._details(row, source, work, (result, chosen)))
+            self._drafts[row.target] = result, chosen.picks
             state = PICKING if self._rule.draft else CONFLICT
             self._move(row, state, **more, head_sha=result.sha, reason="\n".join(result.paths))
             return self._rule.draft
@@ -535,7 +544,7 @@ class Picker:
     def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
         try:
-            number, self._account = opening.open(row, self._by_hand.get(row.target, ()))
+            number, self._account = opening.open(row, self._hint(row))
         except Unsure:
             return  # the next round finds it, or tries again, and GitHub takes no second one
         except Refused as refusal:
@@ -545,6 +554,13 @@ class Picker:
             return
         self._opened.append(opening.page(number))
         self._move(row, OPENED, pull_number=number)
+
+    def _hint(self, row: Row) -> str:
+        """What its own page has to say beside the words that are configured."""
+        if row.has_conflicts:
+            conflict, picks = self._drafts.get(row.target, (None, ()))
+            return draft(row, conflict, picks)
+        return by_hand(self._by_hand.get(row.target, ()))
 
     def _not_opened(self, row: Row, refusal: Refused) -> None:
         """The branch stays, and the next request goes on with it."""
@@ -559,20 +575,25 @@ class Picker:
 
     def _finish(self, row: Row, opening: Opening) -> None:
         """All of it may be done again. A step that is refused is said: the pull request stands all the same."""
-        for step in opening.steps(row):
-            self._step(row, step)
-        note = self._step(row, partial(opening.merge, row))
-        self._move(row, FINISHED, **({"reason": NOTED + note[:NOTE]} if note else {}))
+        undone = [line for step in opening.steps(row) for line in self._step(row, step)]
+        merging = [*self._step(row, Step("", partial(opening.merge, row)))]
+        note = "; ".join(filter(None, [*merging, row.note]))
+        if undone:
+            note = NOT_DONE + "; ".join([*undone, *([f"{MERGING} ({note})"] if note else ())])
+        self._move(row, FINISHED, **({"reason": row.now("", note[:NOTE])} if note else {}))
 
-    def _step(self, row: Row, step: Callable[[], object]) -> str:
-        """Return why it was refused, "" when it was not."""
+    def _step(self, row: Row, step: Step) -> Iterator[str]:
+        """Yield what was refused, and why. One part may be in the way of all others."""
         self._hold()
         try:
-            step()
+            step.do()
         except Refused as refusal:  # such as a review by who cannot give one
+            if step.alone:
+                for each in step.alone:
+                    yield from self._step(row, each)
+                return
             self._noted.append(f"#{row.pull_number}, a pick onto {row.target}: {refusal}")
-            return _line(refusal)
-        return ""
+            yield f"{step.what} ({_line(refusal)})" if step.what else _line(refusal)
 
 
 def _asks_for(target: str, command: Command) -> bool:

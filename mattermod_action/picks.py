@@ -38,6 +38,7 @@ EXISTS, PROTECTED, WORKFLOWS = "exists", "protected", "workflows"
 
 PREFIX = "automated-cherry-pick-of-"
 NAMED = re.compile(rf"(?:revert-\d{{1,10}}-)?{PREFIX}(\d{{1,10}})-")  # GitHub's button names a revert's branch so
+TICKED = re.compile(r"^[-*] \[[xX]\] `([0-9a-f]{40,64})`", re.MULTILINE)  # in the list of a draft's description
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 SOURCE_SHOWN = 40  # characters of the name of the pull request's own branch
 RANGE = 100  # commits of a pull request that are compared; the most that a page of GraphQL has
@@ -170,7 +171,8 @@ class Existing:
 class Opened:
     """The pull request of a pick as it is now.
 
-    `shas` are its head and what its base got, `history` the newest commits of its base, the newest first.
+    `shas` are its head and what its base got, `history` the newest commits of its base, the newest first. `commits` are
+    its own with their messages, where they were asked for.
     """
 
     number: int
@@ -182,6 +184,8 @@ class Opened:
     mergeable: str = ""
     shas: frozenset[str] = frozenset()
     history: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    commits: tuple[tuple[Commit, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,6 +423,26 @@ def reverted(source: Source, picks: Sequence[str]) -> str:
     """Return the commit by which its base has reverted it, or ""; as far back as one page of history goes."""
     shas = {*picks, *([source.merge.sha] if source.merge else ())}
     return reverts.find(source.base_history, shas, (source.pull.repository.full_name, source.pull.number))
+
+
+def lacking(source: Source, number: int, *, skip_merges: bool) -> tuple[str, ...]:
+    """Return the commits to pick that the pull request `number` does not have. Raises Refused where nobody can know.
+
+    It has those that a message of its commits names, as `git cherry-pick -x` does, those of which it has a twin, and
+    those that are ticked in its description: a person says so of what is not needed.
+    """
+    picks, draft = choose(source, skip_merges=skip_merges).picks, source.opened.get(number)
+    if draft is None or len(picks) == 1:
+        return ()
+    known = {each.sha: each for each in (*source.history, *source.own)}
+    ticked, messages = {*TICKED.findall(draft.body)}, [message for _, message in draft.commits]
+    return tuple(
+        pick
+        for pick in picks
+        if pick not in ticked
+        and not any(pick in message for message in messages)
+        and not (pick in known and any(known[pick].is_like(mine) for mine, _ in draft.commits))
+    )
 
 
 def as_it_is(row: Row, source: Source, conflict_label: str) -> str:

@@ -396,11 +396,12 @@ class GitHub(Protocol):
         *,
         opened: Sequence[int] = (),
         comments: bool = False,
+        commits: bool = False,
     ) -> Source | None:
         """Read a pull request with all that picking it onto `targets` depends on, None when it is gone.
 
-        `opened` are the numbers of pull requests of its picks. `label` is the one whose labeller is asked for.
-        With `comments` the next look for markers needs no request.
+        `opened` are the numbers of pull requests of its picks; with `commits` theirs are read, too. `label` is the one
+        whose labeller is asked for. With `comments` the next look for markers needs no request.
         """
 
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
@@ -637,6 +638,9 @@ class Facts(Protocol):
 
     def picks(self, subject: Subject) -> Sequence[Row]:
         """What was asked to be picked of a pull request, as it is now."""
+
+    def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:
+        """The commits to pick that this pull request of a pick does not have. Raises Incomplete."""
 
     def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
         """The same, with what has become of the pull requests that were opened."""

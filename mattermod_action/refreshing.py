@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mattermod_action import texts
 from mattermod_action.asking import must_write
 from mattermod_action.errors import Refused
+from mattermod_action.opening import Step
 from mattermod_action.pick_reasons import CONFLICTS_AGAIN, GONE, NOT_ITS_PICK, NOT_OPEN, NOT_PUSHED_ANEW, NOTHING_LEFT
 from mattermod_action.picking import Picker, prove
 from mattermod_action.picks import BEHIND, CONFLICTS_CONTEXT, EXISTS, FINISHED, Conflict
@@ -103,8 +104,12 @@ class Refresher(Picker):
         repository = self._subject.repository
         status = Status(CONFLICTS_CONTEXT, "success", SOLVED, "")
         pull = replace(self._subject, number=row.pull_number or 0)
-        self._step(row, partial(self._world.github.set_status, repository, sha, status))
-        self._step(row, partial(self._world.github.remove_label, pull, self._rule.conflict_label))
+        steps = (
+            Step("its status", partial(self._world.github.set_status, repository, sha, status)),
+            Step("its label", partial(self._world.github.remove_label, pull, self._rule.conflict_label)),
+        )
+        for step in steps:
+            self._failed += [f"{row.target}: {undone}" for undone in self._step(row, step)]
 
     def _of(self, sentence: str, row: Row, **more: str) -> str:
         return sentence.format(number=row.pull_number, head=texts.quoted(row.head_ref), **more)

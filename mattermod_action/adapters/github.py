@@ -385,9 +385,12 @@ class PyGithubGitHub(Requests):
         *,
         opened: Sequence[int] = (),
         comments: bool = False,
+        commits: bool = False,
     ) -> Source | None:
         try:
-            found, shown = sources.source(self._code, subject, label, targets, opened, comments=comments)
+            found, shown = sources.source(
+                self._code, subject, label, targets, opened, comments=comments, commits=commits
+            )
         except Gone:  # which may be one of `opened`, whose numbers are out of a row
             return self.source(subject, label, targets, comments=comments) if opened else None
         except Refused as refusal:

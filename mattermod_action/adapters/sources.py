@@ -24,6 +24,8 @@ OPENED = """
     number state mergeable baseRefName headRefName headRefOid isCrossRepository
     labels(first: 100) {{ nodes {{ name }} }}
     mergeCommit {{ oid }}
+    body @include(if: $commits)
+    commits(last: {range}) @include(if: $commits) {{ nodes {{ commit {{ {commit} message }} }} }}
     baseRef {{ target {{ ... on Commit {{ {messages} }} }} }}
   }}
 """
@@ -83,15 +85,23 @@ AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!, $sha: Gi
 
 
 def source(
-    ask: Ask, subject: Subject, label: str, targets: Sequence[str], opened: Sequence[int], *, comments: bool
+    ask: Ask,
+    subject: Subject,
+    label: str,
+    targets: Sequence[str],
+    opened: Sequence[int],
+    *,
+    comments: bool,
+    commits: bool,
 ) -> tuple[Source, Json | None]:
     """Read the pull request, and what there is of its picks; with the last of its `comments`, if they are asked for."""
     asked = {f"tip{at}": f"refs/heads/{target}" for at, target in enumerate(targets)}
     numbers = {f"pick{at}": number for at, number in enumerate(opened)}
     query = SOURCE.format(
-        variables="".join(f", ${name}: String!" for name in asked) + "".join(f", ${name}: Int!" for name in numbers),
+        variables="".join([f", ${name}: String!" for name in asked] + [f", ${name}: Int!" for name in numbers])
+        + (", $commits: Boolean!" if numbers else ""),
         messages=MESSAGES,
-        opened=" ".join(OPENED.format(at=at, messages=MESSAGES) for at in range(len(opened))),
+        opened=" ".join(_pick(at) for at in range(len(opened))),
         pull=candidates.PULL,
         labelings=candidates.LABELINGS,
         written=candidates.WRITTEN,
@@ -99,9 +109,20 @@ def source(
         range=RANGE,
         targets=" ".join(TARGET.format(at=at) for at in range(len(targets))),
     )
-    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", "comments": comments, **asked, **numbers}
+    given = {
+        "number": subject.number,
+        "made": f"{PREFIX}{subject.number}-",
+        "comments": comments,
+        **({"commits": commits} if numbers else {}),
+        **asked,
+        **numbers,
+    }
     found = ask(query, {**_where(subject.repository), **given})["repository"]
     return _source(found, label, targets), found["pullRequest"].get("comments")
+
+
+def _pick(at: int) -> str:
+    return OPENED.format(at=at, messages=MESSAGES, commit=COMMIT, range=RANGE)
 
 
 def branches(ask: Ask, repository: Repository, like: str) -> list[str]:
@@ -176,7 +197,14 @@ def _opened(node: Json) -> Opened:
         labels=tuple(label["name"].casefold() for label in node["labels"]["nodes"]),
         shas=frozenset({node["headRefOid"], *([node["mergeCommit"]["oid"]] if node["mergeCommit"] else ())}),
         history=_messages(node),
+        body=node.get("body") or "",
+        commits=tuple((_commit(each["commit"]), each["commit"]["message"]) for each in _nodes(node.get("commits"))),
     )
+
+
+def _nodes(found: Json | None) -> list[Json]:
+    """Those of a list that was asked for."""
+    return found["nodes"] if found else []
 
 
 def _messages(node: Json) -> tuple[tuple[str, str], ...]:

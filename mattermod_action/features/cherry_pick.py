@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from mattermod_action.ports import ChangedFile, Facts
 
 COMMANDS = {"cherry-pick": ("write", "picks this pull request onto the branches that it names")}
+CONTEXT_LACKS, SHOWN = "Commits that are not picked yet, nor ticked in the description: {shas}", 5
 MOST = 20  # branches of one command
 CONTEXT_OK, CONTEXT_BAD = "No conflict markers", "Files with conflict markers: {count}"
 USAGE = (
@@ -362,10 +363,19 @@ def _looked_through(pull: PullRequest, config: Config, facts: Facts) -> Iterator
 def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effect]:
     files = [*facts.files(pull)]
     bad = sum(map(_has_markers, files)) or sum(_hides_markers(pull, each, facts) for each in _hidden(files))
-    yield _of_conflicts(pull, ("failure", CONTEXT_BAD.format(count=bad)) if bad else ("success", CONTEXT_OK))
-    if not bad:
+    missing = () if bad else facts.lacking(pull, skip_merges=config.rule.skip_merges)
+    yield _of_conflicts(pull, _verdict(bad, missing))
+    if not bad and not missing:
         yield RemoveLabel(subject=pull, label=config.conflict_label, judges=True)
         yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} has no conflicts any more")
+
+
+def _verdict(bad: int, missing: Sequence[str]) -> Verdict:
+    if bad:
+        return "failure", CONTEXT_BAD.format(count=bad)
+    if missing:
+        return "failure", CONTEXT_LACKS.format(shas=", ".join(f"{sha:.10}" for sha in missing[:SHOWN]))
+    return "success", CONTEXT_OK
 
 
 def _has_markers(file: ChangedFile) -> bool:
