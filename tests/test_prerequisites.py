@@ -71,7 +71,7 @@ def test_se01_the_fewest_with_which_it_fits(wanted: str, before: str, idle: str,
     assert search(wanted, before, idle=idle)[0].fewest([1, 2, 3, 4]) == expected
 
 
-@pytest.mark.parametrize("wanted", ["9 0123", "0123 45678", "12 9 345"])
+@pytest.mark.parametrize("wanted", ["9 0123", "0123 45678", "12 9 345", "01 56789"])
 def test_se02_no_larger_set_where_a_smaller_one_does(wanted: str) -> None:
     found = search(wanted)[0].fewest([*range(10)])
     assert len(found) == min(map(len, wanted.split()))

@@ -48,7 +48,7 @@ REASONS = (
     (re.compile(r"GH006|GH013|protected branch|rule violations", re.IGNORECASE), PROTECTED),
 )
 NOTHING_KNOWN = {"fetch.negotiationAlgorithm": "noop"}
-FETCHES_NOTHING = {f"remote.{REMOTE}.promisor": "false"}
+FETCHES_NOTHING = {"protocol.http.allow": "never", "protocol.https.allow": "never"}  # what is missing stays so
 TRIED_BLOBS = 1_000  # files that a search for prerequisites reads
 OBJECTS_ONLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--recurse-submodules=no")
 
