@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["project"]
 pytestmark = pytest.mark.one_store
+FAR = "".join(f"far {number}\n" for number in range(9))
 BOT = "mattermod <mattermod@example.com>"
 
 
@@ -92,7 +93,7 @@ def test_se04_the_same_tree_is_tried_once() -> None:
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[tuple[History, str]]:
-    """`main` has four commits on one file, and `release` was made before them; and a server of it, which counts."""
+    """`main` has four commits on one file, and `release` changes a line far away; and a server of it, which counts."""
     clone = History(tmp_path / "clone", "origin", "", [])
     clone.clone.mkdir()
     clone.git("init", "--quiet", "--initial-branch", "main")
@@ -101,9 +102,12 @@ def history(tmp_path: Path) -> Iterator[tuple[History, str]]:
     shas = []
     for number, text in enumerate(["a\nb\nc\n", "a\nB\nc\n", "a\nB\nC\n", "new\n", "a\nBB\nCC\n"]):
         name = "other" if text == "new\n" else "file"
-        (clone.clone / name).write_text(text)
+        (clone.clone / name).write_text(FAR + text)
         shas.append(clone.commit(f"Step {number}"))
-    clone.tip, clone.picks = shas[0], shas[1:]
+    clone.git("checkout", "--quiet", "-b", "release", shas[0])
+    (clone.clone / "file").write_text("release" + FAR + "a\nb\nc\n")  # so that each takes a merge of contents
+    clone.tip, clone.picks = clone.commit("On the release"), shas[1:]
+    clone.git("checkout", "--quiet", "main")
     with serve({"o/r": clone.clone / ".git"}) as server:
         yield clone, server.url
 
