@@ -72,7 +72,7 @@ from mattermod_action.branches import branch_template, branches_of, check_number
 from mattermod_action.commands import Command
 from mattermod_action.config import Label, Message, Section
 from mattermod_action.effects import AddLabels, Comment, Pick, RemoveLabel, SetStatus, TellPicks
-from mattermod_action.errors import Incomplete, Refused
+from mattermod_action.errors import Incomplete, Offline, Refused
 from mattermod_action.events import (
     GITHUB_TOKEN,
     RESUMED,
@@ -269,7 +269,10 @@ def _seen(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effe
 def _of_a_pick(pull: PullRequest, config: Config, facts: Facts, cause: str) -> Iterator[Effect]:
     """The original's summary tells what has become of its picks."""
     number = 0 if pull.from_fork else original_of(pull.ref)
-    rows = facts.picks(replace(pull, number=number)) if number else ()
+    try:
+        rows = facts.picks(replace(pull, number=number)) if number else ()
+    except Offline:  # what is planned of the pull request itself is seen all the same
+        return
     if not any(_is_about(pull, row) for row in rows):
         return
     if original := facts.pull(pull.repository, number):
@@ -321,7 +324,12 @@ def _looked_through(pull: PullRequest, config: Config, facts: Facts) -> Iterator
     """A pick has conflicts as long as it adds git's markers."""
     if not pull.carries(config.conflict_label):
         return
-    yield from judged(lambda: _conflicts(pull, config, facts), lambda error: _of_conflicts(pull, why(error)))
+    solved = False
+    for effect in judged(lambda: _conflicts(pull, config, facts), lambda error: _of_conflicts(pull, why(error))):
+        yield effect
+        solved = isinstance(effect, RemoveLabel)
+    if solved:
+        yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} has no conflicts any more")
 
 
 def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effect]:
@@ -331,7 +339,6 @@ def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effe
     yield _of_conflicts(pull, _verdict(bad, missing))
     if not bad and not missing:
         yield RemoveLabel(subject=pull, label=config.conflict_label, judges=True, cause=MARKED)
-        yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} has no conflicts any more")
 
 
 def _verdict(bad: int, missing: Sequence[str]) -> Verdict:
