@@ -363,7 +363,8 @@ class Bot:
 
     def _refuse(self, effect: Effect, refusal: Refused, plan: Plan) -> None:
         """GitHub's no to a command is told to whoever gave it, everybody else finds it in the report."""
-        self._report.row(effect.feature, effect.cause, "refused")
+        reason = " ".join(str(refusal).split()) if effect.command else ""  # any other is a problem of the report's
+        self._report.row(effect.feature, effect.cause, f"refused: {reason}" if reason else "refused")
         if effect.command:
             plan.accepted[effect.command].append(str(refusal))
         else:

@@ -283,7 +283,7 @@ class NoFacts:
         raise Offline("needs the store, to know what was asked for")
 
     def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:  # noqa: ARG002  # the port's signature
-        raise Offline("needs a token, to read the commits")
+        return ()  # asked only after `files`
 
     def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
         raise Offline("needs a token, to read the pull requests")

@@ -145,6 +145,7 @@ class Picker:
             self._subject,
             by=self._effect.by,
             label=self._effect.label,
+            cause=self._effect.cause,
             opened=tuple(self._opened),
             failed=tuple(self._failed),
             mistakes=tuple(self._mistakes),

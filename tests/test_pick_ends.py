@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -258,3 +259,23 @@ def test_labels_that_ask_for_something_are_not_copied(project: Project) -> None:
     project.say(pull, ASK)
     [made] = project.opened()
     assert labels(made) == ["Area/Web"]
+
+
+@pytest.mark.parametrize("bot", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("known", [True, False], ids=["on the base", "nowhere"])
+def test_what_a_rebase_left_out_is_on_the_base_or_nothing_is_picked(project: Project, *, known: bool) -> None:
+    pull = project.pull(*(partial(project.write, {f"{name}.txt": name}) for name in ("first", "second", "third")))
+    project.on("main", lambda: project.write({"third.txt" if known else "other.txt": "third"}), "Meanwhile")
+    project.git("fetch", "--quiet", "origin")
+    project.git("checkout", "--quiet", "-B", "rebased", pull.head_ref)
+    project.git("rebase", "--quiet", "origin/main")
+    if not known:
+        project.git("reset", "--quiet", "--hard", "HEAD~1")
+    project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    now, state = project.github.state.now(), project.github.state
+    pull.merge_sha, pull.merged_onto = project.git("rev-parse", "HEAD"), project.repository.branches[RELEASE]
+    pull.state, pull.merged_at, pull.closed_at, pull.merged_by = "closed", now, now, state.person("maintainer")
+    project.say(pull, ASK)
+    assert (len(project.opened()), "is not among those that came of it" in summary(project, pull)) == (
+        (1, False) if known else (0, True)
+    )

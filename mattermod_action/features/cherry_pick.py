@@ -7,7 +7,8 @@ conflict (of up to 20, in five seconds), with the command that picks them togeth
 
 - `/cherry-pick release-10.5 release-10.4` by somebody with write access. Before the merge it is kept, and done then
   (which needs `database-url`). `/cherry-pick status` lists what was asked for, and `/cherry-pick retry release-10.5`
-  tries once more what has failed.
+  tries once more what has failed. A pick that was closed without being merged, or has got another base, is made anew
+  when somebody asks for it again; one that was merged and reverted, by `retry`. Its branch must be deleted before.
 - `/cherry-pick release-10.5 with #12 #15` picks several merged pull requests as one, in the order in which their base
   got them: this one and up to ten others of the same base. Its title and text name them all, its branch is its own, and
   it takes the place of what failed on that branch before. One that cannot be picked stops all of it, by name. The
@@ -16,24 +17,37 @@ conflict (of up to 20, in five seconds), with the command that picks them togeth
   moved on. What anybody else has pushed is never replaced. The summary says when a pick conflicts with its branch.
 - The label `label` on a pull request with a milestone, when it is merged or put on afterwards. `milestones` says which
   branches a milestone stands for; `{major}`, `{minor}` and `{patch}` are numbers. Whoever put the label on must have
-  write access and be no bot, unless `bots` names it. When every branch has got its pull request, `done_label` takes the
-  label's place.
+  write access and be no bot, unless `bots` names it. When every branch has got its pull request, without conflicts,
+  `done_label` takes the label's place.
+
+The comment says of each pick whether it is merged, closed or reverted, as soon as an event of the pick's own pull
+request or somebody's question tells (which needs `database-url`). A request survives that the original is closed and
+opened again. What the newest hundred commits of its base have reverted (`This reverts commit …`, `Reverts #…`) is not
+picked before somebody has read that and asks to `retry`.
 
 What is picked is what the merge brought: a squashed commit, each of several that were rebased, or a merge against its
 first parent. Merges inside a pull request whose own branch was pushed are refused, or with `merge_commits: skip` left
 out. Author, date and message stay, with a line that says where it comes from; `committer` is who commits. Nothing is
 checked out, nothing is ever overwritten. A branch of a pick's name that is there already is opened only if its files
 are those that the pick gives, or differ where the pick conflicts; a pull request that is there already is linked.
+Of a rebased pull request every commit is found on the base by author, date and message. One that the rebase left out
+must be on the base already, by its changes; else nothing is picked.
 
-The new pull request gets `labels`, those of the original's labels that fit `copy_labels` (`*` is any text), its
-milestone, and, to review it and as assignee, the author if they may write, else whoever approved first. `title` and
-`body` may have `{number}`, `{branch}`, `{title}` and `{author}`. `auto_merge` has GitHub merge it when it is ready,
-which takes the setting "Allow auto-merge" (Settings → General → Pull Requests). Where the branch requires nothing that
-is missing, it is merged at once. Where GitHub refuses both, the comment says why.
+The new pull request gets `labels`, those of the original's labels that fit `copy_labels` (`*` is any text; labels that
+ask this action for something are never copied), its milestone, and, to review it and as assignee, the author if they
+may write, else whoever approved first. For a bot's pull request that is whoever asked for the pick, and so is
+`{author}`. What GitHub refuses of that stands in the comment. `title` and `body` may have `{number}`, `{branch}`,
+`{title}` and `{author}`; of a pick of a pick, `{title}` is the title without what the template had added. `auto_merge`
+has GitHub merge it when it is ready, which takes the setting "Allow auto-merge" (Settings → General → Pull Requests).
+Where the branch requires nothing that is missing, it is merged at once. Where GitHub refuses both, the comment says
+why.
 
 With `conflicts: draft` what conflicts is opened as a draft that has the conflict in its files, with `conflict_label`
-and the red status `cherry-pick/conflicts`, which the first push without conflict markers turns green. Files whose
-changes GitHub does not show are read whole, up to ten; what cannot be read is never green.
+and the red status `cherry-pick/conflicts`. Later commits are picked on top of that, up to a second conflict. The
+draft's page names the files, the commands, and the commits that it lacks. The status turns green with the first push
+without conflict markers after which each commit to pick is named by a message in the branch, as `git cherry-pick -x`
+does, has a twin there, or is ticked on the page. Then the original is done, too. Whoever takes `conflict_label` off
+vouches for it. Files whose changes GitHub does not show are read whole, up to ten; what cannot be read is never green.
 
 ```yaml
 cherry_pick:
@@ -65,7 +79,7 @@ from mattermod_action.branches import branch_template, branches_of, check_number
 from mattermod_action.commands import Command
 from mattermod_action.config import Label, Message, Section
 from mattermod_action.effects import AddLabels, Comment, Pick, RemoveLabel, SetStatus, TellPicks
-from mattermod_action.errors import Incomplete, Refused
+from mattermod_action.errors import Incomplete, Offline, Refused
 from mattermod_action.events import (
     GITHUB_TOKEN,
     RESUMED,
@@ -108,8 +122,9 @@ MILESTONES: dict[str, tuple[str, ...]] = {
 }
 NO_BRANCH = "{name} is no name of a branch"
 TOO_MANY = f"these are more than {MOST} branches"
+MARKED = "conflict markers"  # why the status of a draft is set
 CHECKS = (
-    "\n\nThey were opened with GITHUB_TOKEN, so their checks wait: somebody with write access approves the workflows "
+    "\n\n{were} opened with GITHUB_TOKEN, so {their} checks wait: somebody with write access approves the workflows "
     "in the merge box, or, where it shows no button for that, closes and reopens the pull request. With a "
     "`cherry-pick-token` checks start by themselves."
 )
@@ -196,7 +211,8 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
         case PullRequestSeen(pull):
             yield from _seen(event, config, facts)
         case PicksDue(pull, changed=changed):
-            yield Pick(subject=pull, rule=config.rule, look=changed)
+            cause = "a pick that has changed" if changed else "a pick that was not finished"
+            yield Pick(subject=pull, rule=config.rule, look=changed, cause=cause)
         case PickEnded():
             yield from _ended(event, config, facts)
 
@@ -305,7 +321,10 @@ def _seen(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effe
 def _of_a_pick(pull: PullRequest, config: Config, facts: Facts, cause: str) -> Iterator[Effect]:
     """The original's summary tells what has become of its picks."""
     number = 0 if pull.from_fork else original_of(pull.ref)
-    rows = facts.picks(replace(pull, number=number)) if number else ()
+    try:
+        rows = facts.picks(replace(pull, number=number)) if number else ()
+    except Offline:  # what is planned of the pull request itself is seen all the same
+        return
     if not any(_is_about(pull, row) for row in rows):
         return
     if original := facts.pull(pull.repository, number):
@@ -357,7 +376,12 @@ def _looked_through(pull: PullRequest, config: Config, facts: Facts) -> Iterator
     """A pick has conflicts as long as it adds git's markers."""
     if not pull.carries(config.conflict_label):
         return
-    yield from judged(lambda: _conflicts(pull, config, facts), lambda error: _of_conflicts(pull, why(error)))
+    solved = False
+    for effect in judged(lambda: _conflicts(pull, config, facts), lambda error: _of_conflicts(pull, why(error))):
+        yield effect
+        solved = isinstance(effect, RemoveLabel)
+    if solved:
+        yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} has no conflicts any more")
 
 
 def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effect]:
@@ -366,8 +390,7 @@ def _conflicts(pull: PullRequest, config: Config, facts: Facts) -> Iterator[Effe
     missing = () if bad else facts.lacking(pull, skip_merges=config.rule.skip_merges)
     yield _of_conflicts(pull, _verdict(bad, missing))
     if not bad and not missing:
-        yield RemoveLabel(subject=pull, label=config.conflict_label, judges=True)
-        yield from _of_a_pick(pull, config, facts, f"its pick #{pull.number} has no conflicts any more")
+        yield RemoveLabel(subject=pull, label=config.conflict_label, judges=True, cause=MARKED)
 
 
 def _verdict(bad: int, missing: Sequence[str]) -> Verdict:
@@ -401,7 +424,13 @@ def _of_conflicts(pull: PullRequest, verdict: Verdict) -> SetStatus:
     state, said = verdict
     judges = state != "pending"
     return SetStatus(
-        subject=pull, sha=pull.sha, context=CONFLICTS_CONTEXT, state=state, description=said, judges=judges
+        subject=pull,
+        sha=pull.sha,
+        context=CONFLICTS_CONTEXT,
+        state=state,
+        description=said,
+        judges=judges,
+        cause=MARKED,
     )
 
 
@@ -417,9 +446,19 @@ def _ended(event: PickEnded, config: Config, facts: Facts) -> Iterator[Effect]:
         yield from _told(event, rows, config)
 
 
+def _checks(event: PickEnded, rows: Sequence[Row]) -> str:
+    """Say of pull requests that wait whom they wait for."""
+    count = sum(1 for row in rows if row.pull_number and not row.became)
+    if event.account != GITHUB_TOKEN or not count:
+        return ""
+    return CHECKS.format(
+        **({"were": "It was", "their": "its"} if count == 1 else {"were": "They were", "their": "their"})
+    )
+
+
 def _told(event: PickEnded, rows: Sequence[Row], config: Config) -> Iterator[Effect]:
     """Conflicts first, then labels, and the summary last: it notes that all this was said."""
-    subject, cause = event.subject, "a pick"
+    subject, cause = event.subject, event.cause
     details = {each.target: each for each in event.conflicts}
     for row in rows:
         if not row.told and conflicts(row):
@@ -430,7 +469,7 @@ def _told(event: PickEnded, rows: Sequence[Row], config: Config) -> Iterator[Eff
     if all(row.is_done for row in rows):
         yield AddLabels(subject=subject, labels=(config.done_label,), cause=cause)
         yield RemoveLabel(subject=subject, label=config.label, cause=cause)
-    text = table(rows) + (CHECKS if event.account == GITHUB_TOKEN else "")
+    text = table(rows) + _checks(event, rows)
     untold = tuple(row for row in rows if not row.told)
     halted = event.error is not None
     yield TellPicks(subject=subject, text=text, once=("summary",), cause=cause, rows=untold, halted=halted)
