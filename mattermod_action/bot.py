@@ -303,9 +303,13 @@ class Bot:
 
     def _pick(self, effect: Pick, event: Event, plan: Plan) -> Event:
         """What stops it half-way is a failure of this run; what has come of it until then is told all the same."""
+        from mattermod_action import triggers
         from mattermod_action.picking import Picker  # most runs pick nothing
 
-        ended = Picker(self._world, effect).go()
+        picker = Picker
+        if effect.anew:
+            from mattermod_action.refreshing import Refresher as picker  # noqa: N813  # one name for either
+        ended = picker(self._world, effect, triggers.labels(self._config)).go()
         self._report.picked(effect.feature, ended)
         if ended.failed and effect.command:
             plan.failed.add(effect.command)
@@ -359,7 +363,8 @@ class Bot:
 
     def _refuse(self, effect: Effect, refusal: Refused, plan: Plan) -> None:
         """GitHub's no to a command is told to whoever gave it, everybody else finds it in the report."""
-        self._report.row(effect.feature, effect.cause, "refused")
+        reason = " ".join(str(refusal).split()) if effect.command else ""  # any other is a problem of the report's
+        self._report.row(effect.feature, effect.cause, f"refused: {reason}" if reason else "refused")
         if effect.command:
             plan.accepted[effect.command].append(str(refusal))
         else:

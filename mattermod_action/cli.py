@@ -61,7 +61,7 @@ def plan(event: Path, name: str, config: Path, *, as_json: bool) -> None:
         )
         return
     made = make_plan(seen, loaded.config, NoFacts())
-    click.echo(json.dumps(made.as_json(seen), indent=2) if as_json else _shown(made, seen))
+    click.echo(json.dumps(made.as_json(seen), indent=2) if as_json else _shown(made, seen, name))
     if made.errors:
         raise made.errors[0][1]
 
@@ -218,11 +218,12 @@ def _keys(name: str) -> list[tuple[str, str]]:
     return list(keys_of(importlib.import_module(f"mattermod_action.features.{name}").Config))
 
 
-def _shown(made: Plan, event: Event) -> str:
+def _shown(made: Plan, event: Event, name: str) -> str:
+    from mattermod_action.events import headline
     from mattermod_action.lines import safe
     from mattermod_action.planning import NOT_CONFIGURED
 
-    lines = [f"{type(event).__name__} in {event.repository.full_name}"]
+    lines = [safe(headline(name, event))]
     for effect in made.effects:
         lines.append(
             f"  {effect.feature}: {type(effect).__name__} on #{effect.subject.number}, because of {effect.cause}"

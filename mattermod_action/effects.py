@@ -387,7 +387,9 @@ class Pick(Ensure):
     What is noted is gone on with, whoever asked for it. `again` are targets on which a pick has failed, tried once more
     for each `request`, which tells one comment or label event from another. `origin` is the comment that asks, for
     later runs to read it again. `label` is the one that asks, which has to be on the pull request still; then whoever
-    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all.
+    GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all. `look` is that something may
+    have become of the pull requests of its picks. `series` are pull requests to pick together with this one.
+    With `anew` the open pull requests of the targets are made anew, and nothing else.
     """
 
     rule: PickRule
@@ -398,14 +400,17 @@ class Pick(Ensure):
     by: str = ""
     label: str = ""
     refusal: str = ""
+    series: tuple[int, ...] = ()
+    anew: bool = False
+    look: bool = False
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
         del url, done
-        return PickEnded(self.subject, by=self.by, label=self.label, reason=reason) if reason else None
+        return PickEnded(self.subject, by=self.by, label=self.label, reason=reason) if reason and self.label else None
 
     @property
     def key(self) -> str:
-        return repr(("Pick", self.subject.number, self.targets, self.again))
+        return repr(("Pick", self.subject.number, self.targets, self.again, self.series, self.anew))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -395,7 +395,12 @@ class MergeEnded(_OfPull):
 
 @dataclass(frozen=True, slots=True)
 class PicksDue(_OfPull):
-    """A sweep found something that was asked to be picked of a pull request, and is not done or not told."""
+    """A sweep found something that was asked to be picked of a pull request, and is not done or not told.
+
+    Or (`changed`) what is told of a pick is not so any more.
+    """
+
+    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,6 +417,7 @@ class PickEnded(_OfSubject):
     by: str = ""
     label: str = ""
     reason: str = ""
+    cause: str = "cherry-pick"
     opened: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     mistakes: tuple[str, ...] = ()
@@ -516,6 +522,15 @@ def unlabel_cause(label: str) -> str:
 def is_momentary(cause: str) -> bool:
     """Whether only one moment calls for it, and not what an item is like afterwards."""
     return cause == OPENED or cause.startswith(unlabel_cause(""))
+
+
+def headline(name: str, event: Event) -> str:
+    """Say what a run is about, as GitHub names it: the event `name`, its action, its label, and where it happened."""
+    subject = getattr(event, "subject", None)
+    number = getattr(subject, "number", 0) or getattr(event, "number", 0)
+    label = getattr(event, "label", None) or getattr(event, "unlabel", None)
+    words = (name, getattr(event, "action", ""), f'"{label}"' if isinstance(label, str) else "")
+    return f"{' '.join(filter(None, words))} on {event.repository.full_name}{f'#{number}' if number else ''}"
 
 
 def nobodys(repository: Repository, at: datetime) -> Subject:

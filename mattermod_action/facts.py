@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mattermod_action.errors import Mistake, Offline, Refused
+from mattermod_action.errors import Incomplete, Mistake, Offline, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import PullRequest, Repository, Subject
     from mattermod_action.merging import Candidate
-    from mattermod_action.picks import Row
+    from mattermod_action.picks import Fate, Row
     from mattermod_action.ports import Activity, Authorship, ChangedFile, Clock, Origin
     from mattermod_action.servers import Row as ServerRow
     from mattermod_action.world import World
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FILES_LISTED = 3_000
 ASKED_AT_ONCE = 100  # runs of workflows that one sweep asks after
 PICKED_AT_ONCE = 50  # pull requests that one sweep goes on picking
+PICKS_LOOKED_AT = 50  # open pull requests of picks that a sweep asks for, all in one call
+PICKS_WORKED_OUT = 10  # of those which are read by themselves, for GitHub to work out whether they can be merged
+PICKS_KEPT_UP = 60 * 86_400.0  # seconds after which what is still open is not asked for any more
 SERVED_AT_ONCE = 100  # test servers that one sweep looks at
 ASKED_FOR = 7 * 86_400.0  # seconds after which a run that has not ended is asked after no more
 WHOLE_RUN = 86_400.0  # seconds; no run takes as long
@@ -99,6 +102,43 @@ class LiveFacts:
 
     def picks(self, subject: Subject) -> Sequence[Row]:
         return self._world.store.picks(subject)
+
+    def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:
+        from mattermod_action.picks import lacking, original_of  # only those who ask pay for it
+
+        original = replace(pull, number=original_of(pull.ref))
+        source = self._world.github.source(original, "", (), opened=(pull.number,), commits=True)
+        try:
+            return lacking(source, pull.number, skip_merges=skip_merges) if source and source.pull.merged else ()
+        except Refused as refusal:
+            raise Incomplete(str(refusal)) from refusal
+
+    def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
+        from mattermod_action.picks import as_it_is  # only those who ask pay for it
+
+        rows = self.picks(subject)
+        opened = [row.pull_number for row in rows if row.pull_number]
+        source = self._world.github.source(subject, "", (), opened=opened) if opened else None
+        return [replace(row, reason=as_it_is(row, source, conflict_label)) for row in rows] if source else rows
+
+    def changed_picks(self, repository: Repository) -> Sequence[PullRequest]:
+        known = self._world.store.open_picks(repository, PICKS_KEPT_UP, PICKS_LOOKED_AT)
+        numbers = [row.pull_number for _, row in known if row.pull_number]
+        fates = self._fates(repository, numbers) if numbers else {}
+        stale = [number for number, row in known if (fate := fates.get(row.pull_number or 0)) and fate.is_news(row)]
+        pulls = (self.pull(repository, number) for number in dict.fromkeys(stale[:PICKED_AT_ONCE]))
+        return [pull for pull in pulls if pull]
+
+    def _fates(self, repository: Repository, numbers: Sequence[int]) -> Mapping[int, Fate]:
+        """GitHub works out whether one can be merged when it is read by itself.
+
+        https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request
+        """
+        found = self._world.picking.fates(repository, numbers)
+        unknown = [number for number, fate in found.items() if fate.is_unknown][:PICKS_WORKED_OUT]
+        for number in unknown:
+            self._world.github.pull(repository, number)
+        return {**found, **self._world.picking.fates(repository, unknown)} if unknown else found
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
         due = self._world.store.due_picks(repository, PICKED_AT_ONCE)
@@ -240,6 +280,15 @@ class NoFacts:
         raise Offline("needs the store, to know what was started")
 
     def picks(self, subject: Subject) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
+        raise Offline("needs the store, to know what was asked for")
+
+    def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:  # noqa: ARG002  # the port's signature
+        return ()  # asked only after `files`
+
+    def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read the pull requests")
+
+    def changed_picks(self, repository: Repository) -> Sequence[PullRequest]:  # noqa: ARG002  # the port's signature
         raise Offline("needs the store, to know what was asked for")
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:  # noqa: ARG002  # the port's signature

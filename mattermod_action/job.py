@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import inputs, lines, parsing, read_only
 from mattermod_action.errors import Mistake, Stopped
-from mattermod_action.events import Ignored, Tick
+from mattermod_action.events import Ignored, Tick, headline
 from mattermod_action.shapes import checked
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _handle(given: Inputs, event: Event, database: Database | None, report: Repo
     world = World(given, database, hidden=report.hidden, hide=report.hide)
     world.is_private = event.repository.private is True
     report.calls = world.calls
-    lines.say(f"{type(event).__name__} in {event.repository.full_name}")
+    lines.say(lines.safe(headline(given.event_name, event)))
     report.seen = _seen(given, event)
     text = world.config_text(event.repository.full_name, by_query=isinstance(event, Tick))
     loaded = load(text, given.config)

@@ -14,6 +14,9 @@ from mattermod_action.picks import MERGES, NO_COMMIT, NOT_ALL, OCTOPUS, PROTECTE
 
 UNLABELED = "the label was taken off before that"
 NOT_MERGED = "it was closed without being merged"
+WAITS = "it was closed without being merged; once somebody reopens and merges it, it will be picked"
+REVERTED = "{sha:.10} has reverted it on its base: ask to `retry` to pick it all the same"
+STILL_THERE = "#{number} was reverted, and its branch {head} is still there: delete it and ask to `retry`"
 NOT_KEPT = "it is not merged yet, and without `database-url` nothing is kept until then: ask again afterwards"
 GONE = "the pull request is gone"
 SAME = "that is where it was merged"
@@ -23,6 +26,18 @@ CLOSED = "#{number} was closed, and its branch {head} is still there: delete it 
 BY_HAND = "its conflicts were resolved by hand"
 CLOSED_AND_GONE = "#{number} was closed, and its branch is gone: ask to `retry`"
 NOT_ITS_OWN = "the last commits on its base are not those of the pull request: pick by hand"
+# Of a series.
+IS_NO_PULL = "#{number} is not a pull request of this repository"
+NOT_YET = "#{number} is not merged yet: ask to `retry` when it is"
+WITHOUT_MERGE = "#{number} was closed without being merged"
+MERGED_ELSEWHERE = "#{number} was merged into {base}, not into {other}"
+HAS_ONE = "#{number} is open from {head} already: close it, and ask again"
+# Of picks that are made anew.
+NOT_OPEN = "no pull request of a cherry-pick onto {target} is open"
+NOT_ITS_PICK = "somebody else has pushed to {head}, the branch of #{number}: it is not replaced"
+NOTHING_LEFT = "all of #{number} is on its branch by now: close it"
+NOT_PUSHED_ANEW = "git was refused to replace {head}, the branch of #{number}: {said}"
+CONFLICTS_AGAIN = "picked anew it conflicts in {names}"
 SENTENCES = {
     PROTECTED: "a rule of this repository does not let me create the branch {head}. {cure}",
     WORKFLOWS: (
@@ -31,6 +46,7 @@ SENTENCES = {
         "or of a person with the scope `workflow`, and ask to `retry` (see docs/tokens.md)"
     ),
 }
+NOT_DONE, MERGING = "not done: ", "its merge"  # before what was refused of a pull request that is open
 # Whether a token of its own was given for picks.
 WHOSE = {
     True: "the `cherry-pick-token` has no permission `workflows`",
@@ -42,7 +58,9 @@ PUSHED_ALREADY = (
 
 _FORMS = (
     UNLABELED, NOT_MERGED, NOT_KEPT, GONE, SAME, MISSING, MISSING + "; near it: {names}", NOT_THE_PICK, CLOSED, BY_HAND,
-    CLOSED_AND_GONE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS, MERGES, NOT_ALL, TOO_MANY, NO_COMMIT,
+    CLOSED_AND_GONE, WAITS, REVERTED, STILL_THERE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS,
+    MERGES, NOT_ALL, TOO_MANY, NO_COMMIT,
+    IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE, CONFLICTS_AGAIN,
     SENTENCES[PROTECTED].replace("{cure}", refusals.PROTECTED.cure),
     *(SENTENCES[WORKFLOWS].replace("{whose}", whose) for whose in WHOSE.values()),
 )  # fmt: skip
@@ -60,6 +78,11 @@ def _pattern(form: str) -> re.Pattern[str]:
 def _known() -> list[re.Pattern[str]]:
     """Only who has a reason to tell pays for it."""
     return [_pattern(form) for form in _FORMS]
+
+
+def is_revert(text: str) -> bool:
+    """Whether it is the warning that the base has reverted what is to be picked."""
+    return _pattern(REVERTED).fullmatch(text) is not None
 
 
 def is_known(text: str) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import refusals, texts
+from mattermod_action import prerequisites, refusals, texts
 from mattermod_action.asking import may_pick, must_count, must_write
 from mattermod_action.branches import branches_of, nearest
 from mattermod_action.effects import Heeded
@@ -24,25 +24,34 @@ from mattermod_action.errors import Down, MattermodError, Mistake, Overtaken, Re
 from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
-from mattermod_action.opening import Opening
+from mattermod_action.opening import Opening, Step
 from mattermod_action.origins import AGAIN, LABEL, SLACK
 from mattermod_action.pick_reasons import (
     BY_HAND,
     CLOSED,
     CLOSED_AND_GONE,
     GONE,
+    HAS_ONE,
+    MERGING,
     MISSING,
+    NOT_DONE,
     NOT_ITS_OWN,
     NOT_KEPT,
     NOT_MERGED,
     NOT_THE_PICK,
     PUSHED_ALREADY,
+    REVERTED,
     SAME,
     SENTENCES,
+    STILL_THERE,
     UNLABELED,
+    WAITS,
     WHOSE,
+    is_revert,
 )
+from mattermod_action.pick_words import by_hand, draft
 from mattermod_action.picks import (
+    ANEW,
     CONFLICT,
     ENDED_BADLY,
     EXISTS,
@@ -51,6 +60,7 @@ from mattermod_action.picks import (
     FOUND,
     GOING,
     KNOWN,
+    NOT_ALL,
     NOTED,
     OPENED,
     PICKING,
@@ -59,12 +69,15 @@ from mattermod_action.picks import (
     REFUSED,
     Conflict,
     Told,
-    choose,
-    head_ref,
+    as_it_is,
+    reverted,
 )  # fmt: skip
+from mattermod_action.picks import REVERTED as UNDONE
+from mattermod_action.series import named_in
+from mattermod_action.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from mattermod_action.commands import Command
     from mattermod_action.effects import Pick
@@ -84,9 +97,12 @@ TOUCHED = 5  # files that conflict of which it is told who changed them
 class Picker:
     """Goes on with everything that was asked to be picked of one pull request."""
 
-    def __init__(self, world: World, effect: Pick) -> None:
+    def __init__(self, world: World, effect: Pick, triggers: Collection[str] = ()) -> None:
+        """`triggers` are labels that no pick gets from the original, in the form in which they compare."""
+        self._triggers = triggers
         self._world, self._effect, self._rule, self._subject = world, effect, effect.rule, effect.subject
         self._store, self._github = world.store, world.picking
+        self._together = Together(world, effect)
         self._lease = (f"picks {self._subject.repository.id} {self._subject.number}", uuid.uuid4().hex)
         self._fence = 0
         self._rows: dict[str, Row] = {}
@@ -100,12 +116,16 @@ class Picker:
         self._askers: dict[str, str] = {}  # who asks by this run's own event, by the branch
         self._reasons: dict[str, str] = {}
         self._by_hand: dict[str, Sequence[str]] = {}  # the paths of whose conflicts a person made what is pushed
+        self._drafts: dict[str, tuple[Conflict, Sequence[str]]] = {}  # of what is pushed with conflicts
+        self._anew: dict[str, int] = {}  # the pull requests in whose place new ones are asked for, by the branch
         self._made: dict[str, str] = {}  # what this run has pushed, or seen to be the pick, by the branch
 
     def go(self) -> PickEnded:
         """Note what is asked for, then do it. Raises Refused when it is not to be done at all."""
         if self._effect.refusal:
             raise Refused(self._effect.refusal)
+        if self._effect.series:
+            self._together.must_be_free(self._store.picks(self._subject), is_unheeded=self._is_unheeded)
         if not self._effect.label:
             self._ask(self._effect.by, self._effect.origin)
         self._read_rows()
@@ -125,6 +145,7 @@ class Picker:
             self._subject,
             by=self._effect.by,
             label=self._effect.label,
+            cause=self._effect.cause,
             opened=tuple(self._opened),
             failed=tuple(self._failed),
             mistakes=tuple(self._mistakes),
@@ -138,13 +159,29 @@ class Picker:
 
     def _is_anything_to_do(self) -> bool:
         asked = {*self._effect.targets} - self._rows.keys()
-        return bool(asked or self._going() or self._again())
+        return bool(self._effect.look or asked or self._going() or self._again() or self._asked_once_more())
 
     def _again(self) -> list[Row]:
         """What is to be tried once more, unless that was done for this very request already."""
-        found = [self._rows[each] for each in self._effect.again if each in self._rows]
-        bad = [row for row in found if row.state in ENDED_BADLY]
-        return bad if bad and self._store.entry(self._heeded.key) is None else []
+        bad = [
+            row for row in self._named(self._effect.again) if row.state in ENDED_BADLY or self._together.is_news(row)
+        ]
+        return bad if bad and self._is_unheeded() else []
+
+    def _asked_once_more(self) -> list[Row]:
+        """Whose pull request is to be looked at: it may have been closed or reverted, or have got another base."""
+        found = self._named((*self._effect.targets, *self._effect.again))
+        made = [row for row in found if row.state == FINISHED and row.pull_number]
+        return made if made and self._effect.request and self._is_unheeded() else []
+
+    def _named(self, targets: Sequence[str]) -> list[Row]:
+        return [self._rows[each] for each in dict.fromkeys(targets) if each in self._rows]
+
+    def _is_unheeded(self) -> bool:
+        return self._store.entry(self._heeded.key) is None
+
+    def _note_heeded(self) -> None:
+        self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
 
     @property
     def _heeded(self) -> Heeded:
@@ -208,11 +245,17 @@ class Picker:
         source = self._look()
         if self._effect.label:
             self._ask_by_label(source)
+        if source:
+            self._refresh(source)
         for row in self._again():
             sha = row.head_sha if row.refused_conflicts else ""
-            self._move(row, QUEUED, attempts=row.attempts + 1, head_sha=sha, reason=row.refused_conflicts)
+            reason = NOTED + row.reason if is_revert(row.reason) else row.refused_conflicts
+            more = {"head_sha": sha, "reason": reason, **self._together.asked_anew(row)}
+            self._move(row, QUEUED, attempts=row.attempts + 1, **more)
+        for row in self._asked_once_more():
+            self._begin_anew(row)
         if self._effect.request:
-            self._store.note([self._heeded], CONFIRMED, self._subject.updated_at)
+            self._note_heeded()
         for _ in range(ROUNDS):
             self._round(source)
             if not self._going() or (source and source.pull.is_open):
@@ -220,12 +263,29 @@ class Picker:
             source = self._look()
         raise Down("not all of it could be picked, as far as GitHub says; the next run goes on")
 
+    def _refresh(self, source: Source) -> None:
+        """See what has become of what was opened, and of what was closed before it was merged."""
+        for row in [*self._rows.values()]:
+            if row.state == FINISHED and (reason := as_it_is(row, source, self._rule.conflict_label)) != row.reason:
+                self._move(row, FINISHED, reason=reason)
+            elif row.state == REFUSED and row.reason == WAITS and (source.pull.is_open or source.pull.merged):
+                self._move(row, QUEUED, reason="")
+
+    def _begin_anew(self, row: Row) -> None:
+        """Pick once more what was closed or has another base now; what was reverted, if that is said."""
+        if row.became not in ANEW or (row.became == UNDONE and row.target not in self._effect.again):
+            return
+        self._anew |= {row.target: row.pull_number or 0}
+        self._move(row, QUEUED, attempts=row.attempts + 1, head_sha="", pull_number=None, reason="")
+
     def _look(self) -> Source | None:
         """Read it as it is now: that it was merged is never taken from an event."""
-        targets = dict.fromkeys([*(row.target for row in self._going()), *self._effect.targets, *self._effect.again])
+        going = [*self._going(), *(row for row in self._rows.values() if row.reason == WAITS)]
+        targets = dict.fromkeys([*(row.target for row in going), *self._effect.targets, *self._effect.again])
         comments = not self._store.durable  # where markers are believed, too, they are looked for soon
         label = self._effect.label or self._rule.label
-        source = self._github.source(self._subject, label, list(targets), comments=comments)
+        opened = [row.pull_number for row in self._rows.values() if row.state == FINISHED and row.pull_number]
+        source = self._github.source(self._subject, label, list(targets), opened=opened, comments=comments)
         mine = [each.author for each in source.pulls if each.ours and each.state == "open"] if source else []
         self._account = mine[0] if mine else self._account
         return source
@@ -254,13 +314,13 @@ class Picker:
         elif source.pull.is_open:
             self._end([] if self._world.durable else self._going(), REFUSED, NOT_KEPT)
         elif not source.pull.merged:
-            self._end(self._going(), REFUSED, NOT_MERGED)
+            self._end(self._going(), REFUSED, WAITS if self._world.durable else NOT_MERGED)
         else:
             self._check_who(source)
             for row in self._going():
                 self._recognise(row, source)
             self._pick(source)
-            opening = Opening(self._world, self._rule, source)
+            opening = Opening(self._world, self._rule, source, self._together, self._triggers)
             for row in self._going(PUSHED):
                 self._open(row, opening)
             for row in self._going(OPENED):
@@ -301,10 +361,13 @@ class Picker:
 
     def _recognise(self, row: Row, source: Source) -> None:
         """See what of it GitHub has: of a run that died, of a person, or of a request that is not known any more."""
-        head = head_ref(source.pull, row.target)
+        if not (head := self._head(row, source)):
+            return
         found, branch = source.existing(head, row.target), source.branches.get(head)
         if found and found.state == "closed":
             self._move(row, REFUSED, reason=CLOSED.format(number=found.number, head=texts.quoted(head)))
+        elif found and found.number == self._anew.get(row.target):
+            self._move(row, REFUSED, reason=STILL_THERE.format(number=found.number, head=texts.quoted(head)))
         elif found and not (found.state == "open" and (found.ours or row.state in (PICKING, PUSHED, OPENED))):
             self._move(row, FINISHED, pull_number=found.number, head_ref=head, reason=FOUND)
         elif branch:
@@ -315,6 +378,22 @@ class Picker:
             self._move(row, REFUSED, reason=self._missing(row.target))
         elif row.state in (PUSHED, OPENED):
             self._lost(row, head)
+
+    def _head(self, row: Row, source: Source) -> str:
+        """Name its branch; "" where its series cannot be picked, or is there as something else, which is noted."""
+        head = row.head_ref
+        try:
+            head = self._together.head(row, source)
+            self._together.members(row, source)
+        except Refused as refusal:
+            self._move(row, REFUSED, reason=_line(refusal), head_ref=head)
+            return ""
+        other = self._together.other(row, source)
+        if other and named_in(head):
+            self._move(row, REFUSED, reason=HAS_ONE.format(number=other.number, head=texts.quoted(other.head)))
+        elif other:
+            self._move(row, FINISHED, pull_number=other.number, head_ref=other.head, reason=FOUND)
+        return "" if other else head
 
     def _judge(self, row: Row, source: Source, head: str, found: Existing | None) -> None:
         """Whoever made the branch: it counts if it has what the pick gives. Else it is linked at the most."""
@@ -341,12 +420,10 @@ class Picker:
         base = self._github.fork_point(self._subject.repository, row.target, branch)
         if not base:
             return None
-        chosen = choose(source, skip_merges=self._rule.skip_merges)
-        own = chosen.own if len(chosen.own) > 1 else ()
+        chosen = self._together.chosen(row, source, skip_merges=self._rule.skip_merges)
         git = self._world.git(self._rule.committer, self._hold)
-        with git.fetched(self._subject.repository, [base], chosen.picks, [*own, branch]) as work:
-            if own and not work.matches(chosen.picks, own):
-                raise Refused(NOT_ITS_OWN)
+        with git.fetched(self._subject.repository, [base], chosen.picks, [*chosen.compared, branch]) as work:
+            prove(work, chosen)
             return self._compared(row, work, (base, branch), chosen.picks)
 
     def _compared(self, row: Row, work: Work, ends: tuple[str, str], picks: Sequence[str]) -> str | None:
@@ -359,6 +436,7 @@ class Picker:
         if not isinstance(result, Conflict):
             return None if other else ""
         if not other:
+            self._drafts[row.target] = result, picks
             return "\n".join(result.paths) if self._rule.draft else None
         later = picks[picks.index(result.pick) + 1 :]
         if other - {*result.paths} - work.changed(later):
@@ -380,22 +458,27 @@ class Picker:
         return MISSING + nearest(target, self._github.branches(self._subject.repository, target[:BEGINNING]))
 
     def _pick(self, source: Source) -> None:
-        rows = self._going(QUEUED, PICKING)
-        if not rows:
-            return
-        try:
-            chosen = choose(source, skip_merges=self._rule.skip_merges)
-            self._fetch_and_pick(rows, source, chosen)
-        except Refused as refusal:
-            self._end(self._going(QUEUED), REFUSED, _line(refusal))
+        for rows in self._together.grouped(self._going(QUEUED, PICKING), source.pull):
+            targets = {row.target for row in rows}
+            try:
+                chosen = self._together.chosen(rows[0], source, skip_merges=self._rule.skip_merges)
+                self._warn(source, chosen, targets)
+                if still := [row for row in self._going(QUEUED, PICKING) if row.target in targets]:
+                    self._fetch_and_pick(still, source, chosen)
+            except Refused as refusal:
+                self._end([row for row in self._going(QUEUED) if row.target in targets], REFUSED, _line(refusal))
+
+    def _warn(self, source: Source, chosen: Chosen, targets: Collection[str]) -> None:
+        """What its base has reverted is picked only by somebody who knows that, and asks once more."""
+        sha = reverted(source, chosen.picks)
+        unwarned = [row for row in self._going(QUEUED) if row.target in targets and not is_revert(row.note)]
+        self._end(unwarned if sha else (), REFUSED, REVERTED.format(sha=sha))
 
     def _fetch_and_pick(self, rows: list[Row], source: Source, chosen: Chosen) -> None:
-        own = chosen.own if len(chosen.own) > 1 else ()
         git = self._world.git(self._rule.committer, self._hold)
         tips = [source.tips[row.target] for row in rows]
-        with git.fetched(self._subject.repository, tips, chosen.picks, own) as work:
-            if own and not work.matches(chosen.picks, own):
-                raise Refused(NOT_ITS_OWN)
+        with git.fetched(self._subject.repository, tips, chosen.picks, chosen.compared) as work:
+            prove(work, chosen)
             made = [row for row in rows if self._pick_onto(row, source, work, chosen)]
             self._push(work, [self._rows[row.target] for row in made])
 
@@ -406,11 +489,10 @@ class Picker:
         except Refused as refusal:
             self._move(row, FAILED, reason=str(refusal))
             return False
-        more = {"source_sha": chosen.picks[-1], "head_ref": head_ref(source.pull, row.target)}
+        more = {"source_sha": chosen.picks[-1], "head_ref": self._together.head(row, source)}
         if isinstance(result, Conflict):
-            touches, merge = tuple(self._touches(row, source, result)), source.merge
-            mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
-            self._told.append(Told(row.target, result, touches, chosen.picks, mainline))
+            self._told.append(self._details(row, source, work, (result, chosen)))
+            self._drafts[row.target] = result, chosen.picks
             state = PICKING if self._rule.draft else CONFLICT
             self._move(row, state, **more, head_sha=result.sha, reason="\n".join(result.paths))
             return self._rule.draft
@@ -419,9 +501,18 @@ class Picker:
         )
         return bool(result.sha)
 
+    def _details(self, row: Row, source: Source, work: Work, came: tuple[Conflict, Chosen]) -> Told:
+        (result, chosen), skip = came, self._rule.skip_merges
+        touches, merge = tuple(self._touches(row, source, result)), source.merge
+        mainline = merge is not None and len(merge.parents) > 1 and chosen.picks == (merge.sha,)
+        parts = tuple(self._together.parts(row, source, skip_merges=skip))
+        onto = source.tips[row.target], chosen.picks
+        needed = () if parts else prerequisites.needed(self._github, work, source, onto, touches, skip=skip)
+        return Told(row.target, result, touches, chosen.picks, mainline, needed, parts)
+
     def _touches(self, row: Row, source: Source, conflict: Conflict) -> Iterable[Any]:
         """Who else changed the files: good to know, and not worth to fail for."""
-        known = {commit.sha: commit for commit in (*source.history, *source.own)}
+        known = {commit.sha: commit for commit in (*source.history, *source.own, *self._together.commits(row, source))}
         parents = known[conflict.pick].parents if conflict.pick in known else ()
         try:
             paths = conflict.paths[:TOUCHED]
@@ -454,7 +545,7 @@ class Picker:
     def _open(self, row: Row, opening: Opening) -> None:
         self._hold()
         try:
-            number, self._account = opening.open(row, self._by_hand.get(row.target, ()))
+            number, self._account = opening.open(row, self._hint(row))
         except Unsure:
             return  # the next round finds it, or tries again, and GitHub takes no second one
         except Refused as refusal:
@@ -464,6 +555,13 @@ class Picker:
             return
         self._opened.append(opening.page(number))
         self._move(row, OPENED, pull_number=number)
+
+    def _hint(self, row: Row) -> str:
+        """What its own page has to say beside the words that are configured."""
+        if row.has_conflicts:
+            conflict, picks = self._drafts.get(row.target, (None, ()))
+            return draft(row, conflict, picks)
+        return by_hand(self._by_hand.get(row.target, ()))
 
     def _not_opened(self, row: Row, refusal: Refused) -> None:
         """The branch stays, and the next request goes on with it."""
@@ -478,25 +576,39 @@ class Picker:
 
     def _finish(self, row: Row, opening: Opening) -> None:
         """All of it may be done again. A step that is refused is said: the pull request stands all the same."""
-        for step in opening.steps(row):
-            self._step(row, step)
-        note = self._step(row, partial(opening.merge, row))
-        self._move(row, FINISHED, **({"reason": NOTED + note[:NOTE]} if note else {}))
+        undone = [line for step in opening.steps(row) for line in self._step(row, step)]
+        merging = [*self._step(row, Step("", partial(opening.merge, row)))]
+        note = "; ".join(filter(None, [*merging, row.note]))
+        if undone:
+            note = NOT_DONE + "; ".join([*undone, *([f"{MERGING} ({note})"] if note else ())])
+        self._move(row, FINISHED, **({"reason": row.now("", note[:NOTE])} if note else {}))
 
-    def _step(self, row: Row, step: Callable[[], object]) -> str:
-        """Return why it was refused, "" when it was not."""
+    def _step(self, row: Row, step: Step) -> Iterator[str]:
+        """Yield what was refused, and why. One part may be in the way of all others."""
         self._hold()
         try:
-            step()
+            step.do()
         except Refused as refusal:  # such as a review by who cannot give one
+            if step.alone:
+                for each in step.alone:
+                    yield from self._step(row, each)
+                return
             self._noted.append(f"#{row.pull_number}, a pick onto {row.target}: {refusal}")
-            return _line(refusal)
-        return ""
+            yield f"{step.what} ({_line(refusal)})" if step.what else _line(refusal)
 
 
 def _asks_for(target: str, command: Command) -> bool:
     """Whether it names the branch, or asks to try once more whatever has failed."""
     return command.name == "cherry-pick" and (target in command.args or command.args == ("retry",))
+
+
+def prove(work: Work, chosen: Chosen) -> None:
+    """Raise Refused where the commits to pick are not all that the merge has brought."""
+    if chosen.compared and not work.matches(chosen.picks, chosen.own):
+        raise Refused(NOT_ITS_OWN)
+    for each in chosen.left:
+        if not work.holds(each.at, each.sha):
+            raise Refused(NOT_ALL.format(sha=each.sha))
 
 
 def _line(refusal: Refused) -> str:

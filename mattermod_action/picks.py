@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mattermod_action import reading
+from mattermod_action import reading, reverts
 from mattermod_action.branches import LONGEST, is_branch
 from mattermod_action.errors import Refused
 
@@ -26,6 +26,10 @@ ENDED_BADLY = (CONFLICT, REFUSED, FAILED)
 # The `reason` of a row that is finished without the usual pull request.
 KNOWN, FOUND = "known", "found"
 NOTED = "\n"  # before a note on a pull request, and between a refusal and the paths that conflict; no path has one
+BECAME = "\n\n"  # before what has become of a pick's pull request since
+MERGED, CLOSED, MOVED, REVERTED = "merged", "closed", "moved", "reverted"
+BEHIND = "behind"  # it is open, and conflicts with what its branch has got since
+ANEW = (CLOSED, MOVED, REVERTED)  # what leaves a branch without its pick
 
 CONFLICTS_CONTEXT = "cherry-pick/conflicts"  # the status of a draft with conflicts
 
@@ -33,6 +37,8 @@ CONFLICTS_CONTEXT = "cherry-pick/conflicts"  # the status of a draft with confli
 EXISTS, PROTECTED, WORKFLOWS = "exists", "protected", "workflows"
 
 PREFIX = "automated-cherry-pick-of-"
+NAMED = re.compile(rf"(?:revert-\d{{1,10}}-)?{PREFIX}(\d{{1,10}})-")  # GitHub's button names a revert's branch so
+TICKED = re.compile(r"^[-*] \[[xX]\] `([0-9a-f]{40,64})`", re.MULTILINE)  # in the list of a draft's description
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 SOURCE_SHOWN = 40  # characters of the name of the pull request's own branch
 RANGE = 100  # commits of a pull request that are compared; the most that a page of GraphQL has
@@ -53,7 +59,8 @@ class Row:
     `told` is whether the summary shows it as it is, and `fresh` that this run has given the reason itself.
 
     `source_sha` is the last commit that is picked, `head_sha` what is pushed as the branch `head_ref`. Of a conflict
-    `reason` is the paths, a line each; of a pull request with a `note` it is that, after NOTED.
+    `reason` is the paths, a line each; of a pull request with a `note` it is that, after NOTED. Of a row that is
+    finished it ends with what the pull request `became`, after BECAME, and with the note where there are paths, too.
     """
 
     key: str
@@ -77,7 +84,24 @@ class Row:
     @property
     def note(self) -> str:
         """Say what GitHub refused to do with the pull request, "" when it refused nothing that has to be said."""
-        return self.reason.removeprefix(NOTED) if self.reason.startswith(NOTED) else ""
+        head, _, tail = self.reason.partition(BECAME)
+        return head.removeprefix(NOTED) if head.startswith(NOTED) else tail.partition(NOTED)[2]
+
+    @property
+    def became(self) -> str:
+        """Say what its pull request is, if it is not open as it was: MERGED or one of ANEW."""
+        return self.reason.partition(BECAME)[2].partition(NOTED)[0] if self.state == FINISHED else ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that conflict."""
+        head = self.reason.partition(BECAME)[0]
+        return () if head in ("", KNOWN, FOUND) or head.startswith(NOTED) else tuple(head.splitlines())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it is where it was asked for, or waits for nothing but its review."""
+        return self.state == FINISHED and not self.has_conflicts and self.became not in ANEW
 
     @property
     def refused_conflicts(self) -> str:
@@ -87,7 +111,16 @@ class Row:
     @property
     def has_conflicts(self) -> bool:
         """Whether what is pushed has conflicts in its files."""
-        return self.reason not in ("", KNOWN, FOUND) and not self.note
+        return bool(self.paths)
+
+    def now(self, became: str, note: str = "", *, solved: bool = False) -> str:
+        """Return the reason that says so. Paths that conflict are not forgotten before somebody has solved them."""
+        head = self.reason.partition(BECAME)[0]
+        head = "" if (solved and self.paths) or head.startswith(NOTED) else head
+        if note and not head and not became:
+            return NOTED + note
+        tail = became + (NOTED + note if note else "")
+        return head + (BECAME + tail if tail else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +167,53 @@ class Existing:
     ours: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The pull request of a pick as it is now.
+
+    `shas` are its head and what its base got, `history` the newest commits of its base, the newest first. `commits` are
+    its own with their messages, where they were asked for.
+    """
+
+    number: int
+    state: str
+    head: str
+    base: str
+    from_fork: bool
+    labels: tuple[str, ...]
+    mergeable: str = ""
+    shas: frozenset[str] = frozenset()
+    history: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    commits: tuple[tuple[Commit, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """As much of a pull request as says whether what is told of it is still so."""
+
+    state: str
+    base: str
+    mergeable: str
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.state == "open" and self.mergeable == "UNKNOWN"
+
+    def is_news(self, row: Row) -> bool:
+        if self.state != "open" or self.base != row.target:
+            return True
+        return _fits(row, self.mergeable) != row.became
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A pull request with all that picking it depends on, as it was at one moment.
 
     `merge` is the commit by which it was merged, `history` that commit and what led to it, the newest first, `own` the
     pull request's commits, the oldest first. `tips` has the tip of each target, `branches` of each branch that was made
-    for a pick of it, and `pulls` what was opened from those.
+    for a pick of it, and `pulls` what was opened from those. `opened` are the pull requests of its picks by number, and
+    `base_history` the newest commits of its base with their messages, the newest first.
     """
 
     pull: PullRequest
@@ -156,6 +229,8 @@ class Source:
     tips: Mapping[str, str] = field(default_factory=dict)
     branches: Mapping[str, str] = field(default_factory=dict)
     pulls: tuple[Existing, ...] = ()
+    opened: Mapping[int, Opened] = field(default_factory=dict)
+    base_history: tuple[tuple[str, str], ...] = ()
 
     def existing(self, head: str, base: str) -> Existing | None:
         """The pull request from `head` that counts: one that was not closed, before one that was."""
@@ -164,11 +239,29 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """A commit of the pull request that its rebase left out, so that `at`, a commit of the base, has its changes."""
+
+    sha: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
-    """The commits to pick, the oldest first; `own` are those of the pull request that they repeat, if it is known."""
+    """The commits to pick, the oldest first; `own` are those of the pull request that they repeat, if it is known.
+
+    `left` are commits of a rebased pull request that have no twin on the base.
+    """
 
     picks: tuple[str, ...]
     own: tuple[str, ...] = ()
+    left: tuple[Left, ...] = ()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The pull request's own commits that only their content can tell apart from others."""
+        own = self.own if len(self.own) > 1 or self.left else ()
+        return (*own, *(each.sha for each in self.left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +281,18 @@ class Hunks:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """`pick` is the commit that conflicts, and `sha` a commit that has the conflict in its files."""
+    """`pick` is the first commit that conflicts, and `sha` a commit that has the conflict in its files.
+
+    It holds the commits after that as well, up to one that conflicts in its turn: that one and those after it are
+    `missing`. `known` are commits whose changes the target has already.
+    """
 
     pick: str
     sha: str
     paths: tuple[str, ...]
     hunks: tuple[Hunks, ...]
+    missing: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 Merged = Clean | Conflict
@@ -209,14 +308,29 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The commits of one pull request of a series; `mainline` is as of Told."""
+
+    number: int
+    picks: tuple[str, ...]
+    mainline: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What a comment on a conflict has to say; `mainline` is that a merge is picked, against its first parent."""
+    """What a comment on a conflict has to say; `mainline` is that a merge is picked, against its first parent.
+
+    `needed` are pull requests that were merged before, and without which it conflicts. `parts` are all of a series,
+    in their order.
+    """
 
     target: str
     conflict: Conflict
     touches: tuple[Touch, ...]
     picks: tuple[str, ...]
     mainline: bool
+    needed: tuple[int, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,17 +380,107 @@ def _whole(source: Source, *, skip_merges: bool) -> Chosen:
 
 
 def _rebased(source: Source) -> Chosen | None:
-    """What stands there is one like each of the pull request's, in their order; none may be missing."""
+    """The base ends with a twin of each of the pull request's commits, in their order.
+
+    `git rebase` leaves out commits whose changes the base has already (https://git-scm.com/docs/git-rebase, `--empty`
+    and `--reapply-cherry-picks`). GitHub does not document whether its own rebase does, so that such commits are no
+    part of a pick only where git shows that the base has them (`Chosen.left`).
+    """
     own = [commit for commit in source.own if len(commit.parents) <= 1]
-    if not own or not own[-1].is_like(source.history[0]):
+    twins = _twins(own, source.history)
+    if not twins:
         return None
     if source.own_count > RANGE:
         raise Refused(TOO_MANY)
-    found = source.history[: len(own)][::-1]
-    for mine, theirs in zip(own, found, strict=False):
-        if not mine.is_like(theirs):
+    at, left = next(iter(twins.values())).parents[:1], []
+    for mine in own:
+        if mine.sha in twins:
+            at = (twins[mine.sha].sha,)
+        elif not at:
             raise Refused(NOT_ALL.format(sha=mine.sha))
-    return Chosen(tuple(each.sha for each in found), tuple(each.sha for each in own))
+        else:
+            left.append(Left(mine.sha, at[0]))
+    return Chosen(tuple(each.sha for each in twins.values()), tuple(twins), tuple(left))
+
+
+def _twins(own: Sequence[Commit], history: Sequence[Commit]) -> dict[str, Commit]:
+    """Find the rebased commit of each own one, the oldest first, as far back as the base has nothing else.
+
+    The base is walked from its newest commit on, and each twin stands before those of later commits.
+    """
+    found: dict[str, Commit] = {}
+    rest = list(own)
+    for theirs in history:
+        at = next((at for at in reversed(range(len(rest))) if rest[at].is_like(theirs)), None)
+        if at is None:
+            break
+        found[rest[at].sha] = theirs
+        rest = rest[:at]
+    return dict(reversed(found.items()))
+
+
+def reverted(source: Source, picks: Sequence[str]) -> str:
+    """Return the commit by which its base has reverted it, or ""; as far back as one page of history goes."""
+    shas = {*picks, *([source.merge.sha] if source.merge else ())}
+    return reverts.find(source.base_history, shas, (source.pull.repository.full_name, source.pull.number))
+
+
+def lacking(source: Source, number: int, *, skip_merges: bool) -> tuple[str, ...]:
+    """Return the commits to pick that the pull request `number` does not have. Raises Refused where nobody can know.
+
+    It has those that a message of its commits names, as `git cherry-pick -x` does, those of which it has a twin, and
+    those that are ticked in its description: a person says so of what is not needed.
+    """
+    picks, draft = choose(source, skip_merges=skip_merges).picks, source.opened.get(number)
+    if draft is None or len(picks) == 1:
+        return ()
+    known = {each.sha: each for each in (*source.history, *source.own)}
+    ticked, messages = {*TICKED.findall(draft.body)}, [message for _, message in draft.commits]
+    return tuple(
+        pick
+        for pick in picks
+        if pick not in ticked
+        and not any(pick in message for message in messages)
+        and not (pick in known and any(known[pick].is_like(mine) for mine, _ in draft.commits))
+    )
+
+
+def as_it_is(row: Row, source: Source, conflict_label: str) -> str:
+    """Return the reason that a finished row has by what its pull request is now."""
+    found = source.opened.get(row.pull_number or 0)
+    if found is None or found.head != row.head_ref or found.from_fork:
+        return row.reason  # it is not this row's
+    became, solved = _became(row, source, found), False
+    if became in (MERGED, REVERTED) or (became == "" and conflict_label.casefold() not in found.labels):
+        solved = True
+    return (
+        row.reason if (became, solved and row.has_conflicts) == (row.became, False) else row.now(became, solved=solved)
+    )
+
+
+def _became(row: Row, source: Source, found: Opened) -> str:
+    if found.state == MERGED and found.base == row.target:
+        place = source.pull.repository.full_name, found.number
+        return REVERTED if reverts.find(found.history, found.shas, place) else MERGED
+    if found.base != row.target:
+        return MOVED
+    return CLOSED if found.state == CLOSED else _fits(row, found.mergeable)
+
+
+def _fits(row: Row, mergeable: str) -> str:
+    """Say BEHIND of an open one that conflicts. GitHub does not know it for some time after each push.
+
+    https://docs.github.com/en/graphql/reference/enums#mergeablestate
+    """
+    if row.paths or mergeable not in ("CONFLICTING", "MERGEABLE"):
+        return row.became if row.became == BEHIND else ""
+    return BEHIND if mergeable == "CONFLICTING" else ""
+
+
+def original_of(ref: str) -> int:
+    """The number of the pull request of which `ref` is the branch of a pick, or of its revert; 0 for any other."""
+    found = NAMED.match(ref)
+    return int(found[1]) if found else 0
 
 
 def believed(row: Row) -> Row:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Approval, Push
     from mattermod_action.effects import NoteApproval, Once
     from mattermod_action.events import PullRequest, Repository, Subject
+    from mattermod_action.members import Member
     from mattermod_action.merging import Candidate
     from mattermod_action.origins import Labeling, Said
-    from mattermod_action.picks import Merged, Row, Source, Standing, Touch
+    from mattermod_action.picks import Fate, Merged, Row, Source, Standing, Touch
     from mattermod_action.servers import Mark
     from mattermod_action.servers import Row as ServerRow
     from mattermod_action.sweeps import Page, Progress, Stored, Swept
@@ -142,6 +143,12 @@ class Picks(Protocol):
 
     def due_picks(self, repository: Repository, limit: int) -> list[tuple[int, int]]:
         """Find pull requests (repository id, number) with rows that are not done, or not told as they are."""
+
+    def open_picks(self, repository: Repository, seconds: float, limit: int) -> list[tuple[int, Row]]:
+        """Find rows that are told and whose pull requests are open as far as is known, with whose picks they are.
+
+        The newest first, of those that have changed in the last `seconds`.
+        """
 
     def pick_standings(self, repository: Repository, seconds: float) -> list[Standing]:
         """Count the picks of the last `seconds` onto each branch. Where the repository's id is 0 its name counts."""
@@ -381,10 +388,20 @@ class GitHub(Protocol):
     def mark(self, repository: Repository, sha: str, context: str) -> Mark | None:
         """Read the newest status, or check run, of this name at a commit; None when there is none."""
 
-    def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
+    def source(
+        self,
+        subject: Subject,
+        label: str,
+        targets: Sequence[str],
+        *,
+        opened: Sequence[int] = (),
+        comments: bool = False,
+        commits: bool = False,
+    ) -> Source | None:
         """Read a pull request with all that picking it onto `targets` depends on, None when it is gone.
 
-        `label` is the one whose labeller is asked for. With `comments` the next look for markers needs no request.
+        `opened` are the numbers of pull requests of its picks; with `commits` theirs are read, too. `label` is the one
+        whose labeller is asked for. With `comments` the next look for markers needs no request.
         """
 
     def branches(self, repository: Repository, like: str) -> Sequence[str]:
@@ -398,6 +415,12 @@ class GitHub(Protocol):
 
     def touches(self, repository: Repository, target: str, base: str, paths: Sequence[str]) -> Sequence[Touch]:
         """Read what led to the commit `base`, touched the files, and is not on the branch `target`, not even picked."""
+
+    def fates(self, repository: Repository, numbers: Sequence[int]) -> Mapping[int, Fate]:
+        """Read how pull requests stand. What is gone is left out."""
+
+    def members(self, repository: Repository, numbers: Sequence[int], most: int) -> Sequence[Member]:
+        """Read pull requests, each with at most so many of its commits. Raises Gone when one of them is none."""
 
     def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
         """Open a pull request; return its number and who opened it. Raises Refused with GitHub's reason."""
@@ -462,14 +485,32 @@ class Work(Protocol):
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
         """Repeat the changes of commits on `tip`."""
 
+    def holds(self, at: str, pick: str) -> bool:
+        """Whether the commit `at` has the changes of `pick` already."""
+
     def differing(self, one: str, other: str) -> frozenset[str]:
         """Name the files that two commits do not have in common."""
 
     def changed(self, picks: Sequence[str]) -> frozenset[str]:
         """Name the files that these commits change."""
 
+    def trial(self, tip: str, commits: Sequence[str], within: float) -> Trial:
+        """Fetch what picking some of these commits on `tip` takes, to try it. Raises Down when that takes longer."""
+
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create branches; return why not for each that was refused, and "" for the others."""
+
+    def replace(self, branch: str, old: str, new: str) -> str:
+        """Have a branch that is `old` still be `new`; return why not, "" where it is."""
+
+
+class Trial(Protocol):
+    """Picks that are tried, and never pushed, from the tree `start` on."""
+
+    start: str
+
+    def onto(self, tree: str, commits: Sequence[str]) -> str:
+        """Repeat the changes of commits on a tree; return what comes of it, "" where they conflict."""
 
 
 class Git(Protocol):
@@ -597,6 +638,15 @@ class Facts(Protocol):
 
     def picks(self, subject: Subject) -> Sequence[Row]:
         """What was asked to be picked of a pull request, as it is now."""
+
+    def lacking(self, pull: PullRequest, *, skip_merges: bool) -> Sequence[str]:
+        """The commits to pick that this pull request of a pick does not have. Raises Incomplete."""
+
+    def picks_now(self, subject: Subject, conflict_label: str) -> Sequence[Row]:
+        """The same, with what has become of the pull requests that were opened."""
+
+    def changed_picks(self, repository: Repository) -> Sequence[PullRequest]:
+        """Pull requests of which the pull request of a pick is not any more what its summary says."""
 
     def due_picks(self, repository: Repository) -> Sequence[PullRequest]:
         """Pull requests of which something that was asked to be picked is not done or not told."""

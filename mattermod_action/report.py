@@ -83,7 +83,7 @@ class Report:
         """Say what was opened, and what failed, which is red where `fail-on` asks for it."""
         self.pulls += ended.opened
         for url in ended.opened:
-            self.row(feature, "a pick", "pull request opened", url)
+            self.row(feature, ended.cause, "pull request opened", url)
         for line in ended.failed:
             kind = Mistake if line in ended.mistakes else Refused
             self.problem(kind(f"not picked onto {safe(line)}"))

@@ -303,6 +303,7 @@ def _state(item: Issue | Pull) -> str:
 def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
     return {
         "autoMergeRequest": item.auto_merge and _auto_merge(item.auto_merge),
+        "baseRef": partial(_base_ref, viewer, repo, item),
         "baseRefName": item.base_ref,
         "headRefName": item.head_ref,
         "headRefOid": item.head_sha,
@@ -326,6 +327,11 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "statusCheckRollup": partial(_rollup, viewer, repo, item.head_sha),
         **graph_more.of_pull(viewer, repo, item),
     }
+
+
+def _base_ref(viewer: Viewer, repo: Repository, item: Pull, _info: Info) -> Json | None:
+    """https://docs.github.com/en/graphql/reference/objects#pullrequest; null once the branch is gone."""
+    return _written_ref(viewer, repo, BRANCHES, item.base_ref) if item.base_ref in repo.branches else None
 
 
 def _auto_merge(each: AutoMerge) -> Json:

@@ -102,7 +102,7 @@ def test_s03_mm42_mm46_a_command_on_a_merged_pull_request_opens_one_and_says_so(
     assert (made.milestone, labels(pull)) == (pull.milestone, [DONE])
     assert [who.login for who in made.reviewers] == [who.login for who in made.assignees] == ["reviewer"]
     assert f"| `{RELEASE}` | #{made.number} |" in summary(project, pull)
-    assert "so their checks wait" in summary(project, pull)
+    assert "It was opened with GITHUB_TOKEN, so its checks wait" in summary(project, pull)
     assert done.outputs["pulls"] == [f"{project.github.server_url}/octo-org/hello/pull/{made.number}"]
     [comment] = [each for each in project.github.state.item("octo-org/hello", pull.number).comments if each.reactions]
     assert {content for content, _ in comment.reactions} == {"eyes", "+1"}
@@ -288,7 +288,7 @@ def test_a_token_of_its_own_pushes_and_opens(project: Project) -> None:
     [made] = project.opened()
     assert made.author
     assert made.author.login == "maintainer"
-    assert "so their checks wait" not in summary(project, pull)
+    assert "checks wait" not in summary(project, pull)
 
 
 def conflicting(project: Project) -> Pull:

@@ -56,7 +56,7 @@ def test_plan_as_json(event: Path, config: Path) -> None:
 def test_plan_for_people(event: Path, config: Path) -> None:
     ran = mattermod("plan", event, "--name", "pull_request", "--config", config)
     assert ran.stdout.splitlines() == [
-        "PullRequestSeen in octo-org/hello",
+        'pull_request labeled "A" on octo-org/hello#7',
         "  label_messages: Comment on #7, because of label a",
         "    | Hello @alice",
         f"  not configured: {', '.join(FEATURES[1:])}",

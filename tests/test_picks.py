@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mattermod_action.branches import branches_of, is_branch
 from mattermod_action.config import ConfigErrors, load
 from mattermod_action.errors import Refused
-from mattermod_action.picks import RANGE, Chosen, Commit, Source, choose, head_ref
+from mattermod_action.picks import RANGE, Chosen, Commit, Left, Source, choose, head_ref
 from tests.builders import pull_seen
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -29,6 +30,7 @@ def source(merge: Commit | None, own: list[Commit], before: list[Commit] | None 
 
 A, B, C = commit("a"), commit("b", "a"), commit("c", "b")
 A2, B2, C2 = (commit(f"{name}2", like=name) for name in "abc")
+X = commit("x")
 M = commit("m", "b", "main")  # merges the base into the branch
 
 CASES = {
@@ -40,6 +42,26 @@ CASES = {
         Chosen(("a2", "b2", "c2"), ("a", "b", "c")),
     ),
     "rebased, its own merge is left out": (source(C2, [A, M, C], [A2, commit("x")]), Chosen(("a2", "c2"), ("a", "c"))),
+    "rebased, the last was on the base": (
+        source(B2, [A, B, C], [A2, X]),
+        Chosen(("a2", "b2"), ("a", "b"), (Left("c", "b2"),)),
+    ),
+    "rebased, the first was on the base": (
+        source(C2, [A, B, C], [B2, X]),
+        Chosen(("b2", "c2"), ("b", "c"), (Left("a", "p"),)),
+    ),
+    "rebased, one between was on the base": (
+        source(C2, [A, B, C], [A2, X]),
+        Chosen(("a2", "c2"), ("a", "c"), (Left("b", "a2"),)),
+    ),
+    "rebased, only one was not on the base": (
+        source(B2, [A, B, C], [X]),
+        Chosen(("b2",), ("b",), (Left("a", "p"), Left("c", "b2"))),
+    ),
+    "rebased, twins in another order are no twins": (
+        source(A2, [A, B], [B2, X]),
+        Chosen(("a2",), ("a",), (Left("b", "a2"),)),
+    ),
     "MM-34: merged": (source(commit("m", "main", "c"), [A, B, C]), Chosen(("m",))),
     "the branch itself was pushed": (source(C, [A, B, C], [B, A]), Chosen(("a", "b", "c"))),
     "nothing before it": (source(Commit("r", (), "Begin", "", NOON), [A]), Chosen(("r",))),
@@ -59,9 +81,9 @@ def test_mm33_mm34_which_commits(case: str) -> None:
         (source(None, [A]), "does not say by which commit"),
         (source(C2, [A, B, C], [B2, A2], count=RANGE + 1), "more than 100 commits"),
         (source(M, [A, M]), "its commit m is a merge"),
-        (source(C2, [A, B, C], [A2]), "its commit b is not among those"),
+        (source(replace(A2, parents=()), [B, A]), "its commit b is not among those"),
     ],
-    ids=["octopus", "no commit", "too many", "a merge inside", "the base had one of them before"],
+    ids=["octopus", "no commit", "too many", "a merge inside", "nothing before it can have the one that is missing"],
 )
 def test_what_only_a_person_can_know(given: Source, reason: str) -> None:
     with pytest.raises(Refused, match=reason):

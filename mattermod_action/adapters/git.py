@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -47,6 +47,9 @@ REASONS = (
     (re.compile(r"`?workflows?`? (?:permission|scope)", re.IGNORECASE), WORKFLOWS),
     (re.compile(r"GH006|GH013|protected branch|rule violations", re.IGNORECASE), PROTECTED),
 )
+NOTHING_KNOWN = {"fetch.negotiationAlgorithm": "noop"}
+FETCHES_NOTHING = {"protocol.http.allow": "never", "protocol.https.allow": "never"}  # what is missing stays so
+TRIED_BLOBS = 1_000  # files that a search for prerequisites reads
 OBJECTS_ONLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--recurse-submodules=no")
 
 
@@ -116,7 +119,7 @@ class Work:
             blobs |= _blobs({path: files.get(path, "") for path in paths}, steps)
             blobs |= {files[path] for path in _attributes(paths) & files.keys()}
         if blobs:
-            self._transfer(sorted(blobs), config={"fetch.negotiationAlgorithm": "noop"})
+            self._transfer(sorted(blobs), config=NOTHING_KNOWN)
 
     def is_merge(self, sha: str, before: str, forked: Callable[[str], str]) -> bool:
         """See `Git.is_merge`. No attributes are laid out, so that what only they merge is a conflict here."""
@@ -134,17 +137,50 @@ class Work:
         return not conflicts and tree == self._commits[sha].tree
 
     def pick(self, tip: str, picks: Sequence[str]) -> Merged:
-        """Repeat the changes of these commits on `tip`, one after the other; stop at the first that conflicts."""
+        """Repeat the changes of these commits on `tip`, one after the other.
+
+        What follows a commit that conflicts is repeated on the files with the conflict, up to a second one, so that
+        whoever solves the first one gets all the rest.
+        """
         self._lay_out_attributes(tip, picks)
         head = tip
-        for pick in picks:
+        known: list[str] = []
+        for at, pick in enumerate(picks):
             tree, conflicts = self._merge(head, pick)
             if conflicts:
                 sha = self._commit(tree, head, pick)
-                return Conflict(pick, sha, tuple(conflicts), tuple(self._hunks(tree, conflicts)))
-            if tree != self._commits[head].tree:
+                found = Conflict(pick, sha, tuple(conflicts), tuple(self._hunks(tree, conflicts)), (), tuple(known))
+                return self._gone_on(found, picks[at + 1 :])
+            if tree == self._commits[head].tree:
+                known.append(pick)
+            else:
                 head = self._commit(tree, head, pick)
         return Clean(head if head != tip else "")
+
+    def _gone_on(self, found: Conflict, later: Sequence[str]) -> Conflict:
+        """Repeat what follows a commit that conflicts, as far as git can."""
+        head, known = found.sha, [*found.known]
+        for at, pick in enumerate(later):
+            with suppress(Refused):  # git may stumble over files with conflicts, and what it cannot do is missing
+                tree, conflicts = self._merge(head, pick)
+                if not conflicts:
+                    same = tree == self._commits[head].tree
+                    known += [pick] if same else []
+                    head = head if same else self._commit(tree, head, pick)
+                    continue
+            return replace(found, sha=head, known=tuple(known), missing=tuple(later[at:]))
+        return replace(found, sha=head, known=tuple(known))
+
+    def holds(self, at: str, pick: str) -> bool:
+        """Whether the changes of `pick` are in the files of the commit `at` already."""
+        self._read_commits([at])
+        changes = self._changes(pick)
+        now = self._files(at, changes)
+        if blobs := _blobs({path: now.get(path, "") for path in changes}, [changes]):
+            self._transfer(sorted(blobs), config={"fetch.negotiationAlgorithm": "noop"})
+        self._lay_out_attributes(at, [pick])
+        tree, conflicts = self._merge(at, pick)
+        return not conflicts and tree == self._commits[at].tree
 
     def differing(self, one: str, other: str) -> frozenset[str]:
         if self._commits[one].tree == self._commits[other].tree:
@@ -155,13 +191,45 @@ class Work:
     def changed(self, picks: Sequence[str]) -> frozenset[str]:
         return frozenset(path for pick in picks for path in self._changes(pick))
 
+    def trial(self, tip: str, commits: Sequence[str], within: float) -> Trial:
+        """Fetch in two requests what any of these may need, and nothing after that, however a merge comes out."""
+        self._transfer(commits, "--depth=2", config=NOTHING_KNOWN, within=within)
+        self._read_commits(commits)
+        steps = [self._changes(commit) for commit in commits]
+        paths = {path for step in steps for path in step}
+        files = self._files(tip, paths | _attributes(paths))
+        blobs = {*files.values(), *(blob for step in steps for sides in step.values() for blob in sides)} - {""}
+        if len(blobs) > TRIED_BLOBS:
+            raise Refused(f"more than {TRIED_BLOBS} files would have to be read")
+        self._transfer(sorted(blobs), config=NOTHING_KNOWN, within=within)
+        self._lay_out_attributes(tip, commits)
+        return Trial(self, self._commits[tip].tree)
+
+    def tried(self, tree: str, commit: str) -> str:
+        """See `Trial.onto`. A merge that would need more than was fetched is none: no request is made for it."""
+        base = self._before(commit)
+        theirs = commit
+        if base == EMPTY_TREE:
+            base = self._write(EMPTY_TREE)
+            theirs = self._write(self._commits[commit].tree, base)
+        ours = self._write(tree, base)
+        words = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
+        done = self._git.run(*words, config=FETCHES_NOTHING)
+        return "" if done.code else done.out.decode().rstrip("\0")
+
     def push(self, branches: Mapping[str, str]) -> dict[str, str]:
         """Create these branches, together; return why each that was refused was, and of all others "".
 
         Its lease expects nothing, so that a push can only create. Negotiation (`push.negotiate`) finds what the server
         has when the target has moved on meanwhile; without it the whole tree would be sent. Raises Unsure, Mistake.
         """
-        leases = [f"--force-with-lease=refs/heads/{name}:" for name in branches]
+        return self._pushed(branches, [f"--force-with-lease=refs/heads/{name}:" for name in branches])
+
+    def replace(self, branch: str, old: str, new: str) -> str:
+        """Its lease expects the old commit: what somebody pushes meanwhile stays. Raises Unsure, Mistake."""
+        return self._pushed({branch: new}, [f"--force-with-lease=refs/heads/{branch}:{old}"])[branch]
+
+    def _pushed(self, branches: Mapping[str, str], leases: Sequence[str]) -> dict[str, str]:
         specs = [f"{sha}:refs/heads/{name}" for name, sha in branches.items()]
         options = ["--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", *leases]
         self._graft()
@@ -205,11 +273,13 @@ class Work:
             for one, other in zip(ones, others, strict=True)
         )
 
-    def _transfer(self, shas: Iterable[str], *options: str, config: Mapping[str, str] | None = None) -> None:
+    def _transfer(
+        self, shas: Iterable[str], *options: str, config: Mapping[str, str] | None = None, within: float = TRANSFER
+    ) -> None:
         words = [*OBJECTS_ONLY, "--filter=blob:none", *options, "--stdin", "--end-of-options", REMOTE]
         wanted = "".join(f"{sha}\n" for sha in dict.fromkeys(shas))
         self._hold()
-        done = self._git.run("fetch", *words, stdin=wanted, within=TRANSFER, config=config)
+        done = self._git.run("fetch", *words, stdin=wanted, within=max(0.0, within), config=config)
         if done.code:
             self._git.fail("fetch from", done, remote=True)
 
@@ -332,6 +402,19 @@ class Work:
     def _patch_id(self, sha: str) -> str:
         patch = self._git.read("diff-tree", "-p", "-U0", "--no-color", "--no-ext-diff", self._before(sha), sha)
         return (self._git.ask("patch-id", "--stable", stdin=patch).split() or [""])[0]
+
+
+class Trial:
+    """The `Trial` port of ports.py."""
+
+    def __init__(self, work: Work, start: str) -> None:
+        self._work, self.start = work, start
+
+    def onto(self, tree: str, commits: Sequence[str]) -> str:
+        for commit in commits:
+            if tree:
+                tree = self._work.tried(tree, commit)
+        return tree
 
 
 def hunks(content: bytes) -> Iterator[bytes]:

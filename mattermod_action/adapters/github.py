@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from mattermod_action.approvals import Approval, Push
     from mattermod_action.events import Repository, Subject
     from mattermod_action.figures import Calls
+    from mattermod_action.members import Member
     from mattermod_action.merging import Candidate
     from mattermod_action.origins import Labeling, Said
-    from mattermod_action.picks import Source, Touch
+    from mattermod_action.picks import Fate, Source, Touch
     from mattermod_action.ports import Activity, Clock, NewPull, Place, Status
     from mattermod_action.servers import Mark
     from mattermod_action.sweeps import Page
@@ -376,11 +377,22 @@ class PyGithubGitHub(Requests):
             return ""
         return str(data.get("conclusion") or "") if data.get("status") == "completed" else ""
 
-    def source(self, subject: Subject, label: str, targets: Sequence[str], *, comments: bool = False) -> Source | None:
+    def source(
+        self,
+        subject: Subject,
+        label: str,
+        targets: Sequence[str],
+        *,
+        opened: Sequence[int] = (),
+        comments: bool = False,
+        commits: bool = False,
+    ) -> Source | None:
         try:
-            found, shown = sources.source(self._code, subject, label, targets, comments=comments)
-        except Gone:
-            return None
+            found, shown = sources.source(
+                self._code, subject, label, targets, opened, comments=comments, commits=commits
+            )
+        except Gone:  # which may be one of `opened`, whose numbers are out of a row
+            return self.source(subject, label, targets, comments=comments) if opened else None
         except Refused as refusal:
             raise Down(str(refusal)) from refusal  # no word about one target
         if shown and not shown["pageInfo"]["hasPreviousPage"]:
@@ -404,6 +416,20 @@ class PyGithubGitHub(Requests):
         path = f"{_path(repository)}/compare/{quote(target, safe='')}...{base}?per_page=1"
         since = self._field(path, "merge_base_commit", CONTENTS)["commit"]["committer"]["date"]
         return sources.touches(self._code, repository, (base, f"refs/heads/{target}", since), paths)
+
+    def fates(self, repository: Repository, numbers: Sequence[int]) -> Mapping[int, Fate]:
+        from mattermod_action.adapters import members
+
+        try:
+            return members.fates(self._code, repository, numbers)
+        except Gone:  # which of them it is that is gone, each says for itself
+            alone = numbers if len(numbers) > 1 else ()
+            return {number: fate for each in alone for number, fate in self.fates(repository, (each,)).items()}
+
+    def members(self, repository: Repository, numbers: Sequence[int], most: int) -> Sequence[Member]:
+        from mattermod_action.adapters import members
+
+        return members.members(self._code, repository, numbers, most)
 
     def open_pull(self, repository: Repository, pull: NewPull) -> tuple[int, str]:
         """https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mattermod_action import origins
 from mattermod_action.adapters.statements import Statements, text
-from mattermod_action.picks import ENDED_BADLY, GOING, QUEUED, Row, Standing, believed, key
+from mattermod_action.picks import BECAME, BEHIND, ENDED_BADLY, FINISHED, GOING, QUEUED, Row, Standing, believed, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Repository, Subject
 
 READ = "k, target, state, requested_by, source_sha, head_ref, head_sha, pull_number, attempts, reason, comment_id"
-CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason"})
+CHANGEABLE = frozenset({"source_sha", "head_ref", "head_sha", "pull_number", "attempts", "reason", "requested_by"})
 MERGED = """EXISTS (SELECT 1 FROM PullRequests
     WHERE RepoOwner = :RepoOwner AND RepoName = :RepoName AND Number = mm_picks.pull_number AND Merged = 1)"""
 WIDTHS = {"reason": 2_083, "head_ref": 255}  # characters that the columns have
@@ -82,16 +82,33 @@ class PickRows(Statements):
         rows = self.execute(sql, {**where, **pulls, **self._shift(since=-seconds)})[1]
         return [Standing(text(target), *map(int, numbers)) for target, *numbers in rows]
 
+    def open_picks(self, repository: Repository, seconds: float, limit: int) -> list[tuple[int, Row]]:
+        place = "repository_id = :id" if repository.id else "repository = :name"
+        named = "origin" if self.schema >= NAMED else "NULL"
+        sql = f"""
+            SELECT {READ}, {named}, number FROM mm_picks
+            WHERE {place} AND state = '{FINISHED}' AND pull_number IS NOT NULL AND comment_id IS NOT NULL
+            AND (reason NOT LIKE :ended OR reason LIKE :behind) AND updated_at > {self._now("since")}
+            ORDER BY updated_at DESC LIMIT {limit:d}
+            """  # noqa: S608  # every part is a constant of this file, or a number
+        where = {"id": repository.id} if repository.id else {"name": repository.full_name}
+        became = {"ended": f"%{BECAME}%", "behind": f"%{BECAME}{BEHIND}%"}
+        _, rows = self.execute(sql, {**where, **became, **self._shift(since=-seconds)})
+        return self._believed("mm_picks", rows, lambda row: (int(row[-1]), _row(row)))
+
     def move_pick(self, row: Row, state: str, fence: int, changes: Mapping[str, Any]) -> bool:
         """Nothing is changed by who was overtaken: whoever took the lease since has a greater fence."""
         names = CHANGEABLE & changes.keys()
+        values = {name: changes[name] for name in names}
+        if "origin" in changes and self.schema >= NAMED:
+            names |= {"origin"}
+            values["origin"] = origins.as_text(("comment", changes["origin"].comment))
         assigned = "".join(f"{name} = :{name}, " for name in sorted(names))
         sql = f"""
             UPDATE mm_picks SET {assigned}state = :state, comment_id = NULL, due_at = NULL, fence = :fence,
                 updated_at = {self._now("now")}
             WHERE k = :k AND fence <= :fence
             """  # noqa: S608  # names are constants of this file
-        values = {name: changes[name] for name in names}
         values |= {name: values[name][:most] for name, most in WIDTHS.items() if name in values}
         given = {"k": row.key, "state": state, "fence": fence, **values, **self._shift(now=0)}
         return self.execute(sql, given)[0] == 1

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from mattermod_action.adapters import candidates
-from mattermod_action.picks import PREFIX, RANGE, Commit, Existing, Source, Touch
+from mattermod_action.picks import PREFIX, RANGE, Commit, Existing, Opened, Source, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from mattermod_action.events import Repository, Subject
 
 COMMIT = "oid messageHeadline authoredDate author { email } parents(first: 3) { nodes { oid } }"
+MESSAGES = "history(first: 100) { nodes { oid message } }"
+OPENED = """
+  pick{at}: pullRequest(number: $pick{at}) {{
+    number state mergeable baseRefName headRefName headRefOid isCrossRepository
+    labels(first: 100) {{ nodes {{ name }} }}
+    mergeCommit {{ oid }}
+    body @include(if: $commits)
+    commits(last: {range}) @include(if: $commits) {{ nodes {{ commit {{ {commit} message }} }} }}
+    baseRef {{ target {{ ... on Commit {{ {messages} }} }} }}
+  }}
+"""
 TARGET = "tip{at}: ref(qualifiedName: $tip{at}) {{ target {{ oid }} }}"
 # Beside the pull request: the tips of the targets, and the branches that were made for picks of it before.
 SOURCE = """
@@ -27,6 +38,7 @@ query ($owner: String!, $name: String!, $number: Int!, $made: String!, $comments
     pullRequest(number: $number) {{
       {pull}
       title
+      baseRef {{ target {{ ... on Commit {{ {messages} }} }} }}
       mergeCommit {{ {commit} history(first: {range}) {{ nodes {{ {commit} }} }} }}
       commits(last: {range}) {{ totalCount nodes {{ commit {{ {commit} }} }} }}
       latestOpinionatedReviews(first: 100, writersOnly: true) {{ nodes {{ state author {{ __typename login }} }} }}
@@ -40,6 +52,7 @@ query ($owner: String!, $name: String!, $number: Int!, $made: String!, $comments
       }} }}
     }} }}
     {targets}
+    {opened}
   }}
 }}
 """
@@ -72,12 +85,23 @@ AUTO_MERGE = """mutation ($node: ID!, $method: PullRequestMergeMethod!, $sha: Gi
 
 
 def source(
-    ask: Ask, subject: Subject, label: str, targets: Sequence[str], *, comments: bool
+    ask: Ask,
+    subject: Subject,
+    label: str,
+    targets: Sequence[str],
+    opened: Sequence[int],
+    *,
+    comments: bool,
+    commits: bool,
 ) -> tuple[Source, Json | None]:
     """Read the pull request, and what there is of its picks; with the last of its `comments`, if they are asked for."""
     asked = {f"tip{at}": f"refs/heads/{target}" for at, target in enumerate(targets)}
+    numbers = {f"pick{at}": number for at, number in enumerate(opened)}
     query = SOURCE.format(
-        variables="".join(f", ${name}: String!" for name in asked),
+        variables="".join([f", ${name}: String!" for name in asked] + [f", ${name}: Int!" for name in numbers])
+        + (", $commits: Boolean!" if numbers else ""),
+        messages=MESSAGES,
+        opened=" ".join(_pick(at) for at in range(len(opened))),
         pull=candidates.PULL,
         labelings=candidates.LABELINGS,
         written=candidates.WRITTEN,
@@ -85,9 +109,20 @@ def source(
         range=RANGE,
         targets=" ".join(TARGET.format(at=at) for at in range(len(targets))),
     )
-    given = {"number": subject.number, "made": f"{PREFIX}{subject.number}-", "comments": comments, **asked}
+    given = {
+        "number": subject.number,
+        "made": f"{PREFIX}{subject.number}-",
+        "comments": comments,
+        **({"commits": commits} if numbers else {}),
+        **asked,
+        **numbers,
+    }
     found = ask(query, {**_where(subject.repository), **given})["repository"]
     return _source(found, label, targets), found["pullRequest"].get("comments")
+
+
+def _pick(at: int) -> str:
+    return OPENED.format(at=at, messages=MESSAGES, commit=COMMIT, range=RANGE)
 
 
 def branches(ask: Ask, repository: Repository, like: str) -> list[str]:
@@ -121,17 +156,13 @@ def _where(repository: Repository) -> Json:
 
 def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
     node = found["pullRequest"]
-    merge, own = node["mergeCommit"], node["commits"]
     reviews = (node["latestOpinionatedReviews"] or {"nodes": []})["nodes"]
     labeling = candidates.labeling(node, label)
     made = [each for each in found["made"]["nodes"] if each["name"].startswith(PREFIX)]
     return Source(
         pull=candidates.pull(candidates.repository(found), node),
         title=node["title"],
-        merge=_commit(merge) if merge else None,
-        history=tuple(map(_commit, merge["history"]["nodes"])) if merge else (),
-        own=tuple(_commit(one["commit"]) for one in own["nodes"]),
-        own_count=own["totalCount"],
+        **brought(node),
         approvals=tuple(candidates.login(one["author"]) for one in reviews if one["state"] == "APPROVED"),
         labeller=labeling.get("labeller", ""),
         labeller_is_bot=labeling.get("labeller_is_bot", False),
@@ -139,7 +170,47 @@ def _source(found: Json, label: str, targets: Sequence[str]) -> Source:
         tips={target: tip["target"]["oid"] for at, target in enumerate(targets) if (tip := found[f"tip{at}"])},
         branches={each["name"]: each["target"]["oid"] for each in made},
         pulls=tuple(one for each in made for one in _existing(each)),
+        opened={found[name]["number"]: _opened(found[name]) for name in found if name.startswith("pick")},
+        base_history=_messages(node),
     )
+
+
+def brought(node: Json) -> Json:
+    """The fields of a Source that say by which commits it was merged, and of which it is made."""
+    merge, own = node["mergeCommit"], node["commits"]
+    return {
+        "merge": _commit(merge) if merge else None,
+        "history": tuple(map(_commit, merge["history"]["nodes"])) if merge else (),
+        "own": tuple(_commit(one["commit"]) for one in own["nodes"]),
+        "own_count": own["totalCount"],
+    }
+
+
+def _opened(node: Json) -> Opened:
+    return Opened(
+        number=node["number"],
+        state=node["state"].lower(),
+        mergeable=node["mergeable"],
+        head=node["headRefName"],
+        base=node["baseRefName"],
+        from_fork=node["isCrossRepository"],
+        labels=tuple(label["name"].casefold() for label in node["labels"]["nodes"]),
+        shas=frozenset({node["headRefOid"], *([node["mergeCommit"]["oid"]] if node["mergeCommit"] else ())}),
+        history=_messages(node),
+        body=node.get("body") or "",
+        commits=tuple((_commit(each["commit"]), each["commit"]["message"]) for each in _nodes(node.get("commits"))),
+    )
+
+
+def _nodes(found: Json | None) -> list[Json]:
+    """Those of a list that was asked for."""
+    return found["nodes"] if found else []
+
+
+def _messages(node: Json) -> tuple[tuple[str, str], ...]:
+    """The newest commits of the base; none where it was deleted."""
+    found = ((node["baseRef"] or {}).get("target") or {}).get("history") or {"nodes": []}
+    return tuple((each["oid"], each["message"]) for each in found["nodes"])
 
 
 def _commit(node: Json) -> Commit:

@@ -90,7 +90,9 @@ def _activity(*subjects: Any) -> str:
 
 def _source(count: int, *, comments: bool) -> str:
     targets = [f"release-{number}" for number in range(count)]
-    return _sent(lambda: sources.source(_ask, SUBJECT, "bug", targets, comments=comments))
+    return _sent(
+        lambda: sources.source(_ask, SUBJECT, "bug", targets, range(count), comments=comments, commits=comments)
+    )
 
 
 def _touches(count: int) -> str:
