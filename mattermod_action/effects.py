@@ -365,6 +365,16 @@ class NoteApproval(Ensure):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitChecks(Ensure):
+    """Wait in this run until a check of the head `sha` has begun, at the longest until that time."""
+
+    subject: PullRequest
+    sha: str
+    rule: Rule
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HideComment(Ensure):
     """Hide a comment of ours, by its node id, as outdated."""
 

@@ -352,12 +352,15 @@ class Shown:
 class MergeConsidered(_OfPull):
     """One pull request that may be ready is looked at by itself.
 
-    `pushed` is that it is not merged now: its head is new, or a merge queue has put it out. `update` is that it may be
-    brought up to date. `shown` is what the event itself shows of the label, or of the push. If it `is_quiet`, nothing
-    is said of what is in the way: another job, which has the ledger, says that.
+    `pushed` is that its head is new, and `out` why a merge queue has just put it out: either is not merged now.
+    `update` is that it may be brought up to date. `shown` is what the event itself shows of the label, or of the push.
+    If it `is_quiet`, nothing is said of what is in the way: another job, which has the ledger, says that. `patient` is
+    that the run may wait for its first checks.
     """
 
     pushed: bool = False
+    out: str = ""
+    patient: bool = False
     update: bool = False
     shown: Shown | None = None
     is_quiet: bool = False

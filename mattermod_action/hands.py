@@ -13,6 +13,7 @@ from mattermod_action.duplicates import copies, withdraw
 from mattermod_action.effects import (
     DESCRIPTION_LIMIT,
     AddLabels,
+    AwaitChecks,
     CloseItem,
     Comment,
     Dispatch,
@@ -37,7 +38,7 @@ from mattermod_action.errors import Down, MayNot, Mistake, Overtaken, Refused
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import at_least
 from mattermod_action.gates import MOVED
-from mattermod_action.merging import obstacles
+from mattermod_action.merging import has_checks, obstacles
 from mattermod_action.ports import Place, Status, Written
 from mattermod_action.texts import without_emoji
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 WAITING = 3_600.0  # seconds after which a sweep looks again at what waits for its merge
+LOOKS_EVERY = 60.0  # seconds between two looks for the first check of a head
 BEHIND = (1.0, 2.0, 4.0)  # seconds that GitHub is given to show what it has told of
 TRUSTED = 10.0  # seconds for which a role that was read is believed
 
@@ -276,6 +278,16 @@ class Ensurer:
             self._world.github.set_status(effect.subject.repository, effect.approval.head, status)
             return True
         return False
+
+    @ensure.register
+    def _(self, effect: AwaitChecks) -> bool:
+        clock, pull = self._world.clock, effect.subject
+        while (left := (effect.until - clock.now()).total_seconds()) > 0:
+            clock.sleep(min(left, LOOKS_EVERY))
+            found = self._world.github.candidate(pull.repository, pull.number, effect.rule.label)
+            if found is None or found.pull.sha != effect.sha or has_checks(found, effect.rule):
+                break
+        return True
 
     @ensure.register
     def _(self, effect: HideComment) -> bool:

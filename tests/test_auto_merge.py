@@ -28,6 +28,7 @@ LABEL, WAIT = "Ready to Merge", "Do Not Merge"
 CONFIG = """
 auto_merge:
   label: "ready to merge"
+  settle_minutes: 0
   unless: ["Do Not Merge"]
 """
 ANNOUNCED, MERGED = "This will be merged when it is ready.", f"Merged, as the label `{LABEL.lower()}` asks for."

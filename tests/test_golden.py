@@ -192,8 +192,9 @@ def test_golden_what_follows(action: str) -> None:
     """An open pull request with the label is looked at by itself, after what the event called for."""
     seen: Any = parse("pull_request", given("pull_request", action))
     then, errors = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
-    pushed = action in ("opened", "synchronize", "dequeued")
+    pushed, out = action in ("opened", "synchronize"), "dequeued" if action == "dequeued" else ""
     assert not errors
     sha = seen.subject.sha
     shown = Shown("carol", sha, "", seen.at, labeled=True) if action == "labeled" else None
-    assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed, shown=shown)])
+    asked = MergeConsidered(seen.subject, pushed=pushed, out=out, patient=True, shown=shown)
+    assert then == ([] if action == "closed" else [asked])

@@ -5,6 +5,7 @@ https://docs.github.com/en/graphql/reference/pulls
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ fragment candidate on PullRequest {{
   {HISTORY}
 }}
 fragment place on Repository {{
-  databaseId nameWithOwner mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
+  databaseId nameWithOwner defaultBranchRef {{ name }} mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
 }}
 """
 LABELED = f"""
@@ -110,6 +111,20 @@ query ($owner: String!, $name: String!, $sha: String!, $size: Int!) {{
   repository(owner: $owner, name: $name) {{
     object(expression: $sha) {{ ... on Commit {{ statusCheckRollup {{ contexts(first: $size) {{ {CHECKS} }} }} }} }}
   }}
+}}
+"""
+# Whether the newest commits of a branch have checks, or had them as the head of the pull request that brought them.
+NEWEST = 10
+BASE = f"""
+query ($owner: String!, $name: String!, $ref: String!) {{
+  repository(owner: $owner, name: $name) {{ ref(qualifiedName: $ref) {{ target {{ ... on Commit {{
+    history(first: {NEWEST}) {{ nodes {{
+      statusCheckRollup {{ state }}
+      associatedPullRequests(first: 1) {{ nodes {{
+        commits(last: 1) {{ nodes {{ commit {{ statusCheckRollup {{ state }} }} }} }}
+      }} }}
+    }} }}
+  }} }} }} }}
 }}
 """
 ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
@@ -165,7 +180,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         is_queued=node["isInMergeQueue"],
         by_github_token=told["viewer"]["login"].casefold() == GITHUB_TOKEN,
         methods=tuple(method for method, field in METHODS.items() if place[field]),
-        **looked_over(checks, node),
+        **looked_over(checks, node, told["viewer"]["login"]),
         **labeling(node, label),
         base_changes=_base_changes(node, label),
         noted=_noted(checks, node["headRefOid"], told["viewer"]["login"]),
@@ -173,10 +188,16 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
     )
 
 
-def looked_over(checks: Iterable[Json], node: Json) -> Json:
+def looked_over(checks: Iterable[Json], node: Json, viewer: str = "") -> Json:
     """Checks of the head, and runs of workflows that may have no check yet."""
     asked = [each for each in checks if each.get("context") != CONTEXT]
-    return {"checks": tuple(map(_check, asked)), "suites": tuple(map(_suite, _suites(node)))}
+    found = (replace(_check(each), is_ours=_is_by(each, viewer)) for each in asked)
+    return {"checks": tuple(found), "suites": tuple(map(_suite, _suites(node)))}
+
+
+def _is_by(check: Json, viewer: str) -> bool:
+    """Whether it is a status that this account has set."""
+    return bool(check.get("creator")) and login(check["creator"]).casefold() == viewer.casefold()
 
 
 def _reviewed(review: Json) -> str:
@@ -216,10 +237,24 @@ def noted_at(ask: Ask, repository: Repository, sha: str) -> Approval | None:
 def _noted(checks: Iterable[Json], sha: str, viewer: str) -> Approval | None:
     """What a status of our own account says that the label approves; anybody who may write can set a status."""
     for each in checks:
-        is_ours = each.get("context") == CONTEXT and login(each["creator"]).casefold() == viewer.casefold()
+        is_ours = each.get("context") == CONTEXT and _is_by(each, viewer)
         if is_ours and (found := NOTED.fullmatch(each["description"] or "")):
             return Approval(sha, found["base"], time(found["at"]))
     return None
+
+
+def has_checks(ask: Ask, repository: Repository, base: str) -> bool:
+    """Say whether any of the newest commits of a branch had a check; also if it has too few commits to say."""
+    where = {"owner": repository.owner, "name": repository.name, "ref": f"refs/heads/{base}"}
+    branch = ask(BASE, where)["repository"]["ref"]
+    commits = branch["target"]["history"]["nodes"] if branch else ()
+    return len(commits) < NEWEST or any(map(_had_checks, commits))
+
+
+def _had_checks(commit: Json) -> bool:
+    pulls = commit["associatedPullRequests"]["nodes"] or ()
+    heads = [each["commit"] for pull in pulls if pull for each in pull["commits"]["nodes"]]
+    return any(each["statusCheckRollup"] for each in (commit, *heads))
 
 
 def _rest(ask: Ask, repository: Repository, node: Json) -> tuple[list[Json], list[Json]]:
@@ -250,7 +285,7 @@ def _after(page: Json, where: Json, name: str) -> str | None:
 
 def repository(place: Json) -> Repository:
     owner, _, name = place["nameWithOwner"].partition("/")
-    return Repository(place["databaseId"], owner, name)
+    return Repository(place["databaseId"], owner, name, (place.get("defaultBranchRef") or {}).get("name") or "")
 
 
 def pull(repository: Repository, node: Json) -> PullRequest:

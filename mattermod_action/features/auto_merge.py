@@ -3,8 +3,15 @@
 You see: a comment when the label is put on, the merge, and a comment that says so. While something is in the way, one
 comment for each commit and reason says what: it is a draft, it conflicts, it carries a label of `unless`, changes
 were requested, a review is asked for, approvals are missing, statuses or check runs have failed or are not over,
-workflows wait for somebody to approve them. Where there are no checks at all there is nothing to wait for; but a
-commit is not merged on the event that brought it, before its checks can have begun.
+workflows wait for somebody to approve them, or its base is the branch of another open pull request.
+
+CI registers its checks some seconds after a push. A commit without any check is therefore not merged before
+`settle_minutes` (5) have passed since its push; statuses that the bot itself sets do not count. After that there is
+nothing to wait for, so a change that only touches documentation is merged, too. If none of the last ten commits of the
+base had a check, nor the pull requests that brought them, nothing is waited for. With `database-url` the next event or
+schedule after that time merges. Without it the run itself waits if its input `wait-minutes` is greater than
+`settle_minutes`; otherwise a comment says that nobody looks again by itself. `require_checks` names checks that must
+be there and green, however long that takes: use it if CI needs more time to begin.
 
 The newest attempt of a check counts: of the same name, App, workflow and event. A workflow run counts from the moment
 that GitHub creates it, even if none of its jobs has started. GitHub holds the workflows of first-time contributors and
@@ -43,6 +50,11 @@ into no other while the checks of the last one run, for up to two hours. Nothing
 whose owner does not allow edits by maintainers. If GITHUB_TOKEN brings a branch up to date, its workflows wait until a
 person approves them in the merge box: use the token of an App.
 
+A pull request whose base is the branch of another open pull request waits for that one: GitHub changes its base when
+the other is merged and its branch deleted. `bases` names the base branches into which is merged instead, as patterns
+(`main`, `release-*`). Someone who was asked for a review holds up the merge, unless `approvals` is set and there are
+that many. With `ignore_requested_reviewers: true` open requests never hold it up, with `false` always.
+
 `ignore` names checks and workflows that are not waited for: the job that
 this action runs in is one, and its name is `mattermod` in the examples. A merge with GITHUB_TOKEN starts no
 workflow, not even the one for `closed`: picks by label, `label_cleanup` and the end of a test server wait for the next
@@ -69,8 +81,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from mattermod_action.approvals import Terms, confirm, judge, reviewed_before
-from mattermod_action.config import Label, Message, Section
-from mattermod_action.effects import BringUpToDate, Comment, Enqueue, Merge, Need, NoteApproval, RemoveLabel
+from mattermod_action.config import Context, Label, Message, Pattern, Section
+from mattermod_action.effects import (
+    AwaitChecks,
+    BringUpToDate,
+    Comment,
+    Enqueue,
+    Merge,
+    Need,
+    NoteApproval,
+    RemoveLabel,
+)
 from mattermod_action.events import (
     ChecksChanged,
     MergeConsidered,
@@ -82,7 +103,8 @@ from mattermod_action.events import (
     label_cause,
 )
 from mattermod_action.labellers import does_not_count, is_listed
-from mattermod_action.merging import Rule, obstacles
+from mattermod_action.merging import Rule, has_checks, obstacles
+from mattermod_action.settling import first_checks
 from mattermod_action.texts import addressed, quoted
 
 if TYPE_CHECKING:
@@ -93,6 +115,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Event, PullRequest
     from mattermod_action.merging import Candidate, Obstacle
     from mattermod_action.ports import Facts
+    from mattermod_action.settling import Wait
 
 ANNOUNCED = "This will be merged when it is ready."
 WAITS = "This is not merged yet: {reasons}."
@@ -105,8 +128,8 @@ VOID = (
     "pull request as it is now and put the label on again."
 )
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
-# Before its checks can have begun nothing is merged, and a merge queue that has just put it out is not asked again.
-NOT_NOW = ("opened", "synchronize", "dequeued")
+DEQUEUED = "dequeued"
+PUSHED = ("opened", "synchronize")  # before its checks can have begun nothing is merged
 ON_ITS_WAY = {"running", "blocked"}  # what is in the way while checks run
 PATIENCE = timedelta(hours=2)  # for which others are not brought up to date because of one whose checks run
 
@@ -120,6 +143,10 @@ class Config(Section):
     bots: tuple[str, ...] = ()
     priority_label: Label | None = None
     update: bool = False
+    settle_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = 5
+    require_checks: tuple[Context, ...] = ()
+    bases: tuple[Pattern, ...] = ()
+    ignore_requested_reviewers: bool | None = None
     keep_on_push: Literal["writers", "never", "always"] = "writers"
     message: Message = ANNOUNCED
 
@@ -130,20 +157,33 @@ class Config(Section):
     @property
     def rule(self) -> Rule:
         return Rule(
-            label=self.label, method=self.method, approvals=self.approvals, unless=self.unless, ignore=self.ignore
+            label=self.label,
+            method=self.method,
+            approvals=self.approvals,
+            unless=self.unless,
+            ignore=self.ignore,
+            require=self.require_checks,
+            bases=self.bases,
+            ignore_requested=self.ignore_requested_reviewers,
         )
+
+    @property
+    def settle(self) -> timedelta:
+        return timedelta(minutes=self.settle_minutes)
 
 
 def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
     """Say which pull requests are looked at because of an event: none is read whose label the event denies."""
     match event:
         case PullRequestSeen(pull) if pull.is_open and pull.carries(config.label):
-            yield MergeConsidered(pull, pushed=event.action in NOT_NOW, shown=_shown(event, config))
+            pushed, out = event.action in PUSHED, DEQUEUED if event.action == DEQUEUED else ""
+            yield MergeConsidered(pull, pushed=pushed, out=out, shown=_shown(event, config), patient=True)
         case Reviewed(pull) if pull.is_open and pull.carries(config.label):
-            yield MergeConsidered(pull, is_quiet=not facts.keeps_a_ledger())
+            is_quiet = not facts.keeps_a_ledger()
+            yield MergeConsidered(pull, is_quiet=is_quiet)
         case ChecksChanged(repository, sha):
             found = facts.candidates(repository, config.label)
-            yield from (MergeConsidered(each.pull) for each in found if each.pull.sha == sha)
+            yield from (MergeConsidered(each.pull, patient=True) for each in found if each.pull.sha == sha)
         case Tick(repository):
             yield from _swept(facts.candidates(repository, config.label), config, facts)
 
@@ -172,12 +212,14 @@ def _turn(found: Candidate, config: Config) -> tuple[bool, datetime, int]:
 def _busy(found: Sequence[Candidate], config: Config, now: datetime) -> set[str]:
     """Bases into which one is about to be merged: whatever is brought up to date now would soon be behind again."""
     recent = [each for each in found if now - each.pull.updated_at < PATIENCE]
-    return {each.base for each in recent if _is_on_its_way(each, config)}
+    return {each.base for each in recent if _is_on_its_way(each, config, now)}
 
 
-def _is_on_its_way(found: Candidate, config: Config) -> bool:
+def _is_on_its_way(found: Candidate, config: Config, now: datetime) -> bool:
+    """Its checks run, or may begin yet."""
     codes = {obstacle.code for obstacle in obstacles(found, config.rule)}
-    return bool(codes) and codes <= ON_ITS_WAY
+    is_new = now - found.pull.updated_at < config.settle and not has_checks(found, config.rule)
+    return codes <= ON_ITS_WAY and bool(codes or is_new)
 
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
@@ -241,7 +283,7 @@ def _void(found: Candidate, config: Config, reason: str) -> Iterator[Effect]:
 
 def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered) -> Iterator[Effect]:
     """What is due for a pull request whose head and base the label approves."""
-    rule = config.rule
+    rule, found = config.rule, _stacked(found, config, facts)
     if rule.approvals and _lacks_approvals(found, rule):
         rule = replace(rule, also=reviewed_before(found, facts))
     in_the_way = obstacles(found, rule)
@@ -250,8 +292,31 @@ def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered
             yield _update(found, config)
     elif in_the_way:
         yield from () if event.is_quiet else _told(found, config, in_the_way)
-    elif not event.pushed:
+    elif wait := first_checks(found, rule, config.settle, facts, patient=event.patient):
+        yield from _waiting(found, config, event, wait)
+    elif not _is_too_early(found, config, event):
         yield _merge(found, config, rule)
+
+
+def _stacked(found: Candidate, config: Config, facts: Facts) -> Candidate:
+    """Find the pull request whose branch is the base, where the configuration does not name the bases."""
+    return found if config.bases else replace(found, stacked_on=facts.parent(found.pull.repository, found.base))
+
+
+def _is_too_early(found: Candidate, config: Config, event: MergeConsidered) -> bool:
+    """Whether more checks may begin, or a merge queue has just put it out, which is not asked again at once."""
+    is_settled = bool(config.settle) and not found.has_queue and not has_checks(found, config.rule)
+    return bool(event.out) or (event.pushed and not is_settled)
+
+
+def _waiting(found: Candidate, config: Config, event: MergeConsidered, wait: Wait) -> Iterator[Effect]:
+    """Wait for first checks, and say so where people may ask themselves: not after each push that a sweep finds."""
+    pull, cause = found.pull, label_cause(config.label)
+    if wait.in_run:
+        then = MergeConsidered(pull)
+        yield AwaitChecks(subject=pull, sha=pull.sha, rule=config.rule, until=wait.until, cause=cause, then=then)
+    elif not event.is_quiet and (wait.alone or not event.pushed):
+        yield _comment(found, config, WAITS.format(reasons=wait.text), "waits", pull.sha, "running")
 
 
 def _lacks_approvals(found: Candidate, rule: Rule) -> bool:
