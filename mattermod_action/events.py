@@ -97,7 +97,8 @@ class _Seen:
     `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
     on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too. `news`
     are causes that a sweep found new by itself. What is `missed` a sweep has found, and finds again until it is done.
-    `base` is the base branch that the payload names, and `before` the head before a push; both stay as well.
+    `base` is the base branch that the payload names, and `before` the head before a push; both stay as well. `reason`
+    is why a merge queue put it out.
     """
 
     action: str
@@ -112,6 +113,7 @@ class _Seen:
     missed: bool = False
     base: str = ""
     before: str = ""
+    reason: str = ""
 
     @property
     def repository(self) -> Repository:
@@ -387,13 +389,14 @@ class HeadMade(_OfPull):
 class MergeEnded(_OfPull):
     """Outcome: the head `sha` was merged, or put into the merge queue, or (`reason`) GitHub refused.
 
-    `behind` is that what it refused is to bring it up to date.
+    `behind` is that what it refused is to bring it up to date, `out` why this run took it out of the merge queue.
     """
 
     sha: str
     queued: bool = False
     reason: str = ""
     behind: bool = False
+    out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

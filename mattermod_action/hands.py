@@ -16,6 +16,7 @@ from mattermod_action.effects import (
     AwaitChecks,
     CloseItem,
     Comment,
+    Dequeue,
     Dispatch,
     Enqueue,
     Ensure,
@@ -40,6 +41,7 @@ from mattermod_action.facts import at_least
 from mattermod_action.gates import MOVED
 from mattermod_action.merging import has_checks, obstacles
 from mattermod_action.ports import Place, Status, Written
+from mattermod_action.queueing import VOID, why_out
 from mattermod_action.texts import without_emoji
 
 if TYPE_CHECKING:
@@ -114,6 +116,17 @@ class Hands:
             self._world.github.enqueue(found.node, effect.sha)
         return effect.subject.url
 
+    @do.register
+    def _(self, effect: Dequeue) -> str:
+        """Look once more, right before: it may be in the queue as it should be."""
+        found = self._world.github.candidate(effect.subject.repository, effect.subject.number, effect.rule.label)
+        if found is None or not found.is_queued:
+            raise Overtaken("it is in no merge queue")
+        if effect.why != VOID and not why_out(found, effect.rule):
+            raise Overtaken("it is to be merged after all")
+        self._world.github.dequeue(found.node)
+        return effect.subject.url
+
     def _wanted(self, effect: Merge) -> Candidate:
         """Read label, state, head, checks, reviews and role once more, right before the merge. Raises Overtaken."""
         found = self._candidate(effect)
@@ -181,6 +194,11 @@ class Hands:
     def _(self, effect: Merge, since: datetime) -> str | None:  # noqa: ARG002  # the state says it
         pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
         return pull.url if pull and pull.merged else None
+
+    @find.register
+    def _(self, effect: Dequeue, since: datetime) -> str | None:  # noqa: ARG002  # the queue says it
+        found = self._world.github.candidate(effect.subject.repository, effect.subject.number, effect.rule.label)
+        return found.pull.url if found and not found.is_queued else None
 
     @find.register
     def _(self, effect: Enqueue, since: datetime) -> str | None:  # noqa: ARG002  # the queue says it

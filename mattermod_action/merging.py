@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.approvals import Approval, BaseChange
     from mattermod_action.events import PullRequest
+    from mattermod_action.queueing import Removal
 
 SUCCESS, PENDING, FAILURE = "success", "pending", "failure"
 APPROVAL = "approval"  # of a run that nobody has let begin
@@ -103,8 +104,9 @@ class Candidate:
     `mergeable` and `merge_state` are GitHub's MergeableState and MergeStateStatus. `labeller` put the label on last,
     "" when nobody knows. `approvals` (each with the commit that was reviewed) and `objections` are of people with write
     access, `awaited` those whose review is asked for. `by_github_token` is whose token would merge it. `base_changes`
-    are those since the label was put on, `noted` is what a status of ours says that the label approves, and `parents`
-    are the head's. `stacked_on` is the number of the open pull request whose branch is the base, 0 if there is none.
+    and `removals` from a merge queue are those since the label was put on, `noted` is what a status of ours says that
+    the label approves, and `parents` are the head's. `stacked_on` is the number of the open pull request whose branch
+    is the base, 0 if there is none.
     https://docs.github.com/en/graphql/reference/pulls
     """
 
@@ -130,6 +132,8 @@ class Candidate:
     noted: Approval | None = None
     parents: tuple[str, ...] = ()
     stacked_on: int = 0
+    removals: tuple[Removal, ...] = ()
+    queued_by_us: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -270,7 +274,8 @@ def _is_ignored(found: Candidate, suite: Suite, ignored: set[str]) -> bool:
 def _of_rules(found: Candidate, rule: Rule) -> Iterator[Obstacle]:
     """What the repository asks for; a merge queue has its own method, and brings branches up to date itself."""
     if found.has_queue:
-        if found.by_github_token:
+        # A head without a check that is not blocked shows that the branch requires none, so the queue awaits none.
+        if found.by_github_token and (found.checks or found.suites or found.merge_state == "BLOCKED"):
             yield Obstacle("queue", QUEUE.format(base=quoted(found.base)))
         return
     if rule.method not in found.methods:

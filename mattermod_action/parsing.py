@@ -132,6 +132,7 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
         pull.sha,
         base=pull.base_ref,
         before=str(payload.get("before") or ""),
+        reason=str(payload.get("reason") or ""),
     )
 
 

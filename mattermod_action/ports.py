@@ -345,6 +345,9 @@ class GitHub(Protocol):
     def enqueue(self, node: str, sha: str) -> None:
         """Put the pull request with this node id into its merge queue, if its head is still `sha`."""
 
+    def dequeue(self, node: str) -> None:
+        """Take the pull request with this node id out of its merge queue."""
+
     def said(self, repository: Repository, comment: int) -> Said | None:
         """Read a comment by its number, and who has edited it last; None when it is gone."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action.approvals import CONTEXT, NOTED, Approval, BaseChange
 from mattermod_action.events import GHOST, GITHUB_TOKEN, PullRequest, Repository
 from mattermod_action.merging import APPROVAL, FAILURE, PENDING, SUCCESS, Attempt, Candidate, Check, Maker, Suite
+from mattermod_action.queueing import Removal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -43,14 +44,19 @@ LABELINGS = """
     nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }
   }
 """
-# Who put labels on it, and what became of its base.
+# Who put labels on it, and what became of its base and of it in a merge queue.
 HISTORY = """
-  timelineItems(itemTypes: [LABELED_EVENT, BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT], last: 100) {
+  timelineItems(
+    itemTypes: [
+      LABELED_EVENT, BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT, REMOVED_FROM_MERGE_QUEUE_EVENT
+    ], last: 100
+  ) {
     nodes {
       __typename
       ... on LabeledEvent { createdAt actor { __typename login } label { name } }
       ... on BaseRefChangedEvent { createdAt previousRefName currentRefName }
       ... on AutomaticBaseChangeSucceededEvent { createdAt oldBase newBase }
+      ... on RemovedFromMergeQueueEvent { createdAt reason actor { __typename login } }
     }
   }
 """
@@ -59,6 +65,7 @@ CANDIDATE = f"""
 fragment candidate on PullRequest {{
   {PULL}
   mergeable mergeStateStatus isMergeQueueEnabled isInMergeQueue reviewDecision
+  mergeQueueEntry {{ enqueuer {{ __typename login }} }}
   reviewRequests(first: 100) {{
     nodes {{ requestedReviewer {{
       __typename
@@ -130,7 +137,9 @@ query ($owner: String!, $name: String!, $ref: String!) {{
 ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
   enqueuePullRequest(input: {pullRequestId: $node, expectedHeadOid: $sha}) { mergeQueueEntry { id } }
 }"""
+DEQUEUE = "mutation ($node: ID!) { dequeuePullRequest(input: {id: $node}) { mergeQueueEntry { id } } }"
 LABELED_EVENT = "LabeledEvent"
+BASE_CHANGES = ("BaseRefChangedEvent", "AutomaticBaseChangeSucceededEvent")
 METHODS = {"squash": "squashMergeAllowed", "merge": "mergeCommitAllowed", "rebase": "rebaseMergeAllowed"}
 GREEN = ("SUCCESS", "NEUTRAL", "SKIPPED")
 STATES = {"SUCCESS": SUCCESS, "PENDING": PENDING, "EXPECTED": PENDING}
@@ -166,6 +175,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
     place = told["repository"]
     where = repository(place)
     checks, reviews = _rest(ask, where, node)
+    entry = node["mergeQueueEntry"]
     return Candidate(
         pull=pull(where, node),
         node=node["id"],
@@ -183,6 +193,8 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         **looked_over(checks, node, told["viewer"]["login"]),
         **labeling(node, label),
         base_changes=_base_changes(node, label),
+        removals=_removals(node, label, told["viewer"]["login"]),
+        queued_by_us=bool(entry) and _is(entry["enqueuer"], told["viewer"]["login"]),
         noted=_noted(checks, node["headRefOid"], told["viewer"]["login"]),
         parents=_parents(node),
     )
@@ -197,7 +209,7 @@ def looked_over(checks: Iterable[Json], node: Json, viewer: str = "") -> Json:
 
 def _is_by(check: Json, viewer: str) -> bool:
     """Whether it is a status that this account has set."""
-    return bool(check.get("creator")) and login(check["creator"]).casefold() == viewer.casefold()
+    return "creator" in check and _is(check["creator"], viewer)
 
 
 def _reviewed(review: Json) -> str:
@@ -213,11 +225,22 @@ def _parents(node: Json) -> tuple[str, ...]:
 
 def _base_changes(node: Json, label: str) -> tuple[BaseChange, ...]:
     """Those since the label was put on last, and in the second of that; the oldest first."""
+    return tuple(_base_change(each) for each in _since_label(node, label) if each["__typename"] in BASE_CHANGES)
+
+
+def _since_label(node: Json, label: str) -> list[Json]:
     at = labeling(node, label).get("labeled_at")
-    found = [
-        _base_change(each) for each in node["timelineItems"]["nodes"] if each and each["__typename"] != LABELED_EVENT
-    ]
-    return tuple(each for each in found if at is None or each.at >= at)
+    found = [each for each in node["timelineItems"]["nodes"] if each and each["__typename"] != LABELED_EVENT]
+    return [each for each in found if at is None or time(each["createdAt"]) >= at]
+
+
+def _removals(node: Json, label: str, viewer: str) -> tuple[Removal, ...]:
+    found = [each for each in _since_label(node, label) if each["__typename"] not in BASE_CHANGES]
+    return tuple(Removal(time(each["createdAt"]), each["reason"] or "", _is(each["actor"], viewer)) for each in found)
+
+
+def _is(actor: Json | None, viewer: str) -> bool:
+    return login(actor).casefold() == viewer.casefold()
 
 
 def _base_change(event: Json) -> BaseChange:

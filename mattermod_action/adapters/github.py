@@ -254,6 +254,11 @@ class PyGithubGitHub(Requests):
         ask = partial(self._data, candidates.ENQUEUE, variables)
         self._call(ask, "put a pull request into the merge queue", f"{CONTENTS} and {PULLS}")
 
+    def dequeue(self, node: str) -> None:
+        """https://docs.github.com/en/graphql/reference/mutations#dequeuepullrequest."""
+        ask = partial(self._data, candidates.DEQUEUE, {"node": node})
+        self._call(ask, "take a pull request out of the merge queue", f"{CONTENTS} and {PULLS}")
+
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
         """One query for as many as GitHub answers at once; those that are gone are missing."""
         read = activity.Reader(label, self._bots, self._clock.now(), self._seals)

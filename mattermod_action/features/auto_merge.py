@@ -18,10 +18,12 @@ that GitHub creates it, even if none of its jobs has started. GitHub holds the w
 of pull requests that GITHUB_TOKEN opened or pushed to; a person with write access approves them in the merge box.
 Apps that never report a check are not waited for.
 
-If the base branch has a merge queue, the pull request is put into it. This takes the token of an App, or of a person,
-with `contents: write` and `pull-requests: write`, in the input `github-token`. GitHub starts no checks for what
-GITHUB_TOKEN puts into a queue, and removes it when the time is up. With GITHUB_TOKEN nothing is put in, and a comment
-says so.
+If the base branch has a merge queue, the pull request is put into it. If the queue puts it out, a comment says why; it
+is put back once if neither its content nor a person is the reason (a time-out, an emptied queue). If the label is taken
+off, or a person puts something in its way, what the bot has put in is taken out of the queue. Putting it in takes the
+token of an App, or of a person, with `contents: write` and `pull-requests: write`, in the input `github-token`. GitHub
+starts no checks for what GITHUB_TOKEN puts into a queue, and removes it when the time is up. With GITHUB_TOKEN nothing
+that has checks is put in, and a comment says so.
 
 Whoever put the label on must have write access at that moment and when it is merged, and must not be a bot, unless
 `bots` names it. Authors may put it on their own pull requests from branches of this repository, not from forks.
@@ -86,6 +88,7 @@ from mattermod_action.effects import (
     AwaitChecks,
     BringUpToDate,
     Comment,
+    Dequeue,
     Enqueue,
     Merge,
     Need,
@@ -93,6 +96,8 @@ from mattermod_action.effects import (
     RemoveLabel,
 )
 from mattermod_action.events import (
+    OPENED,
+    RESUMED,
     ChecksChanged,
     MergeConsidered,
     MergeEnded,
@@ -101,9 +106,12 @@ from mattermod_action.events import (
     Shown,
     Tick,
     label_cause,
+    unlabel_cause,
 )
 from mattermod_action.labellers import does_not_count, is_listed
 from mattermod_action.merging import Rule, has_checks, obstacles
+from mattermod_action.queueing import OFF, is_out, why_out
+from mattermod_action.queueing import VOID as VOID_APPROVAL
 from mattermod_action.settling import first_checks
 from mattermod_action.texts import addressed, quoted
 
@@ -115,6 +123,7 @@ if TYPE_CHECKING:
     from mattermod_action.events import Event, PullRequest
     from mattermod_action.merging import Candidate, Obstacle
     from mattermod_action.ports import Facts
+    from mattermod_action.queueing import Out
     from mattermod_action.settling import Wait
 
 ANNOUNCED = "This will be merged when it is ready."
@@ -122,6 +131,10 @@ WAITS = "This is not merged yet: {reasons}."
 MERGED = "Merged, as the label {label} asks for."
 QUEUED = "This is in the merge queue now, as the label {label} asks for."
 REFUSED = "This could not be merged. {reason}."
+TAKEN_OUT = "This was taken out of the merge queue: {reason}."
+OUT = "The merge queue has put this out: {reason}. {then}"
+BACK = "It is put back once, the next time that it is looked at."
+STAYS_OUT = "To have it put back, take the label {label} off and put it on again."
 OUTDATED = "This could not be brought up to date with {base}. {reason}."
 VOID = (
     "The label {label} was taken off, and nothing was merged: {reason}. Somebody with write access may look at the "
@@ -176,7 +189,7 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:
     """Say which pull requests are looked at because of an event: none is read whose label the event denies."""
     match event:
         case PullRequestSeen(pull) if pull.is_open and pull.carries(config.label):
-            pushed, out = event.action in PUSHED, DEQUEUED if event.action == DEQUEUED else ""
+            pushed, out = event.action in PUSHED, (event.reason or DEQUEUED) if event.action == DEQUEUED else ""
             yield MergeConsidered(pull, pushed=pushed, out=out, shown=_shown(event, config), patient=True)
         case Reviewed(pull) if pull.is_open and pull.carries(config.label):
             is_quiet = not facts.keeps_a_ledger()
@@ -224,6 +237,8 @@ def _is_on_its_way(found: Candidate, config: Config, now: datetime) -> bool:
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
+        case PullRequestSeen(pull) if pull.is_open and _has_lost(event, config.label):
+            yield from _without_label(facts.candidate(pull, config.label), config, unlabel_cause(config.label))
         case MergeConsidered(pull):
             found = facts.candidate(pull, config.label)
             if found and found.pull.is_open and found.pull.carries(config.label):
@@ -231,12 +246,33 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
         case MergeEnded(pull, sha, behind=True, reason=reason):
             text = OUTDATED.format(base=quoted(pull.base_ref), reason=reason.rstrip("."))
             yield Comment(subject=pull, text=text, once=("outdated", sha), cause=label_cause(config.label))
+        case MergeEnded(pull, sha, out=out) if out:
+            text = TAKEN_OUT.format(reason=out)
+            key = ("taken out", sha, str(pull.updated_at))
+            yield Comment(subject=pull, text=text, once=key, cause=label_cause(config.label))
         case MergeEnded(pull, sha, queued, reason):
             text = (REFUSED if reason else QUEUED if queued else MERGED).format(
                 label=quoted(config.label), reason=reason.rstrip(".")
             )
             once = ("refused", sha, reason) if reason else ("queued" if queued else "merged", sha)
             yield Comment(subject=pull, text=text, once=once, cause=label_cause(config.label))
+
+
+def _has_lost(event: PullRequestSeen, label: str) -> bool:
+    """Whether the label was taken off just now, or an earlier run has begun something about it."""
+    is_told = event.is_news(unlabel_cause(label)) or (event.action == RESUMED and not event.missed)
+    return event.action != OPENED and is_told and not event.subject.carries(label)
+
+
+def _without_label(found: Candidate | None, config: Config, cause: str) -> Iterator[Effect]:
+    """Whoever else put it into the queue did not do so because of the label."""
+    if found and found.queued_by_us and not found.pull.carries(config.label):
+        yield _dequeue(found, config, OFF, cause)
+
+
+def _dequeue(found: Candidate, config: Config, why: str, cause: str) -> Dequeue:
+    once = ("dequeue", found.pull.sha, str(found.labeled_at), len(found.removals))
+    return Dequeue(subject=found.pull, sha=found.pull.sha, rule=config.rule, why=why, once=once, cause=cause)
 
 
 def _considered(found: Candidate, config: Config, facts: Facts, event: MergeConsidered) -> Iterator[Effect]:
@@ -253,7 +289,7 @@ def _considered(found: Candidate, config: Config, facts: Facts, event: MergeCons
         return
     if not event.is_quiet:
         yield _comment(found, config, addressed(config.message, found.pull.author), "announced")
-    then = list(_next(found, config, facts, event)) if verdict.stands and not found.is_queued else []
+    then = list(_next(found, config, facts, event)) if verdict.stands else []
     if any(isinstance(each, Merge) for each in then):
         yield from _confirmed(found, config, facts, verdict, then)
         return
@@ -277,6 +313,8 @@ def _confirmed(
 def _void(found: Candidate, config: Config, reason: str) -> Iterator[Effect]:
     """Take the label off, and say so once for each time that it was put on."""
     yield RemoveLabel(subject=found.pull, label=config.label, cause=label_cause(config.label))
+    if found.queued_by_us:
+        yield _dequeue(found, config, VOID_APPROVAL, label_cause(config.label))
     text = VOID.format(label=quoted(config.label), reason=reason)
     yield _comment(found, config, text, "void", str(found.labeled_at))
 
@@ -286,6 +324,12 @@ def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered
     rule, found = config.rule, _stacked(found, config, facts)
     if rule.approvals and _lacks_approvals(found, rule):
         rule = replace(rule, also=reviewed_before(found, facts))
+    if found.is_queued:
+        yield from _in_queue(found, config, rule)
+        return
+    out = is_out(found, event.out, facts) if found.has_queue else None
+    if out and out.text and not event.is_quiet:
+        yield _told_out(found, config, out)
     in_the_way = obstacles(found, rule)
     if config.update and _is_only_behind(found.pull, in_the_way):
         if event.update and not facts.is_updated(found.pull.repository, found.base):
@@ -294,8 +338,19 @@ def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered
         yield from () if event.is_quiet else _told(found, config, in_the_way)
     elif wait := first_checks(found, rule, config.settle, facts, patient=event.patient):
         yield from _waiting(found, config, event, wait)
-    elif not _is_too_early(found, config, event):
-        yield _merge(found, config, rule)
+    elif not _is_too_early(found, config, event) and (out is None or out.returns):
+        yield _merge(found, config, rule, out.nth if out else 0)
+
+
+def _in_queue(found: Candidate, config: Config, rule: Rule) -> Iterator[Effect]:
+    if found.queued_by_us and (why := why_out(found, rule)):
+        yield _dequeue(found, config, why, label_cause(config.label))
+
+
+def _told_out(found: Candidate, config: Config, out: Out) -> Effect:
+    then = BACK if out.returns else STAYS_OUT.format(label=quoted(config.label))
+    text = OUT.format(reason=out.text, then=then)
+    return _comment(found, config, text, "out", found.pull.sha, str(found.labeled_at), str(out.nth))
 
 
 def _stacked(found: Candidate, config: Config, facts: Facts) -> Candidate:
@@ -337,8 +392,8 @@ def _told(found: Candidate, config: Config, in_the_way: list[Obstacle]) -> Itera
         yield _comment(found, config, text, "waits", found.pull.sha, first)
 
 
-def _merge(found: Candidate, config: Config, rule: Rule) -> Effect:
-    """Once for a commit and each time that the label is put on: what fell out of a queue is not put back for ever."""
+def _merge(found: Candidate, config: Config, rule: Rule, nth: int) -> Effect:
+    """Once for a commit, each time that the label is put on, and each time that it returns to a queue."""
     kind = Enqueue if found.has_queue else Merge
     return kind(
         subject=found.pull,
@@ -348,7 +403,7 @@ def _merge(found: Candidate, config: Config, rule: Rule) -> Effect:
         labeller=found.labeller,
         at=found.labeled_at,
         need=_need(found, config),
-        once=("merge", found.pull.sha, str(found.labeled_at)),
+        once=("merge", found.pull.sha, str(found.labeled_at), *([nth] if nth else [])),
         cause=label_cause(config.label),
     )
 

@@ -222,6 +222,12 @@ def test_each_state_of_a_merge(state: str) -> None:
     ("queue", "ours", "expected"), [(True, True, ["queue"]), (True, False, []), (False, True, []), (False, False, [])]
 )
 def test_what_github_token_puts_into_a_queue_never_comes_out(queue: bool, ours: bool, expected: list[str]) -> None:  # noqa: FBT001  # as the table has it
-    asked = obstacles(found(has_queue=queue, by_github_token=ours), RULE)
+    asked = obstacles(found([check(1)], has_queue=queue, by_github_token=ours), RULE)
     assert [each.code for each in asked] == expected
     assert all("the token of an App, or of a person" in each.text for each in asked)
+
+
+@pytest.mark.parametrize(("state", "expected"), [("CLEAN", []), ("BLOCKED", ["queue"])])
+def test_a_queue_that_awaits_no_check_takes_what_github_token_puts_into_it(state: str, expected: list[str]) -> None:
+    asked = obstacles(found(has_queue=True, by_github_token=True, merge_state=state), RULE)
+    assert [each.code for each in asked] == expected
