@@ -330,6 +330,8 @@ def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered
     out = is_out(found, event.out, facts) if found.has_queue else None
     if out and out.text and not event.is_quiet:
         yield _told_out(found, config, out)
+    if out and not out.returns:
+        return
     in_the_way = obstacles(found, rule)
     if config.update and _is_only_behind(found.pull, in_the_way):
         if event.update and not facts.is_updated(found.pull.repository, found.base):
@@ -338,7 +340,7 @@ def _next(found: Candidate, config: Config, facts: Facts, event: MergeConsidered
         yield from () if event.is_quiet else _told(found, config, in_the_way)
     elif wait := first_checks(found, rule, config.settle, facts, patient=event.patient):
         yield from _waiting(found, config, event, wait)
-    elif not _is_too_early(found, config, event) and (out is None or out.returns):
+    elif not _is_too_early(found, config, event):
         yield _merge(found, config, rule, out.nth if out else 0)
 
 
