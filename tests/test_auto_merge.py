@@ -1085,3 +1085,99 @@ def test_a_review_without_a_ledger_merges_and_says_nothing_of_what_is_in_the_way
     run(bot, reviewed(github, pull, "APPROVED"))
     assert pull.merged_at
     assert texts(pull.comments) == [MERGED]
+
+
+SETTLING = CONFIG.replace("settle_minutes: 0", "settle_minutes: 5")
+SIX = {"MATTERMOD_CLOCK_OFFSET": "360"}
+FIRST = "it waits for its first checks until"
+
+
+def aged(github: Sandbox, pull: Pull) -> None:
+    """It was pushed and opened an hour ago, whatever has happened to it since."""
+    pull.created_at -= timedelta(hours=1)
+    for moved in github.state.moves:
+        moved.at -= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("by", ["label", "status of ours", "push"])
+def test_a_head_without_checks_is_not_merged_before_they_can_have_begun(bot: Bot, github: Sandbox, by: str) -> None:
+    """https://github.com/pascalgn/automerge-action/issues/90. What is about documentation only is merged after that."""
+    configure(github, SETTLING)
+    pull = opened(github)
+    event = labeled(github, pull)
+    if by == "push":
+        aged(github, pull)
+        event = payloads.synchronize(github.state, github.repository, pull.number, "reviewer")
+        pull.mergeable_reads = 0
+    if by == "status of ours":
+        made = Status(
+            github.state.next_id(),
+            "license/cla",
+            "success",
+            github.state.person("github-actions[bot]"),
+            pull.created_at,
+        )
+        github.state.add_status(github.repository, pull.head_sha, made)
+    for _ in range(2):
+        run(bot, event)
+    assert not pull.merged_at
+    told = [text for text in waits(pull) if text.startswith(FIRST)]
+    assert len(told) == (by != "push" or not bot.database_url)
+    assert all(("nobody looks again" in text) == (not bot.database_url) for text in told)
+    sweep(bot, **SIX)
+    assert pull.merged_at
+
+
+@ONE_STORE
+@pytest.mark.parametrize("case", ["old push", "no CI", "zero"])
+def test_what_need_not_wait_for_first_checks(bot: Bot, github: Sandbox, case: str) -> None:
+    configure(github, CONFIG if case == "zero" else SETTLING)
+    if case == "no CI":
+        for number in range(10):
+            github.state.write_files(github.repository, {f"{number}.txt": ""})
+    pull = opened(github)
+    event = labeled(github, pull)
+    if case == "old push":
+        aged(github, pull)
+    run(bot, event)
+    assert pull.merged_at
+
+
+@ONE_STORE
+def test_a_base_whose_pull_requests_had_checks_has_ci(bot: Bot, github: Sandbox) -> None:
+    """Many repositories check pull requests only: their base has commits that never had a check."""
+    configure(github, SETTLING)
+    for number in range(10):
+        github.state.write_files(github.repository, {f"{number}.txt": ""})
+    before, pull = opened(github), opened(github)
+    check(github, before, "success")
+    github.state.merge(github.repository, before.number, "squash", "Before", "maintainer")
+    run(bot, labeled(github, pull))
+    assert not pull.merged_at
+
+
+@ONE_STORE
+@pytest.mark.parametrize("minutes", ["5", "6"])
+def test_without_a_database_the_run_itself_waits_if_it_may(bot: Bot, github: Sandbox, minutes: str) -> None:
+    configure(github, SETTLING)
+    pull = opened(github)
+    run(bot, labeled(github, pull), **SKIPS, **{"INPUT_WAIT-MINUTES": minutes})
+    assert bool(pull.merged_at) == (minutes == "6")
+
+
+@ONE_STORE
+def test_a_stacked_pull_request_is_merged_after_its_parent(bot: Bot, github: Sandbox) -> None:
+    """https://github.com/pascalgn/automerge-action/issues/126."""
+    parent = opened(github)
+    pull = github.state.add_pull(
+        github.repository, "On it", "reviewer", head="on-it", base=parent.head_ref, mergeable_reads=0
+    )
+    event = labeled(github, pull)
+    for _ in range(2):
+        run(bot, event)
+    assert waits(pull) == [f"it waits for #{parent.number}, whose branch `{parent.head_ref}` is its base."]
+    github.state.merge(github.repository, parent.number, "merge", "Parent", "maintainer")
+    github.state.change_base_automatically(github.repository, pull.number)
+    pull.mergeable_reads = 0
+    sweep(bot)
+    assert pull.merged_at
