@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 US, LABEL = "mattermod[bot]", "Ready"
 NOWHERE = "0" * 40
-CONFIG = 'auto_merge: {label: "Ready", approvals: 1, unless: ["Hold"]}'
+CONFIG = 'auto_merge: {{label: "Ready", approvals: {approvals}, unless: ["Hold"]}}'
 SETTLE = timedelta(minutes=5)
 WRITERS = ("maintainer", "member")
 ENDS = ("This is not merged yet", "The merge queue has put", "This could not be merged")
@@ -69,6 +69,7 @@ class Hub:
     comments: list[tuple[datetime, str]] = field(default_factory=list)
     base_merges: set[tuple[str, str]] = field(default_factory=set)
     queued: str = ""
+    wanted: int = 1  # approvals
     # What the label approves, by the rules and not by what the bot knows.
     is_head_approved: bool = False
     bases: set[str] = field(default_factory=set)
@@ -209,7 +210,7 @@ class Hub:
             "draft": self.pull.draft,
             "label": self.pull.carries("Hold"),
             "changes": bool(self.objections),
-            "approvals": not set(self.approvals.values()) & heads,
+            "approvals": bool(self.wanted) and not set(self.approvals.values()) & heads,
             "checks": bool({FAILURE, PENDING} & set(checks)),
             "first checks": is_young,
         }
@@ -289,7 +290,8 @@ class Life:
         more: Any = {"sha": sha, "head": head, "base_ref": "main", "created_at": now, "updated_at": now}
         self.hub = Hub(replace(seen, author="newcomer", **more), self.dice.random() < 0.4, self.clock)
         self.hub.pushes_.append(Push(NOWHERE, sha, "newcomer", now))
-        self.config = load(CONFIG, "c.yml").config
+        self.hub.wanted = self.dice.choice((0, 1))
+        self.config = load(CONFIG.format(approvals=self.hub.wanted), "c.yml").config
 
     def go(self, count: int) -> None:
         self._seen("opened")
