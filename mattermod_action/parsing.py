@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PULL_REQUEST_ACTIONS = frozenset(
     {
         "opened", "reopened", "synchronize", "ready_for_review", "edited", "labeled", "unlabeled", "closed",
-        "milestoned", "converted_to_draft", "dequeued",
+        "milestoned", "converted_to_draft", "dequeued", "auto_merge_disabled",
     }
 )  # fmt: skip
 ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled", "closed"})

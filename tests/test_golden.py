@@ -82,8 +82,9 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "milestoned": STATE,
         "converted_to_draft": STATE,
         "dequeued": STATE,
+        "auto_merge_disabled": STATE,
         **dict.fromkeys(
-            "assigned auto_merge_disabled auto_merge_enabled demilestoned enqueued locked "
+            "assigned auto_merge_enabled demilestoned enqueued locked "
             "review_request_removed review_requested unassigned unlocked".split()
         ),
     },
@@ -192,7 +193,8 @@ def test_golden_what_follows(action: str) -> None:
     """An open pull request with the label is looked at by itself, after what the event called for."""
     seen: Any = parse("pull_request", given("pull_request", action))
     then, errors = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
-    pushed, out = action in ("opened", "synchronize"), "dequeued" if action == "dequeued" else ""
+    pushed = action in ("opened", "synchronize", "auto_merge_disabled")
+    out = "dequeued" if action == "dequeued" else ""
     assert not errors
     sha = seen.subject.sha
     shown = Shown("carol", sha, "", seen.at, labeled=True) if action == "labeled" else None

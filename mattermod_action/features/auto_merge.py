@@ -142,7 +142,8 @@ VOID = (
 )
 AGAIN = "The label {label} does not count: {reason}. Somebody with write access may take it off and put it on again."
 DEQUEUED = "dequeued"
-PUSHED = ("opened", "synchronize")  # before its checks can have begun nothing is merged
+# Before its checks can have begun nothing is merged, nor because somebody has turned off GitHub's own auto-merge.
+PUSHED = ("opened", "synchronize", "auto_merge_disabled")
 ON_ITS_WAY = {"running", "blocked"}  # what is in the way while checks run
 PATIENCE = timedelta(hours=2)  # for which others are not brought up to date because of one whose checks run
 
