@@ -224,6 +224,7 @@ CASES = [
     ),
     Case("converted to a draft", pull("converted_to_draft"), (PULL, "converted_to_draft"), None, 0, CONFIG + LIVE),
     Case("put out of a merge queue", pull("dequeued"), (PULL, "dequeued"), None, 0, CONFIG + LIVE),
+    Case("auto-merge turned off", pull("auto_merge_disabled"), (PULL, "auto_merge_disabled"), None, 0, CONFIG + LIVE),
     Case("reopened", pull("reopened"), (PULL, "reopened"), None, 0, CONFIG + ROLE + FILES + LIVE),
     Case("synchronize", pull("synchronize"), (PULL, "synchronize"), 6, 3, CONFIG + ROLE + FILES + LIVE + LOOK),
     Case("closed, not merged, a clean-up label", pull("closed", "", (DEV,)), (PULL, "closed"), 6, 1),

@@ -40,7 +40,7 @@ CONFIG = f"""
 label_messages:
   pull_requests: [{{label: "{DEV}", message: "Look"}}]
   issues: [{{label: "{HELP}", message: "Say so"}}]
-auto_merge: {{label: "Ready to Merge"}}
+auto_merge: {{label: "Ready to Merge", settle_minutes: 0}}
 """
 CENTRAL = "sweep: {repositories: [octo-org/*]}\n"
 PERMISSIONS = {"checks": "read", "contents": "write", "issues": "write", "pull_requests": "write", "statuses": "write"}

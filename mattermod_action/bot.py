@@ -372,7 +372,7 @@ class Bot:
 
     def _tell(self, effect: Once, outcome: Outcome) -> None:
         if not isinstance(effect, Comment):
-            self._report.row(effect.feature, effect.cause, said(effect, done=outcome.what == "posted"))
+            self._report.row(effect.feature, effect.cause, _said_once(effect, outcome.what))
             return
         if outcome.what in ("posted", "found", "unchecked"):
             self._report.comments.append(outcome.url)
@@ -385,6 +385,11 @@ def said(effect: Effect, *, done: bool) -> str:
     details = [getattr(effect, name, ()) for name in ("labels", "label", "context", "state", "content", "teams")]
     flat = [text for each in details for text in (each if isinstance(each, tuple) else (each,)) if text]
     return f"{words} {', '.join(flat)}".strip() + ("" if done else ": so already")
+
+
+def _said_once(effect: Once, what: str) -> str:
+    """Say that an earlier run has done it, which says nothing of what has become of it since."""
+    return said(effect, done=True) + ("" if what == "posted" else ": done before")
 
 
 def _ended(given: CommandGiven, plan: Plan) -> CommandsEnded:

@@ -252,6 +252,20 @@ class Enqueue(Merge):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dequeue(Once):
+    """Take it out of the merge queue, unless the label is on it and nobody has put anything in its way."""
+
+    subject: PullRequest
+    sha: str
+    rule: Rule
+    why: str
+
+    def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
+        del url
+        return MergeEnded(self.subject, self.sha, out=self.why) if done and not reason else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch(Once):
     """Start a workflow, if head and base of the open pull request are those that `label`, put on `at`, was put on.
 
@@ -362,6 +376,16 @@ class NoteApproval(Ensure):
     @property
     def key(self) -> str:
         return repr(("NoteApproval", self.subject.number, self.label.casefold()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitChecks(Ensure):
+    """Wait in this run until a check of the head `sha` has begun, at the longest until that time."""
+
+    subject: PullRequest
+    sha: str
+    rule: Rule
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

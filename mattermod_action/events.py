@@ -97,7 +97,8 @@ class _Seen:
     `at` is the `updated_at` of the payload, and stays when a live snapshot takes the payload's place. `label` was put
     on and `unlabel` taken off just now, by `sender`. `sha` is the head that the payload names, and stays, too. `news`
     are causes that a sweep found new by itself. What is `missed` a sweep has found, and finds again until it is done.
-    `base` is the base branch that the payload names, and `before` the head before a push; both stay as well.
+    `base` is the base branch that the payload names, and `before` the head before a push; both stay as well. `reason`
+    is why a merge queue put it out.
     """
 
     action: str
@@ -112,6 +113,7 @@ class _Seen:
     missed: bool = False
     base: str = ""
     before: str = ""
+    reason: str = ""
 
     @property
     def repository(self) -> Repository:
@@ -352,12 +354,15 @@ class Shown:
 class MergeConsidered(_OfPull):
     """One pull request that may be ready is looked at by itself.
 
-    `pushed` is that it is not merged now: its head is new, or a merge queue has put it out. `update` is that it may be
-    brought up to date. `shown` is what the event itself shows of the label, or of the push. If it `is_quiet`, nothing
-    is said of what is in the way: another job, which has the ledger, says that.
+    `pushed` is that its head is new, and `out` why a merge queue has just put it out: either is not merged now.
+    `update` is that it may be brought up to date. `shown` is what the event itself shows of the label, or of the push.
+    If it `is_quiet`, nothing is said of what is in the way: another job, which has the ledger, says that. `patient` is
+    that the run may wait for its first checks.
     """
 
     pushed: bool = False
+    out: str = ""
+    patient: bool = False
     update: bool = False
     shown: Shown | None = None
     is_quiet: bool = False
@@ -384,13 +389,14 @@ class HeadMade(_OfPull):
 class MergeEnded(_OfPull):
     """Outcome: the head `sha` was merged, or put into the merge queue, or (`reason`) GitHub refused.
 
-    `behind` is that what it refused is to bring it up to date.
+    `behind` is that what it refused is to bring it up to date, `out` why this run took it out of the merge queue.
     """
 
     sha: str
     queued: bool = False
     reason: str = ""
     behind: bool = False
+    out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,8 @@ class LiveFacts:
         self.candidates = cache(self._candidates)
         self.pushes = cache(self._pushes)
         self.is_base_merge = cache(self._is_base_merge)
+        self.has_checks = cache(self._has_checks)
+        self.parent = cache(self._parent)
 
     def role(self, repository: Repository, login: str) -> str:
         return self.role_now(repository, login, WHOLE_RUN)
@@ -218,6 +220,16 @@ class LiveFacts:
     def _pushes(self, pull: PullRequest) -> Sequence[Push] | None:
         return self._world.github.pushes(pull)
 
+    def _has_checks(self, repository: Repository, base: str) -> bool:
+        return self._world.github.has_checks(repository, base)
+
+    def _parent(self, repository: Repository, base: str) -> int:
+        """Most bases are the default branch, which is never stacked, whatever pull request it is the head of."""
+        return 0 if base == repository.default_branch else self._world.github.parent(repository, base)
+
+    def waits_until(self) -> datetime:
+        return self._world.waits_until
+
     def _is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:
         git = self._world.git(NOBODY, lambda: None)
         try:
@@ -338,6 +350,15 @@ class NoFacts:
 
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:  # noqa: ARG002  # the port's signature
         raise Offline("needs a token, to read who pushed")
+
+    def has_checks(self, repository: Repository, base: str) -> bool:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read the commits")
+
+    def parent(self, repository: Repository, base: str) -> int:  # noqa: ARG002  # the port's signature
+        raise Offline("needs a token, to read which pull requests there are")
+
+    def waits_until(self) -> datetime:
+        raise Offline("needs the time")
 
     def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:  # noqa: ARG002  # the port's signature
         raise Offline("needs a token, to read the commits")

@@ -13,8 +13,10 @@ from mattermod_action.duplicates import copies, withdraw
 from mattermod_action.effects import (
     DESCRIPTION_LIMIT,
     AddLabels,
+    AwaitChecks,
     CloseItem,
     Comment,
+    Dequeue,
     Dispatch,
     Enqueue,
     Ensure,
@@ -37,8 +39,9 @@ from mattermod_action.errors import Down, MayNot, Mistake, Overtaken, Refused
 from mattermod_action.events import PullRequest
 from mattermod_action.facts import at_least
 from mattermod_action.gates import MOVED
-from mattermod_action.merging import obstacles
+from mattermod_action.merging import has_checks, obstacles
 from mattermod_action.ports import Place, Status, Written
+from mattermod_action.queueing import VOID, why_out
 from mattermod_action.texts import without_emoji
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from mattermod_action.world import World
 
 WAITING = 3_600.0  # seconds after which a sweep looks again at what waits for its merge
+LOOKS_EVERY = 60.0  # seconds between two looks for the first check of a head
 BEHIND = (1.0, 2.0, 4.0)  # seconds that GitHub is given to show what it has told of
 TRUSTED = 10.0  # seconds for which a role that was read is believed
 
@@ -110,6 +114,17 @@ class Hands:
         found = self._wanted(effect)
         if not found.pull.merged and not found.is_queued:
             self._world.github.enqueue(found.node, effect.sha)
+        return effect.subject.url
+
+    @do.register
+    def _(self, effect: Dequeue) -> str:
+        """Look once more, right before: it may be in the queue as it should be."""
+        found = self._world.github.candidate(effect.subject.repository, effect.subject.number, effect.rule.label)
+        if found is None or not found.is_queued:
+            raise Overtaken("it is in no merge queue")
+        if effect.why != VOID and not why_out(found, effect.rule):
+            raise Overtaken("it is to be merged after all")
+        self._world.github.dequeue(found.node)
         return effect.subject.url
 
     def _wanted(self, effect: Merge) -> Candidate:
@@ -179,6 +194,11 @@ class Hands:
     def _(self, effect: Merge, since: datetime) -> str | None:  # noqa: ARG002  # the state says it
         pull = self._world.github.pull(effect.subject.repository, effect.subject.number)
         return pull.url if pull and pull.merged else None
+
+    @find.register
+    def _(self, effect: Dequeue, since: datetime) -> str | None:  # noqa: ARG002  # the queue says it
+        found = self._world.github.candidate(effect.subject.repository, effect.subject.number, effect.rule.label)
+        return found.pull.url if found and not found.is_queued else None
 
     @find.register
     def _(self, effect: Enqueue, since: datetime) -> str | None:  # noqa: ARG002  # the queue says it
@@ -276,6 +296,16 @@ class Ensurer:
             self._world.github.set_status(effect.subject.repository, effect.approval.head, status)
             return True
         return False
+
+    @ensure.register
+    def _(self, effect: AwaitChecks) -> bool:
+        clock, pull = self._world.clock, effect.subject
+        while (left := (effect.until - clock.now()).total_seconds()) > 0:
+            clock.sleep(min(left, LOOKS_EVERY))
+            found = self._world.github.candidate(pull.repository, pull.number, effect.rule.label)
+            if found is None or found.pull.sha != effect.sha or has_checks(found, effect.rule):
+                break
+        return True
 
     @ensure.register
     def _(self, effect: HideComment) -> bool:

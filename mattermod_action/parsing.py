@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PULL_REQUEST_ACTIONS = frozenset(
     {
         "opened", "reopened", "synchronize", "ready_for_review", "edited", "labeled", "unlabeled", "closed",
-        "milestoned", "converted_to_draft", "dequeued",
+        "milestoned", "converted_to_draft", "dequeued", "auto_merge_disabled",
     }
 )  # fmt: skip
 ISSUE_ACTIONS = frozenset({"opened", "reopened", "edited", "labeled", "unlabeled", "closed"})
@@ -132,6 +132,7 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
         pull.sha,
         base=pull.base_ref,
         before=str(payload.get("before") or ""),
+        reason=str(payload.get("reason") or ""),
     )
 
 

@@ -334,6 +334,12 @@ class GitHub(Protocol):
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
         """Read who pushed to its branch, the newest first; None where GitHub does not tell."""
 
+    def has_checks(self, repository: Repository, base: str) -> bool:
+        """Say whether one of the last ten commits of a branch had a check; also if it has fewer commits than ten."""
+
+    def parent(self, repository: Repository, base: str) -> int:
+        """Return the number of the open pull request whose branch this is, 0 if there is none."""
+
     def noted_at(self, repository: Repository, sha: str) -> Approval | None:
         """Read what a status of ours at this commit says that a label approves."""
 
@@ -345,6 +351,9 @@ class GitHub(Protocol):
 
     def enqueue(self, node: str, sha: str) -> None:
         """Put the pull request with this node id into its merge queue, if its head is still `sha`."""
+
+    def dequeue(self, node: str) -> None:
+        """Take the pull request with this node id out of its merge queue."""
 
     def said(self, repository: Repository, comment: int) -> Said | None:
         """Read a comment by its number, and who has edited it last; None when it is gone."""
@@ -698,6 +707,17 @@ class Facts(Protocol):
 
     def pushes(self, pull: PullRequest) -> Sequence[Push] | None:
         """Who pushed to its branch, the newest first; None where GitHub does not tell."""
+
+    def has_checks(self, repository: Repository, base: str) -> bool:
+        """Whether one of the last ten commits of a branch had a check; also if it has fewer commits than ten."""
+        ...
+
+    def parent(self, repository: Repository, base: str) -> int:
+        """The number of the open pull request whose branch this is, 0 if there is none."""
+        ...
+
+    def waits_until(self) -> datetime:
+        """When this run stops waiting for what takes its time."""
 
     def is_base_merge(self, pull: PullRequest, sha: str, before: str) -> bool:
         """Whether the commit `sha` is `before` with the base branch in it, as git itself merges the two."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import access, queue, readiness, shapes
 from sandbox.bare import ConflictError
-from sandbox.graph_fields import need, node_of, written_comment, written_item
+from sandbox.graph_fields import entry_of, need, node_of, written_comment, written_item
 from sandbox.graph_pages import Json, encode, typed
 from sandbox.records import Pull
 from sandbox.state import COMMENT_LIMIT
@@ -32,6 +32,7 @@ def mutations(viewer: Viewer) -> Json:
         "convertPullRequestToDraft": partial(_set_draft, viewer),
         "markPullRequestReadyForReview": partial(_set_draft, viewer),
         "enablePullRequestAutoMerge": partial(_enable_auto_merge, viewer),
+        "dequeuePullRequest": partial(_dequeue, viewer),
         "enqueuePullRequest": partial(_enqueue, viewer),
     }
 
@@ -87,11 +88,20 @@ def _enqueue(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  #
     if item.queued or item.state != "open" or (reason := readiness.missing(repo, item)):
         raise typed("UNPROCESSABLE", "Pull request is already in the queue" if item.queued else reason or "closed")
     try:
-        queue.join(viewer.state, repo, item)
+        queue.join(viewer.state, repo, item, viewer.token.login)
     except ConflictError:
         raise typed("UNPROCESSABLE", "Pull request is not mergeable") from None
-    position = sum(pull.queued for pull in repo.pulls())
-    entry = {"id": shapes.node_id("MQE", item.id), "position": position}
+    return {"clientMutationId": input.get("clientMutationId"), "mergeQueueEntry": entry_of(viewer, repo, item)}
+
+
+def _dequeue(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
+    """https://docs.github.com/en/graphql/reference/mutations#dequeuepullrequest; it takes what putting it in takes."""
+    repo, item = _subject(viewer, input["id"])
+    need(viewer, repo, "contents=write")
+    if not isinstance(item, Pull) or not item.queued:
+        raise typed("UNPROCESSABLE", "Pull request is not in the merge queue")
+    entry = entry_of(viewer, repo, item)
+    viewer.state.dequeue(repo.full_name, item.number, "MANUAL")
     return {"clientMutationId": input.get("clientMutationId"), "mergeQueueEntry": entry}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError
 
-from sandbox import access, checks, graph_more, readiness, shapes, suites
+from sandbox import access, checks, graph_more, queue, readiness, shapes, suites
 from sandbox.graph_pages import Json, check, connection, listed, typed
 from sandbox.records import BOT, CheckRun, Pull
 
@@ -47,6 +47,7 @@ TIMELINE = {
     "HeadRefForcePushedEvent": "HEAD_REF_FORCE_PUSHED_EVENT",
     "LabeledEvent": "LABELED_EVENT",
     "ReadyForReviewEvent": "READY_FOR_REVIEW_EVENT",
+    "RemovedFromMergeQueueEvent": "REMOVED_FROM_MERGE_QUEUE_EVENT",
     "ReopenedEvent": "REOPENED_EVENT",
     "UnlabeledEvent": "UNLABELED_EVENT",
 }
@@ -311,6 +312,7 @@ def _of_pull(viewer: Viewer, repo: Repository, item: Pull) -> Json:
         "isDraft": item.draft,
         "isInMergeQueue": item.queued,
         "isMergeQueueEnabled": item.base_ref in repo.queues,
+        "mergeQueueEntry": lambda _: entry_of(viewer, repo, item),
         "latestOpinionatedReviews": partial(_opinions, viewer, repo, item),
         "maintainerCanModify": item.maintainer_can_modify,
         "mergeCommit": partial(_merge_commit, viewer, repo, item),
@@ -534,8 +536,18 @@ def _happening(viewer: Viewer, each: Happening) -> Json:
         "createdAt": shapes.moment(each.created_at),
         "id": shapes.node_id("LE", each.id),
         "label": each.label and graph_more.label(each.label),
+        "reason": queue.WORDS.get(each.reason, each.reason.lower()),
         **(_changed_base(*each.bases) if each.bases else {}),
     }
+
+
+def entry_of(viewer: Viewer, repo: Repository, item: Pull) -> Json | None:
+    """https://docs.github.com/en/graphql/reference/objects#mergequeueentry; null for one that is in no queue."""
+    if not item.queued:
+        return None
+    position = sum(pull.queued for pull in repo.pulls())
+    by = _actor(viewer, (item.group and item.group.by) or item.author)
+    return {"enqueuer": by, "id": shapes.node_id("MQE", item.id), "position": position}
 
 
 def _changed_base(before: str, after: str) -> Json:

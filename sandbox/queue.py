@@ -20,15 +20,22 @@ BOT = "github-merge-queue[bot]"
 TITLE = "Merge pull request #{}"
 TIMEOUT = timedelta(minutes=60)  # GitHub's own default for checks to report
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads?actionType=dequeued#pull_request
+# A timeline has words of its own, which GitHub does not list: people report `failed_checks` and `merged`.
+WORDS = {
+    "CI_FAILURE": "failed_checks",
+    "CI_TIMEOUT": "timed_out",
+    "MERGE": "merged",
+    "MERGE_CONFLICT": "merge_conflict",
+}
 FAILED, LATE, CONFLICT = "CI_FAILURE", "CI_TIMEOUT", "MERGE_CONFLICT"
 
 
-def join(state: State, repo: Repository, pull: Pull) -> None:
+def join(state: State, repo: Repository, pull: Pull, by: str = "") -> None:
     """Put it in, with a group of its own: what the base would be with it. Raises ConflictError."""
     tip, now = repo.branches[pull.base_ref], state.now()
     sha = state.git.of(repo).merge(tip, pull.head_sha, TITLE.format(pull.number), Identity.of(BOT, now))
     branch = f"gh-readonly-queue/{pull.base_ref}/pr-{pull.number}-{tip}"
-    state.enqueue(repo.full_name, pull.number, Queued(now, branch, sha))
+    state.enqueue(repo.full_name, pull.number, Queued(now, branch, sha, state.person(by) if by else pull.author))
 
 
 def turn(state: State) -> None:

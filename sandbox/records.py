@@ -40,7 +40,7 @@ class Label:
 class Happening:
     """What a timeline tells; `kind` is GitHub's name of its type, `label` the one that came or went.
 
-    `bases` are the base branch before and after a change of it.
+    `bases` are the base branch before and after a change of it, `reason` is why a merge queue put it out.
     """
 
     id: int
@@ -49,6 +49,7 @@ class Happening:
     created_at: datetime
     label: Label | None = None
     bases: tuple[str, str] | None = None
+    reason: str = ""
 
 
 @dataclass
@@ -157,11 +158,12 @@ class CheckSuite:
 
 @dataclass
 class Queued:
-    """A pull request in a merge queue: since when, and the group that it is tried as."""
+    """A pull request in a merge queue: since when, the group that it is tried as, and who put it in."""
 
     at: datetime
     branch: str
     sha: str
+    by: Person | None = None
 
 
 @dataclass

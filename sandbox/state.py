@@ -323,6 +323,7 @@ class State:
             pull.merged_by, pull.merge_sha = self.person(by), sha
             if pull.queued:
                 self._ungroup(repository, pull)
+                self._happened(pull, "RemovedFromMergeQueueEvent", reason="MERGE")
                 self._record("dequeue", full_name, number, reason="MERGE")
             self._record("merge", full_name, number, method=method, sha=sha)
             return sha
@@ -341,6 +342,7 @@ class State:
             pull = self.pull(full_name, number)
             self._ungroup(self._at(full_name), pull)
             pull.updated_at = self.now()
+            self._happened(pull, "RemovedFromMergeQueueEvent", reason=reason)
             self._record("dequeue", full_name, number, reason=reason)
 
     @staticmethod
@@ -665,11 +667,18 @@ class State:
             return sha
 
     def _happened(
-        self, item: Item, kind: str, by: str = "", label: Label | None = None, bases: tuple[str, str] | None = None
+        self,
+        item: Item,
+        kind: str,
+        by: str = "",
+        label: Label | None = None,
+        bases: tuple[str, str] | None = None,
+        *,
+        reason: str = "",
     ) -> None:
         """Put it into the timeline. It is the author who does it, unless somebody else is known to."""
         actor = self.person(login) if (login := by or self._doer()) else item.author
-        item.timeline.append(Happening(self.next_id(), kind, actor, self.now(), label, bases))
+        item.timeline.append(Happening(self.next_id(), kind, actor, self.now(), label, bases, reason))
 
     def _tip(self, full_name: str, branch: str) -> str:
         """Where a branch was moved to last, "" for one that never was."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.one_store
 BOTH = pytest.mark.parametrize("bot", ["sqlite", "mysql"], indirect=True)  # where notes are kept apart
 LABEL = "Ready to Merge"
-CONFIG = 'auto_merge: {label: "Ready to Merge"}\nupdate_branch: {}\n'
+CONFIG = 'auto_merge: {label: "Ready to Merge", settle_minutes: 0}\nupdate_branch: {}\n'
 FORK = "stranger/hello:topic"
 SKIPS = {"MATTERMOD_CLOCK_SKIPS": "true"}  # waiting takes no time
 LATER = {"MATTERMOD_CLOCK_OFFSET": "600"}  # by then GitHub lists every push
@@ -296,7 +296,7 @@ def _merged_base(github: Sandbox, pull: Pull, more: dict[str, bytes]) -> Any:
 @pytest.mark.parametrize("more", [{}, {"backdoor.sh": b"curl\n"}, {"README.md": b"Evil\n"}])
 def test_t01_a_merge_of_the_base_keeps_the_approval(bot: Bot, github: Sandbox, more: dict[str, bytes]) -> None:
     """If it has what git itself makes of the two, and nothing else. Reviews of the commit before count then, too."""
-    configure(github, 'auto_merge: {label: "Ready to Merge", approvals: 1}\n')
+    configure(github, 'auto_merge: {label: "Ready to Merge", settle_minutes: 0, approvals: 1}\n')
     pull = waiting(bot, github)
     review(github, pull)
     run(bot, _merged_base(github, pull, more))
@@ -325,7 +325,7 @@ def review(github: Sandbox, pull: Pull, state: str = "APPROVED") -> Any:
 
 def test_t01_reviews_count_by_their_commit(bot: Bot, github: Sandbox) -> None:
     """A writer's push keeps the label, and not what others have said of the commit before."""
-    configure(github, 'auto_merge: {label: "Ready to Merge", approvals: 1}\n')
+    configure(github, 'auto_merge: {label: "Ready to Merge", settle_minutes: 0, approvals: 1}\n')
     pull = waiting(bot, github)
     review(github, pull)
     run(bot, pushed(github, pull, "maintainer"))
@@ -343,7 +343,7 @@ KEEP: dict[str, tuple[str, str, bool]] = {
 
 @pytest.mark.parametrize(("keep", "by", "merged"), KEEP.values(), ids=KEEP)
 def test_what_is_kept_of_pushes_is_configured(bot: Bot, github: Sandbox, keep: str, by: str, *, merged: bool) -> None:
-    configure(github, f'auto_merge: {{label: "Ready to Merge", keep_on_push: {keep}}}\n')
+    configure(github, f'auto_merge: {{label: "Ready to Merge", settle_minutes: 0, keep_on_push: {keep}}}\n')
     pull = waiting(bot, github)
     run(bot, pushed(github, pull, by))
     run(bot, check(github, pull, "success"))

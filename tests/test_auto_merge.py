@@ -28,6 +28,7 @@ LABEL, WAIT = "Ready to Merge", "Do Not Merge"
 CONFIG = """
 auto_merge:
   label: "ready to merge"
+  settle_minutes: 0
   unless: ["Do Not Merge"]
 """
 ANNOUNCED, MERGED = "This will be merged when it is ready.", f"Merged, as the label `{LABEL.lower()}` asks for."
@@ -643,18 +644,129 @@ def test_a_merge_queue_is_used_where_there_is_one(bot: Bot, github: Sandbox) -> 
         ANNOUNCED,
         f"This is in the merge queue now, as the label `{LABEL.lower()}` asks for.",
     ]
-    writes = len(github.writes)
     run(bot, event)
     sweep(bot)
-    github.state.dequeue(
-        github.repository, pull.number, "CI_FAILURE"
-    )  # it fell out: whoever wants it in once more puts the label on again
-    sweep(bot)
-    assert len(github.writes) == writes
+    assert [write.action for write in github.writes].count("enqueue") == 1
+    github.state.dequeue(github.repository, pull.number, "CI_FAILURE")
+    for _ in range(2):
+        done = sweep(bot)
+    assert len(pull.timeline) == 2  # the label, and that
+    assert "enqueue" not in done.log  # which it did say of what was not in the queue: "enqueue: so already"
+    assert texts(pull.comments)[2:] == [put_out("a check failed there")]
     github.state.remove_label(github.repository, pull.number, LABEL)
     later = {"MATTERMOD_CLOCK_OFFSET": "60"}
     time.sleep(1.1)  # the label is put on in another second
     run(bot, labeled(github, pull), **SKIPS, **later)
+    assert pull.queued
+
+
+def put_out(reason: str, *, returns: bool = False) -> str:
+    stays = f"To have it put back, take the label `{LABEL.lower()}` off and put it on again."
+    then = "It is put back once, the next time that it is looked at." if returns else stays
+    return f"The merge queue has put this out: {reason}. {then}"
+
+
+def queued(bot: Bot, github: Sandbox) -> Pull:
+    """One that the label has put into the queue."""
+    requires(github, queues={"main"})
+    as_app(bot, github)
+    pull = opened(github)
+    run(bot, labeled(github, pull))
+    assert pull.queued
+    return pull
+
+
+def dequeued(github: Sandbox, pull: Pull, reason: str) -> Any:
+    github.state.dequeue(github.repository, pull.number, reason)
+    about = payloads.about(github.state, github.repository, pull.number, "dequeued", "github-merge-queue[bot]")
+    return {**about, "reason": reason}
+
+
+# Reasons of the webhook, what is told of each, and whether a pull request is put back for it.
+OUT: dict[str, tuple[str, bool]] = {
+    "CI_FAILURE": ("a check failed there", False),
+    "CI_TIMEOUT": ("its checks did not end in time", True),
+    "MANUAL": ("somebody took it out", False),
+    "MERGE_CONFLICT": ("it conflicts with what was before it in the queue", False),
+    "QUEUE_CLEARED": ("the queue was emptied", True),
+    "ROLL_BACK": ("the queue was rolled back", True),
+    "UNKNOWN_REMOVAL_REASON": ("GitHub does not say why", False),
+    "@everyone `x`": ("GitHub does not say why", False),
+}
+
+
+@ONE_STORE
+@pytest.mark.parametrize(("reason", "told"), OUT.items(), ids=OUT)
+def test_what_a_queue_puts_out_is_told_and_put_back_once_where_that_is_safe(
+    bot: Bot, github: Sandbox, reason: str, told: tuple[str, bool]
+) -> None:
+    text, returns = told
+    pull = queued(bot, github)
+    run(bot, dequeued(github, pull, reason))
+    sweep(bot)
+    assert pull.queued == returns
+    if returns:
+        run(bot, dequeued(github, pull, reason))
+        sweep(bot)
+        assert not pull.queued
+    said = [each for each in texts(pull.comments) if "put this out" in each]
+    assert said == [put_out(text, returns=True)] * returns + [put_out(text)]
+
+
+@ONE_STORE
+def test_a_new_commit_is_put_in_whatever_became_of_the_one_before(bot: Bot, github: Sandbox) -> None:
+    pull = queued(bot, github)
+    run(bot, dequeued(github, pull, "CI_FAILURE"))
+    time.sleep(1.1)
+    github.state.add_commit(github.repository, pull.number, by="maintainer")
+    pull.mergeable_reads = 0
+    sweep(bot)
+    assert pull.queued
+
+
+@pytest.mark.parametrize(("bot", "by"), [("mysql", "event"), ("mysql", "sweep"), ("sqlite", "event")], indirect=["bot"])
+def test_a_label_that_is_taken_off_takes_it_out_of_the_queue(bot: Bot, github: Sandbox, by: str) -> None:
+    pull = queued(bot, github)
+    sweep(bot)
+    event = payloads.unlabeled(github.state, github.repository, pull.number, LABEL, "maintainer")
+    for hour in range(2):
+        if by == "event":
+            run(bot, event)
+        else:
+            sweep(bot, MATTERMOD_CLOCK_OFFSET=str(3600 * hour))
+    assert not pull.queued
+    assert texts(pull.comments)[2:] == ["This was taken out of the merge queue: the label was taken off."]
+
+
+@ONE_STORE
+def test_what_somebody_else_put_into_the_queue_stays_there(bot: Bot, github: Sandbox) -> None:
+    requires(github, queues={"main"})
+    as_app(bot, github)
+    pull = opened(github, draft=False)
+    found = github.state.repository(github.repository)
+    assert found
+    queue.join(github.state, found, pull, "maintainer")
+    labeled(github, pull)
+    run(bot, payloads.unlabeled(github.state, github.repository, pull.number, LABEL, "maintainer"))
+    assert pull.queued
+
+
+@ONE_STORE
+@pytest.mark.parametrize("case", ["draft", "label", "changes"])
+def test_what_people_put_in_its_way_takes_it_out_of_the_queue_until_it_is_gone(
+    bot: Bot, github: Sandbox, case: str
+) -> None:
+    pull = queued(bot, github)
+    REASONS[case][0](github, pull)
+    sweep(bot)
+    assert not pull.queued
+    assert f"This was taken out of the merge queue: {REASONS[case][1]}." in texts(pull.comments)
+    github.state.set_draft(github.repository, pull.number, draft=False)
+    if case == "label":
+        github.state.remove_label(github.repository, pull.number, WAIT)
+    if case == "changes":
+        reviewed(github, pull, "APPROVED")
+    sweep(bot)
     assert pull.queued
 
 
@@ -974,3 +1086,99 @@ def test_a_review_without_a_ledger_merges_and_says_nothing_of_what_is_in_the_way
     run(bot, reviewed(github, pull, "APPROVED"))
     assert pull.merged_at
     assert texts(pull.comments) == [MERGED]
+
+
+SETTLING = CONFIG.replace("settle_minutes: 0", "settle_minutes: 5")
+SIX = {"MATTERMOD_CLOCK_OFFSET": "360"}
+FIRST = "it waits for its first checks until"
+
+
+def aged(github: Sandbox, pull: Pull) -> None:
+    """It was pushed and opened an hour ago, whatever has happened to it since."""
+    pull.created_at -= timedelta(hours=1)
+    for moved in github.state.moves:
+        moved.at -= timedelta(hours=1)
+
+
+@pytest.mark.parametrize("by", ["label", "status of ours", "push"])
+def test_a_head_without_checks_is_not_merged_before_they_can_have_begun(bot: Bot, github: Sandbox, by: str) -> None:
+    """https://github.com/pascalgn/automerge-action/issues/90. What is about documentation only is merged after that."""
+    configure(github, SETTLING)
+    pull = opened(github)
+    event = labeled(github, pull)
+    if by == "push":
+        aged(github, pull)
+        event = payloads.synchronize(github.state, github.repository, pull.number, "reviewer")
+        pull.mergeable_reads = 0
+    if by == "status of ours":
+        made = Status(
+            github.state.next_id(),
+            "license/cla",
+            "success",
+            github.state.person("github-actions[bot]"),
+            pull.created_at,
+        )
+        github.state.add_status(github.repository, pull.head_sha, made)
+    for _ in range(2):
+        run(bot, event)
+    assert not pull.merged_at
+    told = [text for text in waits(pull) if text.startswith(FIRST)]
+    assert len(told) == (by != "push" or not bot.database_url)
+    assert all(("nobody looks again" in text) == (not bot.database_url) for text in told)
+    sweep(bot, **SIX)
+    assert pull.merged_at
+
+
+@ONE_STORE
+@pytest.mark.parametrize("case", ["old push", "no CI", "zero"])
+def test_what_need_not_wait_for_first_checks(bot: Bot, github: Sandbox, case: str) -> None:
+    configure(github, CONFIG if case == "zero" else SETTLING)
+    if case == "no CI":
+        for number in range(10):
+            github.state.write_files(github.repository, {f"{number}.txt": ""})
+    pull = opened(github)
+    event = labeled(github, pull)
+    if case == "old push":
+        aged(github, pull)
+    run(bot, event)
+    assert pull.merged_at
+
+
+@ONE_STORE
+def test_a_base_whose_pull_requests_had_checks_has_ci(bot: Bot, github: Sandbox) -> None:
+    """Many repositories check pull requests only: their base has commits that never had a check."""
+    configure(github, SETTLING)
+    for number in range(10):
+        github.state.write_files(github.repository, {f"{number}.txt": ""})
+    before, pull = opened(github), opened(github)
+    check(github, before, "success")
+    github.state.merge(github.repository, before.number, "squash", "Before", "maintainer")
+    run(bot, labeled(github, pull))
+    assert not pull.merged_at
+
+
+@ONE_STORE
+@pytest.mark.parametrize("minutes", ["5", "6"])
+def test_without_a_database_the_run_itself_waits_if_it_may(bot: Bot, github: Sandbox, minutes: str) -> None:
+    configure(github, SETTLING)
+    pull = opened(github)
+    run(bot, labeled(github, pull), **SKIPS, **{"INPUT_WAIT-MINUTES": minutes})
+    assert bool(pull.merged_at) == (minutes == "6")
+
+
+@ONE_STORE
+def test_a_stacked_pull_request_is_merged_after_its_parent(bot: Bot, github: Sandbox) -> None:
+    """https://github.com/pascalgn/automerge-action/issues/126."""
+    parent = opened(github)
+    pull = github.state.add_pull(
+        github.repository, "On it", "reviewer", head="on-it", base=parent.head_ref, mergeable_reads=0
+    )
+    event = labeled(github, pull)
+    for _ in range(2):
+        run(bot, event)
+    assert waits(pull) == [f"it waits for #{parent.number}, whose branch `{parent.head_ref}` is its base."]
+    github.state.merge(github.repository, parent.number, "merge", "Parent", "maintainer")
+    github.state.change_base_automatically(github.repository, pull.number)
+    pull.mergeable_reads = 0
+    sweep(bot)
+    assert pull.merged_at

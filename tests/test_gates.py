@@ -88,7 +88,10 @@ def as_person(bot: Bot, github: Sandbox) -> None:
 
 def test_t06a_a_head_that_we_make_is_judged(bot: Bot, github: Sandbox) -> None:
     """By the same run, since GITHUB_TOKEN's pushes are no events; and by their event where a token's are."""
-    configured(github, "update_branch: {}\nprotected_paths: {paths: ['.github/**']}\nauto_merge: {label: Ready}\n")
+    configured(
+        github,
+        "update_branch: {}\nprotected_paths: {paths: ['.github/**']}\nauto_merge: {label: Ready, settle_minutes: 0}\n",
+    )
     as_person(bot, github)
     pull = opened(github, GUARDED, maintainer_can_modify=True, mergeable_reads=0)
     run(bot, about(github, pull))

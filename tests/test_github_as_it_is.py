@@ -119,7 +119,7 @@ def test_an_unknown_answer_to_a_write_is_looked_into(bot: Bot, github: Sandbox, 
     """The mutation that puts a pull request into the queue is answered by an error that has no type."""
     as_an_app(github, bot)
     permit(github, contents="write", checks="read", statuses="read")
-    configure(github, f'auto_merge: {{label: "{MERGE}"}}\n')
+    configure(github, f'auto_merge: {{label: "{MERGE}", settle_minutes: 0}}\n')
     repository(github).queues = {"main"}
     pull = ready(github)
     github.state.faults.add(Fault("query-failed", *QUERY, occurrence=3, when=when))
@@ -133,7 +133,7 @@ def test_an_unknown_answer_to_a_write_is_looked_into(bot: Bot, github: Sandbox, 
 @pytest.mark.parametrize("how", [200, 502, 504])
 def test_labelled_pull_requests_that_are_too_much_for_one_page(bot: Bot, github: Sandbox, how: int) -> None:
     permit(github, contents="write", checks="read", statuses="read")
-    configure(github, f'auto_merge: {{label: "{MERGE}"}}\n')
+    configure(github, f'auto_merge: {{label: "{MERGE}", settle_minutes: 0}}\n')
     pulls = [ready(github) for _ in range(14)]
     github.state.heavy = Heavy(12, how)
     assert bot.run("schedule", {}, **SKIPS).code == 0
@@ -144,7 +144,7 @@ def test_labelled_pull_requests_that_are_too_much_for_one_page(bot: Bot, github:
 def test_a_repository_that_is_very_slow_is_read_in_the_end(bot: Bot, github: Sandbox) -> None:
     """Each sweep tries a few sizes, and the next one begins where it stopped."""
     permit(github, contents="write", checks="read", statuses="read")
-    configure(github, f'auto_merge: {{label: "{MERGE}"}}\n')
+    configure(github, f'auto_merge: {{label: "{MERGE}", settle_minutes: 0}}\n')
     pulls = [ready(github) for _ in range(3)]
     github.state.heavy = Heavy(2, 504)
     bot.variables["GITHUB_REPOSITORY_ID"] = str(repository(github).id)

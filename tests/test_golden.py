@@ -82,8 +82,9 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
         "milestoned": STATE,
         "converted_to_draft": STATE,
         "dequeued": STATE,
+        "auto_merge_disabled": STATE,
         **dict.fromkeys(
-            "assigned auto_merge_disabled auto_merge_enabled demilestoned enqueued locked "
+            "assigned auto_merge_enabled demilestoned enqueued locked "
             "review_request_removed review_requested unassigned unlocked".split()
         ),
     },
@@ -192,8 +193,10 @@ def test_golden_what_follows(action: str) -> None:
     """An open pull request with the label is looked at by itself, after what the event called for."""
     seen: Any = parse("pull_request", given("pull_request", action))
     then, errors = follow_ups(seen, load(CONFIG, "c.yml").config, Facts(seen.subject))
-    pushed = action in ("opened", "synchronize", "dequeued")
+    pushed = action in ("opened", "synchronize", "auto_merge_disabled")
+    out = "dequeued" if action == "dequeued" else ""
     assert not errors
     sha = seen.subject.sha
     shown = Shown("carol", sha, "", seen.at, labeled=True) if action == "labeled" else None
-    assert then == ([] if action == "closed" else [MergeConsidered(seen.subject, pushed=pushed, shown=shown)])
+    asked = MergeConsidered(seen.subject, pushed=pushed, out=out, patient=True, shown=shown)
+    assert then == ([] if action == "closed" else [asked])

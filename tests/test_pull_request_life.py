@@ -38,7 +38,7 @@ protected_paths: {{paths: ["guarded/**"]}}
 diff_review: {{rules: [{{text: "panic(", message: "Why?"}}]}}
 translations: {{bot: weblate, message: "New"}}
 chat: {{}}
-auto_merge: {{label: Ready}}
+auto_merge: {{label: Ready, settle_minutes: 0}}
 cherry_pick: {{conflicts: draft}}
 label_workflow: {{rules: [{{label: Build, workflow: build.yml}}, {{label: Load, event: load}}]}}
 label_cleanup: {{labels: ["Work in Progress", "Do Not Merge"], issues: true}}

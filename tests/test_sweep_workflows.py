@@ -27,7 +27,7 @@ CONFIG = """
 label_messages: {issues: [{label: "Help Wanted", message: "Say so"}]}
 block_merge: {labels: ["Do Not Merge"]}
 greeter: {team: core, labels: [Contributor]}
-auto_merge: {label: Ready}
+auto_merge: {label: Ready, settle_minutes: 0}
 cherry_pick: {}
 label_workflow: {rules: [{label: Build, workflow: build.yml, inputs: {key: key}, done: "Built"}]}
 """

@@ -27,7 +27,7 @@ label_messages:
   pull_requests: [{label: "2: Dev Review", message: "Look"}]
   issues: [{label: "Help Wanted", message: "Say so"}]
 """
-MERGE = "auto_merge: {label: Ready to Merge}\n"
+MERGE = "auto_merge: {label: Ready to Merge, settle_minutes: 0}\n"
 BLOCK = "block_merge: {labels: [Do Not Merge]}\n"
 CONFIGS = dict.fromkeys(("label", "issue", "command"), MESSAGE) | {"group": BLOCK}
 ALL = ("actions", "checks", "contents", "issues", "pull_requests", "statuses")

@@ -5,12 +5,14 @@ https://docs.github.com/en/graphql/reference/pulls
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mattermod_action.approvals import CONTEXT, NOTED, Approval, BaseChange
 from mattermod_action.events import GHOST, GITHUB_TOKEN, PullRequest, Repository
 from mattermod_action.merging import APPROVAL, FAILURE, PENDING, SUCCESS, Attempt, Candidate, Check, Maker, Suite
+from mattermod_action.queueing import Removal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -42,14 +44,19 @@ LABELINGS = """
     nodes { ... on LabeledEvent { createdAt actor { __typename login } label { name } } }
   }
 """
-# Who put labels on it, and what became of its base.
+# Who put labels on it, and what became of its base and of it in a merge queue.
 HISTORY = """
-  timelineItems(itemTypes: [LABELED_EVENT, BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT], last: 100) {
+  timelineItems(
+    itemTypes: [
+      LABELED_EVENT, BASE_REF_CHANGED_EVENT, AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT, REMOVED_FROM_MERGE_QUEUE_EVENT
+    ], last: 100
+  ) {
     nodes {
       __typename
       ... on LabeledEvent { createdAt actor { __typename login } label { name } }
       ... on BaseRefChangedEvent { createdAt previousRefName currentRefName }
       ... on AutomaticBaseChangeSucceededEvent { createdAt oldBase newBase }
+      ... on RemovedFromMergeQueueEvent { createdAt reason actor { __typename login } }
     }
   }
 """
@@ -58,6 +65,7 @@ CANDIDATE = f"""
 fragment candidate on PullRequest {{
   {PULL}
   mergeable mergeStateStatus isMergeQueueEnabled isInMergeQueue reviewDecision
+  mergeQueueEntry {{ enqueuer {{ __typename login }} }}
   reviewRequests(first: 100) {{
     nodes {{ requestedReviewer {{
       __typename
@@ -73,7 +81,7 @@ fragment candidate on PullRequest {{
   {HISTORY}
 }}
 fragment place on Repository {{
-  databaseId nameWithOwner mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
+  databaseId nameWithOwner defaultBranchRef {{ name }} mergeCommitAllowed squashMergeAllowed rebaseMergeAllowed
 }}
 """
 LABELED = f"""
@@ -112,10 +120,26 @@ query ($owner: String!, $name: String!, $sha: String!, $size: Int!) {{
   }}
 }}
 """
+# Whether the newest commits of a branch have checks, or had them as the head of the pull request that brought them.
+NEWEST = 10
+BASE = f"""
+query ($owner: String!, $name: String!, $ref: String!) {{
+  repository(owner: $owner, name: $name) {{ ref(qualifiedName: $ref) {{ target {{ ... on Commit {{
+    history(first: {NEWEST}) {{ nodes {{
+      statusCheckRollup {{ state }}
+      associatedPullRequests(first: 1) {{ nodes {{
+        commits(last: 1) {{ nodes {{ commit {{ statusCheckRollup {{ state }} }} }} }}
+      }} }}
+    }} }}
+  }} }} }} }}
+}}
+"""
 ENQUEUE = """mutation ($node: ID!, $sha: GitObjectID!) {
   enqueuePullRequest(input: {pullRequestId: $node, expectedHeadOid: $sha}) { mergeQueueEntry { id } }
 }"""
+DEQUEUE = "mutation ($node: ID!) { dequeuePullRequest(input: {id: $node}) { mergeQueueEntry { id } } }"
 LABELED_EVENT = "LabeledEvent"
+BASE_CHANGES = ("BaseRefChangedEvent", "AutomaticBaseChangeSucceededEvent")
 METHODS = {"squash": "squashMergeAllowed", "merge": "mergeCommitAllowed", "rebase": "rebaseMergeAllowed"}
 GREEN = ("SUCCESS", "NEUTRAL", "SKIPPED")
 STATES = {"SUCCESS": SUCCESS, "PENDING": PENDING, "EXPECTED": PENDING}
@@ -151,6 +175,7 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
     place = told["repository"]
     where = repository(place)
     checks, reviews = _rest(ask, where, node)
+    entry = node["mergeQueueEntry"]
     return Candidate(
         pull=pull(where, node),
         node=node["id"],
@@ -165,18 +190,26 @@ def _candidate(ask: Ask, told: Json, node: Json, label: str) -> Candidate:
         is_queued=node["isInMergeQueue"],
         by_github_token=told["viewer"]["login"].casefold() == GITHUB_TOKEN,
         methods=tuple(method for method, field in METHODS.items() if place[field]),
-        **looked_over(checks, node),
+        **looked_over(checks, node, told["viewer"]["login"]),
         **labeling(node, label),
         base_changes=_base_changes(node, label),
+        removals=_removals(node, label, told["viewer"]["login"]),
+        queued_by_us=bool(entry) and _is(entry["enqueuer"], told["viewer"]["login"]),
         noted=_noted(checks, node["headRefOid"], told["viewer"]["login"]),
         parents=_parents(node),
     )
 
 
-def looked_over(checks: Iterable[Json], node: Json) -> Json:
+def looked_over(checks: Iterable[Json], node: Json, viewer: str = "") -> Json:
     """Checks of the head, and runs of workflows that may have no check yet."""
     asked = [each for each in checks if each.get("context") != CONTEXT]
-    return {"checks": tuple(map(_check, asked)), "suites": tuple(map(_suite, _suites(node)))}
+    found = (replace(_check(each), is_ours=_is_by(each, viewer)) for each in asked)
+    return {"checks": tuple(found), "suites": tuple(map(_suite, _suites(node)))}
+
+
+def _is_by(check: Json, viewer: str) -> bool:
+    """Whether it is a status that this account has set."""
+    return "creator" in check and _is(check["creator"], viewer)
 
 
 def _reviewed(review: Json) -> str:
@@ -192,11 +225,22 @@ def _parents(node: Json) -> tuple[str, ...]:
 
 def _base_changes(node: Json, label: str) -> tuple[BaseChange, ...]:
     """Those since the label was put on last, and in the second of that; the oldest first."""
+    return tuple(_base_change(each) for each in _since_label(node, label) if each["__typename"] in BASE_CHANGES)
+
+
+def _since_label(node: Json, label: str) -> list[Json]:
     at = labeling(node, label).get("labeled_at")
-    found = [
-        _base_change(each) for each in node["timelineItems"]["nodes"] if each and each["__typename"] != LABELED_EVENT
-    ]
-    return tuple(each for each in found if at is None or each.at >= at)
+    found = [each for each in node["timelineItems"]["nodes"] if each and each["__typename"] != LABELED_EVENT]
+    return [each for each in found if at is None or time(each["createdAt"]) >= at]
+
+
+def _removals(node: Json, label: str, viewer: str) -> tuple[Removal, ...]:
+    found = [each for each in _since_label(node, label) if each["__typename"] not in BASE_CHANGES]
+    return tuple(Removal(time(each["createdAt"]), each["reason"] or "", _is(each["actor"], viewer)) for each in found)
+
+
+def _is(actor: Json | None, viewer: str) -> bool:
+    return login(actor).casefold() == viewer.casefold()
 
 
 def _base_change(event: Json) -> BaseChange:
@@ -216,10 +260,24 @@ def noted_at(ask: Ask, repository: Repository, sha: str) -> Approval | None:
 def _noted(checks: Iterable[Json], sha: str, viewer: str) -> Approval | None:
     """What a status of our own account says that the label approves; anybody who may write can set a status."""
     for each in checks:
-        is_ours = each.get("context") == CONTEXT and login(each["creator"]).casefold() == viewer.casefold()
+        is_ours = each.get("context") == CONTEXT and _is_by(each, viewer)
         if is_ours and (found := NOTED.fullmatch(each["description"] or "")):
             return Approval(sha, found["base"], time(found["at"]))
     return None
+
+
+def has_checks(ask: Ask, repository: Repository, base: str) -> bool:
+    """Say whether any of the newest commits of a branch had a check; also if it has too few commits to say."""
+    where = {"owner": repository.owner, "name": repository.name, "ref": f"refs/heads/{base}"}
+    branch = ask(BASE, where)["repository"]["ref"]
+    commits = branch["target"]["history"]["nodes"] if branch else ()
+    return len(commits) < NEWEST or any(map(_had_checks, commits))
+
+
+def _had_checks(commit: Json) -> bool:
+    pulls = commit["associatedPullRequests"]["nodes"] or ()
+    heads = [each["commit"] for pull in pulls if pull for each in pull["commits"]["nodes"]]
+    return any(each["statusCheckRollup"] for each in (commit, *heads))
 
 
 def _rest(ask: Ask, repository: Repository, node: Json) -> tuple[list[Json], list[Json]]:
@@ -250,7 +308,7 @@ def _after(page: Json, where: Json, name: str) -> str | None:
 
 def repository(place: Json) -> Repository:
     owner, _, name = place["nameWithOwner"].partition("/")
-    return Repository(place["databaseId"], owner, name)
+    return Repository(place["databaseId"], owner, name, (place.get("defaultBranchRef") or {}).get("name") or "")
 
 
 def pull(repository: Repository, node: Json) -> PullRequest:

@@ -217,6 +217,19 @@ class PyGithubGitHub(Requests):
     def noted_at(self, repository: Repository, sha: str) -> Approval | None:
         return candidates.noted_at(self._paged(repository.full_name, CHECKS, READINESS), repository, sha)
 
+    def has_checks(self, repository: Repository, base: str) -> bool:
+        return self._read(lambda: candidates.has_checks(self._data, repository, base), READINESS)
+
+    def parent(self, repository: Repository, base: str) -> int:
+        """https://docs.github.com/en/rest/pulls/pulls#list-pull-requests: `head` is OWNER:BRANCH."""
+        head = quote(f"{repository.owner}:{base}", safe="")
+        path = f"{_path(repository)}/pulls?state=open&head={head}&per_page=100"
+        found = self._read(lambda: self._json("GET", path)[LIST], PULLS)
+        ours = [
+            each for each in found if (each["head"]["repo"] or {}).get("full_name") == each["base"]["repo"]["full_name"]
+        ]
+        return min((int(each["number"]) for each in ours), default=0)
+
     def forked_at(self, pull: PullRequest, before: str, other: str) -> str:
         """The base has already what is `behind`: https://docs.github.com/en/rest/commits/commits#compare-two-commits."""
         compare = f"{_path(pull.repository)}/compare"
@@ -241,6 +254,11 @@ class PyGithubGitHub(Requests):
         variables = {"node": node, "sha": sha}
         ask = partial(self._data, candidates.ENQUEUE, variables)
         self._call(ask, "put a pull request into the merge queue", f"{CONTENTS} and {PULLS}")
+
+    def dequeue(self, node: str) -> None:
+        """https://docs.github.com/en/graphql/reference/mutations#dequeuepullrequest."""
+        ask = partial(self._data, candidates.DEQUEUE, {"node": node})
+        self._call(ask, "take a pull request out of the merge queue", f"{CONTENTS} and {PULLS}")
 
     def activities(self, subjects: Sequence[Subject], label: str) -> Mapping[int, Activity]:
         """One query for as many as GitHub answers at once; those that are gone are missing."""

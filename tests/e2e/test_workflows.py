@@ -208,7 +208,9 @@ def test_commands(act: Workflow, everything: Sandbox) -> None:
 
 def test_checks_that_are_over_merge(act: Workflow, github: Sandbox) -> None:
     permitted(github, "auto-merge.yml")
-    github.state.write_files(github.repository, {".github/mattermod.yml": "auto_merge: {label: Ready}\n"})
+    github.state.write_files(
+        github.repository, {".github/mattermod.yml": "auto_merge: {label: Ready, settle_minutes: 0}\n"}
+    )
     pull = github.state.add_pull(github.repository, "New", "reviewer", mergeable_reads=0)
     payloads.labeled(github.state, github.repository, pull.number, "Ready", "maintainer")
     run = act("auto-merge.yml")

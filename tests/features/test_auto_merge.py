@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -222,6 +223,46 @@ def test_each_state_of_a_merge(state: str) -> None:
     ("queue", "ours", "expected"), [(True, True, ["queue"]), (True, False, []), (False, True, []), (False, False, [])]
 )
 def test_what_github_token_puts_into_a_queue_never_comes_out(queue: bool, ours: bool, expected: list[str]) -> None:  # noqa: FBT001  # as the table has it
-    asked = obstacles(found(has_queue=queue, by_github_token=ours), RULE)
+    asked = obstacles(found([check(1)], has_queue=queue, by_github_token=ours), RULE)
     assert [each.code for each in asked] == expected
     assert all("the token of an App, or of a person" in each.text for each in asked)
+
+
+@pytest.mark.parametrize(("state", "expected"), [("CLEAN", []), ("BLOCKED", ["queue"])])
+def test_a_queue_that_awaits_no_check_takes_what_github_token_puts_into_it(state: str, expected: list[str]) -> None:
+    asked = obstacles(found(has_queue=True, by_github_token=True, merge_state=state), RULE)
+    assert [each.code for each in asked] == expected
+
+
+# What one key of the configuration makes of what is in the way: (what the pull request is like, key, what is told).
+READY: Json = {"approvals": (("member", "a" * 40),)}
+KEYS: dict[str, tuple[Json, Json, list[str]]] = {
+    "asked, and no approval is asked for": ({"awaited": ("lead",)}, {}, ["awaited"]),
+    "asked, and one is there": ({"awaited": ("lead",), **READY}, {"approvals": 1}, []),
+    "asked, and one of two is there": ({"awaited": ("lead",), **READY}, {"approvals": 2}, ["awaited", "approvals"]),
+    "asked, but never ignored": (
+        {"awaited": ("lead",), **READY},
+        {"approvals": 1, "ignore_requested": False},
+        ["awaited"],
+    ),
+    "asked, and always ignored": ({"awaited": ("lead",)}, {"ignore_requested": True}, []),
+    "a parent": ({"base": "topic", "stacked_on": 5}, {}, ["base"]),
+    "a parent into which is to be merged": ({"base": "topic", "stacked_on": 5}, {"bases": ("topic",)}, []),
+    "a pattern": ({"base": "release-10.5"}, {"bases": ("main", "release-*")}, []),
+    "a slash in a pattern": ({"base": "users/a/x"}, {"bases": ("users/**",)}, []),
+    "no pattern": ({"base": "dev"}, {"bases": ("main", "release-*")}, ["base"]),
+    "a check that has not begun": ({}, {"require": ("e2e",)}, ["running"]),
+    "a check that is there": ({"checks": [check(1, name="E2E")]}, {"require": ("e2e",)}, []),
+    "a check that is red": ({"checks": [check(1, "FAILURE", "e2e")]}, {"require": ("e2e",)}, ["failed"]),
+    "a status": ({"checks": [status("SUCCESS", "e2e")]}, {"require": ("e2e",)}, []),
+    "a workflow": ({"suites": [suite(1, "E2E")]}, {"require": ("e2e",)}, []),
+    "another check": ({"checks": [check(1)]}, {"require": ("e2e",)}, ["running"]),
+}
+
+
+@pytest.mark.parametrize(("about", "keys", "expected"), KEYS.values(), ids=KEYS)
+def test_what_a_key_makes_of_it(about: Json, keys: Json, expected: list[str]) -> None:
+    about = dict(about)
+    asked = found(about.pop("checks", ()), about.pop("suites", ()), **about)
+    asked = replace(asked, pull=replace(asked.pull, sha="a" * 40))
+    assert [each.code for each in obstacles(asked, replace(RULE, **keys))] == expected
