@@ -51,6 +51,13 @@ def test_the_test_of_a_fault_fails_with_it(copy: Path, fault: str) -> None:
     assert re.search(r"\d+ failed", ran.stdout), ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_a_fault_is_put_in_place_of_is_there_once(fault: str) -> None:
+    """Else its test is not known to catch it, and nobody hears of that until `make soak`."""
+    for edit in FAULTS[fault]["put_back"]:
+        assert (ROOT / "mattermod_action" / edit["file"]).read_text().count(edit["ours"]) == 1, edit["ours"]
+
+
 def test_each_fault_that_has_a_test_is_put_back() -> None:
     """Faults of the original that the features are about, and what rules say of test servers."""
     tests = " ".join(path.read_text() for path in ROOT.glob("tests/**/test_*.py"))
