@@ -76,7 +76,7 @@ def _by_comment(world: World, row: Row, pull: PullRequest, section: Section) -> 
     """Return when it was, and the commit that the comment names."""
     del section
     said = read_comment(world, pull, row.origin.comment if row.origin else 0)
-    command = command_of(said, pull.number, _asks_for_server)
+    command = command_of(said, pull.number, _asks_for_server, world.aliases)
     if said is None or said.author.casefold() != row.requested_by.casefold() or row.order.label:
         raise Refused(AGAIN)
     return said.at, "".join(command.args)
@@ -117,5 +117,5 @@ def _is_commit(world: World, sha: str, pull: PullRequest, at: datetime, named: s
 def may_pick(world: World, pull: PullRequest, origin: Origin, asks: Callable[[Command], bool]) -> str:
     """Return who asked for a pick by this comment. Raises Refused."""
     said = read_comment(world, pull, origin.comment)
-    command_of(said, pull.number, asks)
+    command_of(said, pull.number, asks, world.aliases)
     return said.author if said else ""

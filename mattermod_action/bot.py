@@ -97,6 +97,7 @@ class Bot:
 
     def handle(self, event: Event, depth: int = 0) -> Plan:
         """Plan on `event`, carry the plan out, and plan on what came of it. Raises Down when state is unknown."""
+        self._world.aliases = self._config.commands.aliases
         event, plan = self._believe(event)
         self._ensurer.look_anew()
         self._park(event, plan)
@@ -308,11 +309,13 @@ class Bot:
 
         picker = Picker
         if effect.anew:
-            from mattermod_action.refreshing import Refresher as picker  # noqa: N813  # one name for either
+            from mattermod_action.refreshing import Refresher as picker  # noqa: N813  # one name for each
+        elif effect.withdrawn:
+            from mattermod_action.withdrawing import Withdrawer as picker  # noqa: N813  # one name for each
         ended = picker(self._world, effect, triggers.labels(self._config)).go()
         self._report.picked(effect.feature, ended)
-        if ended.failed and effect.command:
-            plan.failed.add(effect.command)
+        if effect.command and (ended.failed or ended.conflicted):
+            plan.failed[effect.command] = bool(ended.opened)
         if ended.error:
             self._fail(effect, ended.error, event, plan)
         return ended
@@ -395,7 +398,10 @@ def _said_once(effect: Once, what: str) -> str:
 def _ended(given: CommandGiven, plan: Plan) -> CommandsEnded:
     """Say what came of each command; of one that failed nothing is said, since starting again goes on."""
     over = [each for each in plan.accepted if each not in plan.unfinished]
-    ended = tuple(Ended(each, tuple(plan.accepted[each]), each in plan.failed) for each in over)
+    ended = tuple(
+        Ended(each, tuple(plan.accepted[each]), each in plan.failed, partly=plan.failed.get(each, False))
+        for each in over
+    )
     return CommandsEnded(given, ended, tuple(plan.answers))
 
 

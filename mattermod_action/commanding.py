@@ -10,18 +10,18 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mattermod_action.commands import renamed
 from mattermod_action.effects import Comment, Need, React
 from mattermod_action.events import Answer
 from mattermod_action.facts import at_least
 from mattermod_action.features import FEATURES
-from mattermod_action.source import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mattermod_action.commands import Command
     from mattermod_action.effects import Effect
-    from mattermod_action.events import CommandGiven, CommandsEnded
+    from mattermod_action.events import CommandGiven, CommandsEnded, Ended
     from mattermod_action.ports import Facts
 
     Accepted = tuple[Command, "Offer | None", React, list[Answer]]
@@ -30,7 +30,9 @@ HELP = "help"
 NAME = "commands"  # what its effects have for a feature
 AUTHOR = "author"  # the level of who opened the pull request, or whoever may write
 REFUSED = "@{login}, `/{command}` is for {who}. (This is said once; later there is only a reaction.)"
-UNKNOWN = "@{login}, there is no command `{command}` here{hint}. `/mattermod help` lists them."
+UNKNOWN = "@{login}, there is no command `{command}` here. `/mattermod help` lists those that there are."
+NEAR = "@{login}, there is no command `/{command}` here: did you mean `/{near}`?"
+MISSPELT = 2  # letters that are missing, too many, wrong or in another order, and one for each three that there are
 NOT_NOW = "few requests are left in this hour, which are for gates and for people with write access"
 CAUSE = 100  # characters of the commands that a report names
 WHO = {
@@ -72,17 +74,49 @@ def accept(given: CommandGiven, config: Any, facts: Facts) -> Iterator[Accepted]
     if given.author.casefold() in {login.casefold() for login in config.commands.blocked_bots}:
         return
     known = offers(config)
-    for command in given.commands:
+    for each in given.commands:
+        command = renamed(each, config.commands.aliases)
         offer = known.get(command.name)
         if command.by_alias and command.name == HELP:
             yield command, None, _react(given, "eyes"), [_help(given, known, facts)]
         elif offer is None:
-            if command.by_alias:
-                yield command, None, _react(given, "-1"), [_unknown(given, command, known)]
+            near = _near(command, [*known, *config.commands.aliases])
+            if command.by_alias or (near and _answers(given, command, config, facts)):
+                yield command, None, _react(given, "-1"), [_unknown(given, command, near)]
         elif may(given, offer.level, facts):
             yield command, offer, _react(given, "eyes"), []
         else:
             yield command, None, _react(given, "-1"), [_refusal(given, command, offer)]
+
+
+def _answers(given: CommandGiven, command: Command, config: Any, facts: Facts) -> bool:
+    """Whether a misspelt command is answered: another bot may know it, and strangers do not make this one talk."""
+    return command.name not in config.commands.ignore and _has(given, given.author, AUTHOR, facts)
+
+
+def _near(command: Command, known: Sequence[str]) -> str:
+    """The command that may have been meant, "" for none; `/cherry pick x` and `/cherry_pick x` are some, too."""
+    for name in (command.name, "-".join((command.name, *command.args[:1])).lower()):
+        found = [each for each in known if is_misspelt(name.replace("_", "-"), each)]
+        if found:
+            return found[0]
+    return ""
+
+
+def is_misspelt(word: str, known: str) -> bool:
+    """Whether one is the other but for a few letters, by the distance of Damerau and Levenshtein."""
+    most = min(MISSPELT, len(known) // 3)
+    if abs(len(word) - len(known)) > most:
+        return False
+    before, row = [0] * (len(known) + 1), list(range(len(known) + 1))
+    for i, letter in enumerate(word, 1):
+        oldest, before, row = before, row, [i]
+        for j, other in enumerate(known, 1):
+            cost = min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != other))
+            if i > 1 < j and (letter, word[i - 2]) == (known[j - 2], other):
+                cost = min(cost, oldest[j - 2] + 1)
+            row.append(cost)
+    return row[-1] <= most
 
 
 def may(given: CommandGiven, level: str, facts: Facts) -> bool:
@@ -109,7 +143,7 @@ def ended(event: CommandsEnded) -> Iterator[Effect]:
     """A thumb for each outcome, and one comment with all that there is to say: the same once to each person."""
     given = event.given
     for each in event.ended:
-        yield _react(given, "-1" if each.reasons or each.failed else "+1")
+        yield _react(given, _outcome(each))
     answers = {answer.key: answer for answer in (*event.answers, *_reasons(event))}
     if answers:
         keys = sorted(answers, key=repr)
@@ -117,6 +151,13 @@ def ended(event: CommandsEnded) -> Iterator[Effect]:
         commands = dict.fromkeys(f"/{each.name}" for each in given.commands)
         text = "\n\n".join(answer.text for answer in answers.values())
         yield Comment(subject=given.subject, text=text, once=once, feature=NAME, cause=" ".join(commands)[:CAUSE])
+
+
+def _outcome(ended: Ended) -> str:
+    """A thumb goes up only where all of it was done."""
+    if ended.partly:
+        return "confused"
+    return "-1" if ended.reasons or ended.failed else "+1"
 
 
 def _reasons(event: CommandsEnded) -> Iterator[Answer]:
@@ -153,7 +194,7 @@ def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Answer:
     return Answer(("help", given.author.casefold(), *(f"{name} {may_i}" for name, may_i in mine.items())), text)
 
 
-def _unknown(given: CommandGiven, command: Command, known: dict[str, Offer]) -> Answer:
+def _unknown(given: CommandGiven, command: Command, near: str) -> Answer:
     """Once to each person, like a refusal."""
-    text = UNKNOWN.format(login=given.author, command=command.name, hint=suggestion(command.name, list(known)))
+    text = (NEAR if near else UNKNOWN).format(login=given.author, command=command.name, near=near)
     return Answer(("unknown", given.author.casefold()), text)

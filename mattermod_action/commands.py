@@ -1,5 +1,7 @@
 """The grammar of slash commands: `/name argument…` at the start of a line, as a reader sees the comment.
 
+A name may be in any case and have a mark of punctuation behind it. What nobody sees in a text counts for nothing.
+
 What stands in code, quotes, headings, tables, links or HTML is no command: a CommonMark parser (pulldown-cmark,
 in linear time) decides that, since people quote commands and paste logs. https://spec.commonmark.org/0.31.2/
 """
@@ -8,16 +10,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action.events import COMMAND_LINE
+from mattermod_action.events import BLANKS, COMMAND_LINE, UNSEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 ALIAS = "mattermod"  # `/mattermod help` is `/help`
+SPELLINGS = {"cherrypick": "cherry-pick"}  # other names that always count; a configuration may have more
 MOST = 20  # commands in one comment
 LONGEST = 1_000  # characters of one command that are read
 # What a line may be in and still be a command; anything else is a quotation of some kind.
@@ -41,7 +44,8 @@ _TAGS = re.compile(
 )
 _TITLE = re.compile("[\"'(](?<!]\\()")
 _SPELT = re.compile(r"^([ \t]*)(?:\\/|&(?:#0*47|#[xX]0*2[fF]|sol);)", re.MULTILINE)
-_NAME = re.compile(r"/([a-z][a-z0-9-]{0,39})(?=\s|$)")
+_NAME = re.compile(r"/([a-z][a-z0-9_-]{0,39})[.,:;!?]{0,3}(?=\s|$)", re.IGNORECASE)
+_UNSEEN, _BLANK = re.compile(f"[{UNSEEN}]+"), re.compile(f"[{BLANKS}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,17 @@ class Command:
     by_alias: bool = False
 
 
-def parse(body: str) -> tuple[Command, ...]:
-    """Return the commands of a comment, in their order, each once."""
+def parse(body: str, aliases: Mapping[str, str] | None = None) -> tuple[Command, ...]:
+    """Return the commands of a comment, in their order, each once; `aliases` are names that stand for others."""
     if not COMMAND_LINE.search(body):
         return ()
     found = (_command(line) for line in dict.fromkeys(_lines(body)))
-    return tuple(dict.fromkeys(command for command in found if command))[:MOST]
+    meant = (renamed(command, aliases or {}) for command in found if command)
+    return tuple(dict.fromkeys(meant))[:MOST]
+
+
+def renamed(command: Command, aliases: Mapping[str, str]) -> Command:
+    return replace(command, name=aliases.get(command.name, command.name))
 
 
 def added(before: str, after: str) -> tuple[Command, ...]:
@@ -71,11 +80,17 @@ def _command(line: str) -> Command | None:
     match = _NAME.match(line)
     if not match:
         return None
-    name, args = match[1], line[match.end() : LONGEST].split()
+    name, args = _spelt(match), line[match.end() : LONGEST].split()
     if name != ALIAS:
         return Command(name, tuple(args))
     asked, *rest = args or ["help"]
-    return Command(asked.lower(), tuple(rest), by_alias=True) if _NAME.fullmatch(f"/{asked.lower()}") else None
+    match = _NAME.fullmatch(f"/{asked.removeprefix('/')}")
+    return Command(_spelt(match), tuple(rest), by_alias=True) if match else None
+
+
+def _spelt(match: re.Match[str]) -> str:
+    name = match[1].lower()
+    return SPELLINGS.get(name, name)
 
 
 def _lines(body: str) -> list[str]:
@@ -120,8 +135,9 @@ def _lines(body: str) -> list[str]:
 
 
 def _plainly(body: str) -> str:
-    """Where a slash that is escaped, or spelt as `&#47;`, begins a line, put one that is no slash."""
-    lines = body.replace("\r\n", "\n").replace("\r", "\n")
+    """Leave out what nobody sees. Where a slash that is escaped, or spelt as `&#47;`, begins a line, put another."""
+    seen = body if body.isascii() else _BLANK.sub(" ", _UNSEEN.sub("", body))
+    lines = seen.replace("\r\n", "\n").replace("\r", "\n")
     return _SPELT.sub("\\1\u2215", lines).encode(errors="replace").decode()  # half of a surrogate pair is no character
 
 

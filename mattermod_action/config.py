@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_origin
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.source import Path, Source
 
+COMMAND = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 LABEL_LIMIT = 50  # characters; GitHub refuses longer label names
 PATTERN_LIMIT = 4_096  # characters of a pattern: no path on Linux is longer
 CONTEXT_LIMIT = 255  # characters of the name of a commit status
@@ -90,19 +92,34 @@ def _context(text: str) -> str:
     return text
 
 
+def _command(text: str) -> str:
+    name = text.removeprefix("/").lower()
+    if not COMMAND.fullmatch(name):
+        raise ValueError("must be the name of a command, such as cherry-pick")
+    return name
+
+
 Label = Annotated[str, AfterValidator(_label)]
 Message = Annotated[str, AfterValidator(_message)]
 Context = Annotated[str, AfterValidator(_context)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
+CommandName = Annotated[str, AfterValidator(_command)]
+
 Level = Literal["read", "author", "triage", "write", "maintain", "admin"]
 
 
 class Commands(Section):
-    """Who may give which command, where that differs from what a feature asks for, and which bots may give none."""
+    """Who may give which command, where that differs from what a feature asks for, and which bots may give none.
+
+    `aliases` are other names, such as `backport: cherry-pick`; other bots may listen to them as well. What is in
+    `ignore` is never answered as a misspelt command.
+    """
 
     levels: dict[str, Level] = {}
     blocked_bots: tuple[str, ...] = ()
+    aliases: dict[CommandName, CommandName] = {}
+    ignore: tuple[CommandName, ...] = ()
 
 
 class Scope(Section):

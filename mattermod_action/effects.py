@@ -413,7 +413,8 @@ class Pick(Ensure):
     later runs to read it again. `label` is the one that asks, which has to be on the pull request still; then whoever
     GitHub says has put it on is who asks. A `refusal` is why nothing can be picked at all. `look` is that something may
     have become of the pull requests of its picks. `series` are pull requests to pick together with this one.
-    With `anew` the open pull requests of the targets are made anew, and nothing else.
+    With `anew` the open pull requests of the targets are made anew, and nothing else; `withdrawn` are targets that
+    are not wanted any more.
     """
 
     rule: PickRule
@@ -426,6 +427,7 @@ class Pick(Ensure):
     refusal: str = ""
     series: tuple[int, ...] = ()
     anew: bool = False
+    withdrawn: bool = False
     look: bool = False
 
     def ended(self, url: str, *, done: bool, reason: str = "") -> Event | None:
@@ -434,7 +436,7 @@ class Pick(Ensure):
 
     @property
     def key(self) -> str:
-        return repr(("Pick", self.subject.number, self.targets, self.again, self.series, self.anew))
+        return repr(("Pick", self.subject.number, self.targets, self.again, self.series, self.anew, self.withdrawn))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,11 @@ GITHUB_TOKEN = "github-actions[bot]"  # noqa: S105  # an account, not the token
 RESUMED = "resumed"  # the action of what a sweep read by itself
 OPENED = "opened"  # the cause of everything that an item's first moment calls for
 
-COMMAND_LINE = re.compile(r"^[ \t]*/[a-z]", re.MULTILINE)  # a comment without such a line has no command
+# What people do not see, and phones and editors put into texts: marks of direction, joiners, odd blanks.
+UNSEEN = "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+# A comment without such a line has no command.
+COMMAND_LINE = re.compile(rf"^[ \t{BLANKS}{UNSEEN}]*/[{UNSEEN}]*[A-Za-z]", re.MULTILINE)
 _FULL_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 
 
@@ -208,11 +212,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A command was carried out, or (`reasons`, each a sentence) it was not; `failed` is said elsewhere."""
+    """A command was carried out, or (`reasons`, each a sentence) it was not; `failed` is said elsewhere.
+
+    `partly` is that some of what it asks for was done.
+    """
 
     command: Command
     reasons: tuple[str, ...] = ()
     failed: bool = False
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +271,13 @@ class _OfSubject:
     @property
     def repository(self) -> Repository:
         return self.subject.repository
+
+
+@dataclass(frozen=True, slots=True)
+class CommentGone(_OfSubject):
+    """A comment on a pull request in which somebody gave a command was deleted."""
+
+    comment_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +502,7 @@ Event = (
     | CommandGiven
     | Commanded
     | CommandsEnded
+    | CommentGone
     | MergeGroupSeen
     | Tick
     | Posted

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mattermod_action.approvals import Push
     from mattermod_action.commands import Command
@@ -85,7 +85,9 @@ def origin(text: str | None) -> Origin | None:
     return None
 
 
-def command_of(said: Said | None, number: int, asks: Callable[[Command], bool]) -> Command:
+def command_of(
+    said: Said | None, number: int, asks: Callable[[Command], bool], aliases: Mapping[str, str] | None = None
+) -> Command:
     """Return the command in a comment of this item that asks for it. Raises Refused.
 
     Its author wrote it, or was the last to edit it: others with write access may edit it as well.
@@ -94,7 +96,7 @@ def command_of(said: Said | None, number: int, asks: Callable[[Command], bool]) 
 
     if said is None or said.number != number or not said.is_own:
         raise Refused(NOT_THEIRS)
-    found = next((command for command in commands.parse(said.body) if asks(command)), None)
+    found = next((command for command in commands.parse(said.body, aliases) if asks(command)), None)
     if found is None:
         raise Refused(NOT_THEIRS)
     return found

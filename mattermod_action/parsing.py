@@ -15,6 +15,7 @@ from mattermod_action.events import (
     GHOST,
     ChecksChanged,
     CommandGiven,
+    CommentGone,
     Ignored,
     Issue,
     IssueSeen,
@@ -137,22 +138,28 @@ def _seen(name: str, action: str, payload: Mapping[str, Any]) -> Seen | Ignored:
 
 
 def _comment(payload: Mapping[str, Any], action: str) -> Event | Ignored:
-    comment = _field(payload, "comment")
-    subject = _field(payload, "issue")
+    comment, subject = _field(payload, "comment"), _field(payload, "issue")
     body = comment.get("body") or ""
-    if action not in ("created", "edited"):
-        return Ignored(f"issue_comment {action}: only comments that are written or edited are read")
-    sender = str((payload.get("sender") or {}).get("login") or "")
-    if action == "edited" and sender.casefold() != _login(comment).casefold():
-        return Ignored("issue_comment edited: by somebody else than its author")
-    if (payload.get("sender") or {}).get("type") == "Bot":
-        return Ignored("issue_comment: written by a bot")
+    if reason := _no_command(payload, action, comment):
+        return Ignored(f"issue_comment{reason}")
     if not subject.get("pull_request"):
         return Ignored("issue_comment: commands are for pull requests")
     if not COMMAND_LINE.search(body):
         return Ignored("issue_comment: no command in it")
+    if action == "deleted":
+        return CommentGone(issue(payload, subject), int(_field(comment, "id")))
     before = (((payload.get("changes") or {}).get("body") or {}).get("from") or "") if action == "edited" else None
     return CommandGiven(issue(payload, subject), int(_field(comment, "id")), _login(comment), body, before)
+
+
+def _no_command(payload: Mapping[str, Any], action: str, comment: Mapping[str, Any]) -> str:
+    """Say why it is none, whatever stands in it; "" when that decides."""
+    sender = payload.get("sender") or {}
+    if action not in ("created", "edited", "deleted"):
+        return f" {action}: nothing here depends on it"
+    if action == "edited" and str(sender.get("login") or "").casefold() != _login(comment).casefold():
+        return " edited: by somebody else than its author"
+    return ": written by a bot" if sender.get("type") == "Bot" else ""
 
 
 def _dispatched(payload: Mapping[str, Any], action: str) -> Event | Ignored:

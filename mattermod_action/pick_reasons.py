@@ -19,7 +19,9 @@ REVERTED = "{sha:.10} has reverted it on its base: ask to `retry` to pick it all
 STILL_THERE = "#{number} was reverted, and its branch {head} is still there: delete it and ask to `retry`"
 NOT_KEPT = "it is not merged yet, and without `database-url` nothing is kept until then: ask again afterwards"
 GONE = "the pull request is gone"
+WITHDRAWN = "it was withdrawn; ask again if it is wanted after all"
 SAME = "that is where it was merged"
+INTO = "that is the branch into which it will be merged"
 MISSING = "there is no such branch"
 NOT_THE_PICK = "the branch {head} is there already, and is not what the pick gives: delete it and ask to `retry`"
 CLOSED = "#{number} was closed, and its branch {head} is still there: delete it and ask to `retry`"
@@ -57,8 +59,8 @@ PUSHED_ALREADY = (
 )
 
 _FORMS = (
-    UNLABELED, NOT_MERGED, NOT_KEPT, GONE, SAME, MISSING, MISSING + "; near it: {names}", NOT_THE_PICK, CLOSED, BY_HAND,
-    CLOSED_AND_GONE, WAITS, REVERTED, STILL_THERE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS,
+    UNLABELED, NOT_MERGED, NOT_KEPT, GONE, SAME, INTO, MISSING, MISSING + "; near it: {names}", NOT_THE_PICK, CLOSED,
+    BY_HAND, CLOSED_AND_GONE, WAITS, WITHDRAWN, REVERTED, STILL_THERE, NOT_ITS_OWN, AGAIN, NOT_THEIRS, OCTOPUS,
     MERGES, NOT_ALL, TOO_MANY, NO_COMMIT,
     IS_NO_PULL, NOT_YET, WITHOUT_MERGE, MERGED_ELSEWHERE, HAS_ONE, CONFLICTS_AGAIN,
     SENTENCES[PROTECTED].replace("{cure}", refusals.PROTECTED.cure),

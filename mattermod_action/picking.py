@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mattermod_action import prerequisites, refusals, texts
+from mattermod_action import naming, prerequisites, refusals, texts
 from mattermod_action.asking import may_pick, must_count, must_write
 from mattermod_action.branches import branches_of, nearest
 from mattermod_action.effects import Heeded
@@ -25,13 +25,14 @@ from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
 from mattermod_action.opening import Opening, Step
-from mattermod_action.origins import AGAIN, LABEL, SLACK
+from mattermod_action.origins import AGAIN, LABEL, SLACK, Origin
 from mattermod_action.pick_reasons import (
     BY_HAND,
     CLOSED,
     CLOSED_AND_GONE,
     GONE,
     HAS_ONE,
+    INTO,
     MERGING,
     MISSING,
     NOT_DONE,
@@ -47,6 +48,7 @@ from mattermod_action.pick_reasons import (
     UNLABELED,
     WAITS,
     WHOSE,
+    WITHDRAWN,
     is_revert,
 )
 from mattermod_action.pick_words import by_hand, draft
@@ -166,7 +168,19 @@ class Picker:
         bad = [
             row for row in self._named(self._effect.again) if row.state in ENDED_BADLY or self._together.is_news(row)
         ]
+        bad += [row for row in self._named(self._effect.targets) if self._is_wanted_again(row) and row not in bad]
         return bad if bad and self._is_unheeded() else []
+
+    def _is_wanted_again(self, row: Row) -> bool:
+        """Whether it was never begun, so that to ask for it once more is enough."""
+        is_new = row.state == REFUSED and (row.reason in (WITHDRAWN, INTO) or row.reason.startswith(MISSING))
+        return is_new and self._effect.origin[:1] == ("comment",)
+
+    def _asked_by(self, row: Row) -> dict[str, Any]:
+        """The comment that asked for it first may be gone."""
+        if not self._is_wanted_again(row):
+            return {}
+        return {"origin": Origin(comment=int(self._effect.origin[1])), "requested_by": self._effect.by}
 
     def _asked_once_more(self) -> list[Row]:
         """Whose pull request is to be looked at: it may have been closed or reverted, or have got another base."""
@@ -250,7 +264,7 @@ class Picker:
         for row in self._again():
             sha = row.head_sha if row.refused_conflicts else ""
             reason = NOTED + row.reason if is_revert(row.reason) else row.refused_conflicts
-            more = {"head_sha": sha, "reason": reason, **self._together.asked_anew(row)}
+            more = {"head_sha": sha, "reason": reason, **self._asked_by(row), **self._together.asked_anew(row)}
             self._move(row, QUEUED, attempts=row.attempts + 1, **more)
         for row in self._asked_once_more():
             self._begin_anew(row)
@@ -313,6 +327,7 @@ class Picker:
             self._end(self._going(), REFUSED, GONE)
         elif source.pull.is_open:
             self._end([] if self._world.durable else self._going(), REFUSED, NOT_KEPT)
+            self._promise(source)
         elif not source.pull.merged:
             self._end(self._going(), REFUSED, WAITS if self._world.durable else NOT_MERGED)
         else:
@@ -325,6 +340,14 @@ class Picker:
                 self._open(row, opening)
             for row in self._going(OPENED):
                 self._finish(row, opening)
+
+    def _promise(self, source: Source) -> None:
+        """What waits for the merge is only promised for branches that there are."""
+        for row in self._going():
+            if row.target == source.pull.base_ref:
+                self._move(row, REFUSED, reason=INTO)
+            elif row.target not in source.tips:
+                self._move(row, REFUSED, reason=self._missing(row.target))
 
     def _check_who(self, source: Source) -> None:
         """Whoever has asked must be allowed to still, whatever state a row says it is in."""
@@ -340,7 +363,8 @@ class Picker:
     def _asker(self, row: Row, source: Source) -> str:
         """Read again what the row names. Raises Refused where that does not ask for this branch."""
         if row.origin and row.origin.comment:
-            by = may_pick(self._world, source.pull, row.origin, partial(_asks_for, row.target))
+            milestone = branches_of(source.pull.milestone_title or "", self._rule.milestones)
+            by = may_pick(self._world, source.pull, row.origin, partial(_asks_for, row.target, milestone))
         else:
             by = self._labeller(row, source)
         if by.casefold() != row.requested_by.casefold():
@@ -597,9 +621,12 @@ class Picker:
             yield f"{step.what} ({_line(refusal)})" if step.what else _line(refusal)
 
 
-def _asks_for(target: str, command: Command) -> bool:
-    """Whether it names the branch, or asks to try once more whatever has failed."""
-    return command.name == "cherry-pick" and (target in command.args or command.args == ("retry",))
+def _asks_for(target: str, milestone: Sequence[str], command: Command) -> bool:
+    """Whether it names the branch, or none and the milestone does, or asks to try once more whatever has failed."""
+    meant = () if command.args else milestone
+    return command.name == "cherry-pick" and (
+        target in (*naming.branches(command.args), *meant) or naming.spoken(command.args) == ("retry",)
+    )
 
 
 def prove(work: Work, chosen: Chosen) -> None:

@@ -40,7 +40,8 @@ class Plan:
     failures: list[Exception] = field(default_factory=list)  # of what was to be carried out
     # Commands of whoever may give them, in their order, each with why it is not carried out.
     accepted: dict[Command, list[str]] = field(default_factory=dict)
-    failed: set[Command] = field(default_factory=set)  # of those: not all of it was done, and that is said elsewhere
+    # Of those: not all of it was done, which is said elsewhere, and whether some of it was.
+    failed: dict[Command, bool] = field(default_factory=dict)
     unfinished: set[Command] = field(default_factory=set)  # of those: something failed, and starting again goes on
 
     def why_not(self) -> dict[str, str]:

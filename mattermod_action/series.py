@@ -38,7 +38,7 @@ def is_series(args: Sequence[str]) -> bool:
 def targets_of(args: tuple[str, ...]) -> tuple[str, ...]:
     """The words before `with`. Asking to retry a series is asking for it."""
     words = args[: _with(args)]
-    return tuple(words[1:] if words[:1] == (RETRY,) else words)
+    return words[1:] if words[:1] == (RETRY,) else words
 
 
 def members_of(args: Sequence[str], subject: Subject) -> tuple[int, ...]:

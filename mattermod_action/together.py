@@ -8,6 +8,7 @@ from mattermod_action import commands, series, texts
 from mattermod_action.asking import read_comment
 from mattermod_action.errors import Gone, Refused
 from mattermod_action.members import in_order, joined
+from mattermod_action.naming import branches
 from mattermod_action.origins import NOT_THEIRS, Origin
 from mattermod_action.pick_reasons import HAS_ONE, IS_NO_PULL, MERGED_ELSEWHERE, NOT_YET, WITHOUT_MERGE, is_revert
 from mattermod_action.picks import RANGE, Part, choose
@@ -15,6 +16,7 @@ from mattermod_action.picks import RANGE, Part, choose
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mattermod_action.commands import Command
     from mattermod_action.effects import Pick
     from mattermod_action.events import PullRequest
     from mattermod_action.members import Member
@@ -41,7 +43,8 @@ class Together:
         said = read_comment(self._world, pull, comment)
         if said is None and series.named_in(row.head_ref):
             raise Refused(NOT_THEIRS)
-        return _members(said.body if said else "", row.target, pull)  # whether it still counts, its asker's check says
+        given = commands.parse(said.body if said else "", self._world.aliases)
+        return _members(given, row.target, pull)  # whether it still counts, its asker's check says
 
     def must_be_free(self, rows: Iterable[Row], *, is_unheeded: Callable[[], bool]) -> None:
         """Raise Refused for a series where a pick is open that was asked for otherwise: nobody closes it but a person.
@@ -147,10 +150,10 @@ class Together:
         return [label for each in self.members(row, source) for label in each.source.pull.labels]
 
 
-def _members(body: str, target: str, pull: PullRequest) -> tuple[int, ...]:
+def _members(given: Iterable[Command], target: str, pull: PullRequest) -> tuple[int, ...]:
     """The first command of a comment that names the branch counts, as it does for who asks."""
-    for command in commands.parse(body):
-        if command.name == "cherry-pick" and target in command.args:
+    for command in given:
+        if command.name == "cherry-pick" and target in branches(command.args):
             return series.members_of(command.args, pull)
     return ()
 

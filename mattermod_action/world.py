@@ -14,7 +14,7 @@ from mattermod_action.figures import Calls
 from mattermod_action.public import Hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from mattermod_action.adapters.database_url import Database
@@ -61,6 +61,7 @@ class World:
     open_labels: dict[int, frozenset[str]] = field(default_factory=dict)  # of open pull requests, where all were seen
     updated: set[tuple[int, str]] = field(default_factory=set)  # bases that this run has merged into a branch
     heard: dict[str, LaunchServer] = field(default_factory=dict)  # requests of this run's own event, by their rows
+    aliases: Mapping[str, str] = field(default_factory=dict)  # of commands, in the repository that is looked at
     said: dict[tuple[int, int], Said | None] = field(default_factory=dict)  # comments that were read again
 
     calls: Calls = field(default_factory=Calls)

@@ -21,8 +21,8 @@ QUOTING = frozenset(
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
 FILTERED = re.compile(r"<(?=(?:script|style|textarea|title)\b)", re.IGNORECASE)  # GitHub shows these tags as text
 COMMENT = re.compile(r"<!--(?:-?>|.*?(?:--!?>|\Z))", re.DOTALL)
-BEGINS = re.compile(r"(?:^|\n|\r)[ \t]*/([a-z][a-z0-9-]{0,39})")
-NAME = re.compile(r"[ \t]*/([a-z][a-z0-9-]{0,39})(?=\s|<|$)")
+BEGINS = re.compile(r"(?:^|\n|\r)[ \t]*/([a-z][a-z0-9_-]{0,39})", re.IGNORECASE)
+NAME = re.compile(r"[ \t]*/([a-z][a-z0-9_-]{0,39})[.,:;!?]{0,3}(?=\s|<|$)", re.IGNORECASE)
 
 
 class _Renderer(RendererHTML):

@@ -210,8 +210,6 @@ def test_status_and_retry(project: Project) -> None:
     assert "there is no such branch" in summary(project, pull)
     project.git("push", "--quiet", "origin", f"origin/{RELEASE}:refs/heads/release-10.4")
     project.say(pull, "/cherry-pick release-10.4")
-    assert project.opened("release-10.4") == [], "what has failed is tried again when somebody says so"
-    project.say(pull, "/cherry-pick retry release-10.4")
     [made] = project.opened("release-10.4")
     assert f"| `release-10.4` | #{made.number} |" in summary(project, pull)
     project.say(pull, "/cherry-pick status")

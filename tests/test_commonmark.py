@@ -30,7 +30,7 @@ DIFFERENT = {
     502: "a backslash does not take the end of a line into a link's destination",
 }
 BODIES, CHUNK = 10_000, 1_000
-OURS = re.compile(r"(first|c\d+)")  # a name that runs on, as in `/c1~~x`, is still the name that was put there
+OURS = re.compile(r"/(first|c\d+)")
 
 
 def examples() -> list[str]:
@@ -55,13 +55,15 @@ def variants(text: str) -> Iterator[str]:
             yield text[: word.start()] + new + text[word.end() :]
 
 
-def names(found: set[str]) -> set[str]:
-    return {match[1] if (match := OURS.match(name)) else name for name in found}
+def names(found: set[str], body: str) -> set[str]:
+    """A name that runs on, as in `/c1~~x`, is still the name that was put there."""
+    put = OURS.findall(body)
+    return {max((each for each in put if name.startswith(each)), key=len, default=name) for name in found}
 
 
 def differences(body: str) -> tuple[set[str], set[str]]:
     """Return the commands that no reader sees, and those that only a reader sees."""
-    ours, theirs = names({command.name for command in parse(body)}), names(seen(body))
+    ours, theirs = names({command.name for command in parse(body)}, body), names(seen(body), body)
     return ours - theirs, theirs - ours
 
 

@@ -110,7 +110,7 @@ GOLDEN: dict[str, dict[str, list[str] | None]] = {
             "spinmint: destroy server",
         ],
         "edited": [],
-        "deleted": None,
+        "deleted": [],
     },
 }
 

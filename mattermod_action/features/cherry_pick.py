@@ -71,7 +71,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, field_validator
 
@@ -84,6 +84,7 @@ from mattermod_action.events import (
     GITHUB_TOKEN,
     RESUMED,
     Commanded,
+    CommentGone,
     PickEnded,
     PicksDue,
     PullRequest,
@@ -93,9 +94,10 @@ from mattermod_action.events import (
 )
 from mattermod_action.facts import FILES_LISTED
 from mattermod_action.gates import judged, why
-from mattermod_action.pick_reasons import WAITS
+from mattermod_action.naming import branches, spoken
+from mattermod_action.pick_reasons import WAITS, WITHDRAWN
 from mattermod_action.pick_words import conflict, conflicts, table
-from mattermod_action.picks import ANEW, BEHIND, CONFLICTS_CONTEXT, ENDED_BADLY, PREFIX, Rule, original_of
+from mattermod_action.picks import ANEW, BEHIND, CONFLICTS_CONTEXT, ENDED_BADLY, PREFIX, QUEUED, Rule, original_of
 from mattermod_action.series import is_series, members_of, targets_of
 from mattermod_action.texts import quoted
 
@@ -103,7 +105,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mattermod_action.effects import Effect
-    from mattermod_action.events import Event
+    from mattermod_action.events import CommandGiven, Event
     from mattermod_action.gates import Verdict
     from mattermod_action.picks import Row
     from mattermod_action.ports import ChangedFile, Facts
@@ -112,9 +114,13 @@ COMMANDS = {"cherry-pick": ("write", "picks this pull request onto the branches 
 CONTEXT_LACKS, SHOWN = "Commits that are not picked yet, nor ticked in the description: {shas}", 5
 MOST = 20  # branches of one command
 CONTEXT_OK, CONTEXT_BAD = "No conflict markers", "Files with conflict markers: {count}"
+COMMAND = "/cherry-pick"
 USAGE = (
-    "name the branches to pick it onto, such as `/cherry-pick release-10.5`, or say `status`, or `retry` and branches"
+    "name the branches to pick it onto, such as `/cherry-pick release-10.5`, or several pull requests with "
+    "`/cherry-pick release-10.5 with #12 #15`. Or say `status`, or one of `retry`, `refresh` and `cancel`, with the "
+    "names of branches or without. Alone it picks onto the branches of the milestone, where that has some"
 )
+NOT_ASKED = "nothing was asked to be picked onto {names}"
 MILESTONES: dict[str, tuple[str, ...]] = {
     "v{major}.{minor}.{patch}": ("release-{major}.{minor}",),
     "v{major}.{minor}": ("release-{major}.{minor}",),
@@ -169,8 +175,8 @@ class Config(Section):
     @field_validator("milestones")
     @classmethod
     def _numbers_are_known(cls, milestones: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for milestone, branches in milestones.items():
-            for branch in branches:
+        for milestone, templates in milestones.items():
+            for branch in templates:
                 check_numbers(milestone, branch)
         return milestones
 
@@ -202,12 +208,10 @@ def follow(event: Event, config: Config, facts: Facts) -> Iterator[Event]:  # no
 
 def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
     match event:
-        case Commanded(command=Command(name="cherry-pick", args=args)) if is_series(args):
-            yield _together(event, args, config)
-        case Commanded(command=Command(name="cherry-pick", args=("refresh", *names))):
-            yield from _refreshed(event, tuple(names), config, facts)
-        case Commanded(command=Command(name="cherry-pick", args=args)):
-            yield from _commanded(event, args, config, facts)
+        case Commanded(command=Command(name="cherry-pick")):
+            yield from _commanded(event, config, facts)
+        case CommentGone():
+            yield from _taken_back(event, config, facts)
         case PullRequestSeen(pull):
             yield from _seen(event, config, facts)
         case PicksDue(pull, changed=changed):
@@ -217,63 +221,73 @@ def plan(event: Event, config: Config, facts: Facts) -> Iterator[Effect]:
             yield from _ended(event, config, facts)
 
 
-def _commanded(event: Commanded, args: tuple[str, ...], config: Config, facts: Facts) -> Iterator[Effect]:
+def _commanded(event: Commanded, config: Config, facts: Facts) -> Iterator[Effect]:
     """Raise Refused for what is no request at all; what is in the way of one branch is told of that branch."""
-    given, cause, request = event.given, "/cherry-pick", ("comment", event.given.comment_id)
+    given, args = event.given, spoken(event.command.args)
     match args:
         case ("status",):
             text = table(facts.picks_now(given.subject, config.conflict_label)) or NOTHING
-            yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=cause)
+            yield Comment(subject=given.subject, text=text, once=("status", given.comment_id), cause=COMMAND)
+        case ("help",):
+            raise Refused(USAGE)
+        case ("refresh", *names):
+            yield from _refreshed(event, tuple(names), config, facts)
+        case ("cancel", *names):
+            yield _cancelled(event, tuple(names), config, facts)
+        case _ if is_series(args):
+            targets = _checked(targets_of(args))
+            yield _asked(event, config, targets=targets, again=targets, series=members_of(args, given.subject))
         case ("retry",):
-            bad = tuple(row.target for row in facts.picks(given.subject) if row.state in ENDED_BADLY)
-            yield Pick(
-                subject=given.subject,
-                rule=config.rule,
-                again=bad,
-                request=request,
-                origin=request,
-                by=given.author,
-                cause=cause,
-            )
+            rows = facts.picks(given.subject)
+            bad = tuple(row.target for row in rows if row.state in ENDED_BADLY and row.reason != WITHDRAWN)
+            yield _asked(event, config, again=bad)
         case ("retry", *names):
             targets = _checked(names)
-            yield Pick(
-                subject=given.subject,
-                rule=config.rule,
-                targets=targets,
-                again=targets,
-                request=request,
-                origin=request,
-                by=given.author,
-                cause=cause,
-            )
+            yield _asked(event, config, targets=targets, again=targets)
+        case ():
+            yield _asked(event, config, targets=_of_milestone(given, config, facts))
         case _:
-            yield Pick(
-                subject=given.subject,
-                rule=config.rule,
-                targets=_checked(args),
-                request=request,
-                origin=request,
-                by=given.author,
-                cause=cause,
-            )
+            yield _asked(event, config, targets=_checked(args))
 
 
-def _together(event: Commanded, args: tuple[str, ...], config: Config) -> Pick:
-    """Several as one: what has failed by then is tried anew, as that."""
+def _asked(event: Commanded, config: Config, **what: Any) -> Pick:
     given, request = event.given, ("comment", event.given.comment_id)
-    targets = _checked(targets_of(args))
-    return Pick(
-        subject=given.subject,
-        rule=config.rule,
-        targets=targets,
-        again=targets,
-        request=request,
-        origin=request,
-        by=given.author,
-        cause="/cherry-pick",
-        series=members_of(args, given.subject),
-    )
+    who: dict[str, Any] = {"subject": given.subject, "by": given.author, "request": request, "origin": request}
+    return Pick(rule=config.rule, cause=COMMAND, **who, **what)
+
+
+def _of_milestone(given: CommandGiven, config: Config, facts: Facts) -> tuple[str, ...]:
+    """The branches for which nobody has to name any."""
+    pull = facts.pull(given.repository, given.subject.number)
+    targets = branches_of((pull.milestone_title if pull else "") or "", config.milestones)
+    if not targets:
+        raise Refused(USAGE)
+    return targets
+
+
+def _cancelled(event: Commanded, names: tuple[str, ...], config: Config, facts: Facts) -> Pick:
+    """Raise Refused where nothing was asked for that could be taken back."""
+    given, known = event.given, [row.target for row in facts.picks(event.given.subject)]
+    targets = _checked(names) if names else tuple(known)
+    if strange := [quoted(target) for target in targets if target not in known]:
+        raise Refused(NOT_ASKED.format(names=", ".join(strange)))
+    if not targets:
+        raise Refused(NOTHING.rstrip("."))
+    request = ("cancel", given.comment_id)
+    who: dict[str, Any] = {"subject": given.subject, "by": given.author, "request": request}
+    return Pick(rule=config.rule, cause="/cherry-pick cancel", targets=targets, withdrawn=True, **who)
+
+
+def _taken_back(event: CommentGone, config: Config, facts: Facts) -> Iterator[Pick]:
+    """What only this comment asked for, and waits still."""
+    mine = [row for row in facts.picks(event.subject) if row.origin and row.origin.comment == event.comment_id]
+    waiting = tuple(row.target for row in mine if row.state == QUEUED or row.reason == WAITS)
+    if waiting:
+        request = ("gone", event.comment_id)
+        cause = "its comment was deleted"
+        yield Pick(
+            subject=event.subject, rule=config.rule, targets=waiting, request=request, withdrawn=True, cause=cause
+        )
 
 
 def _refreshed(event: Commanded, names: tuple[str, ...], config: Config, facts: Facts) -> Iterator[Pick]:
@@ -285,25 +299,19 @@ def _refreshed(event: Commanded, names: tuple[str, ...], config: Config, facts: 
         raise Refused(NONE_OPEN)
     for target in targets:
         request = ("refresh", given.comment_id, target)
-        yield Pick(
-            subject=given.subject,
-            rule=config.rule,
-            targets=(target,),
-            request=request,
-            by=given.author,
-            cause="/cherry-pick refresh",
-            anew=True,
-        )
+        who: dict[str, Any] = {"subject": given.subject, "by": given.author, "request": request}
+        yield Pick(rule=config.rule, cause="/cherry-pick refresh", targets=(target,), anew=True, **who)
 
 
-def _checked(names: Sequence[str]) -> tuple[str, ...]:
+def _checked(words: Sequence[str]) -> tuple[str, ...]:
+    names = branches(words)
     if not names:
         raise Refused(USAGE)
     if len(names) > MOST:
         raise Refused(TOO_MANY)
     if wrong := next((name for name in names if not is_branch(name)), ""):
         raise Refused(NO_BRANCH.format(name=quoted(wrong)))
-    return tuple(dict.fromkeys(names))
+    return names
 
 
 def _seen(event: PullRequestSeen, config: Config, facts: Facts) -> Iterator[Effect]:
