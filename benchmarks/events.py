@@ -203,7 +203,7 @@ CASES = [
     Case("schedule, nothing to do", _tick, ("schedule", ""), 6, 0, name="schedule"),
     Case("comment without a command", comment("Looks good"), (COMMENT, "created"), 4, agreed=0),
     Case("comment edited, no command", _edited, (COMMENT, "edited"), 4, agreed=0),
-    Case("comment deleted", _deleted, (COMMENT, "deleted"), agreed=0),
+    Case("comment deleted", _deleted, (COMMENT, "deleted"), agreed=1),
     Case("opened by a member", lambda t: t.opened("reviewer"), (PULL, "opened"), 5, 3, CONFIG + ROLE + LOOK),
     Case("opened by an outsider", lambda t: t.opened(), (PULL, "opened"), 10, 6, agreed=11, looks=1),
     Case("pull request labeled, a message", pull("labeled", DEV), (PULL, "labeled"), 3, 1, CONFIG + LIVE, looks=1),

@@ -5,10 +5,13 @@ and is brought up to date as that goes on. Where a pick conflicts, another comme
 changed them on the base since the branch parted from it, the fewest earlier pull requests with which it does not
 conflict (of up to 20, in five seconds), with the command that picks them together, and the commands to finish by hand.
 
-- `/cherry-pick release-10.5 release-10.4` by somebody with write access. Before the merge it is kept, and done then
-  (which needs `database-url`). `/cherry-pick status` lists what was asked for, and `/cherry-pick retry release-10.5`
-  tries once more what has failed. A pick that was closed without being merged, or has got another base, is made anew
-  when somebody asks for it again; one that was merged and reverted, by `retry`. Its branch must be deleted before.
+- `/cherry-pick release-10.5 release-10.4` by somebody with write access; alone it takes the branches of the milestone.
+  `to`, commas, `origin/x`, `@x` and the address of a branch's page are understood. Before the merge it is kept, and
+  done then (which needs `database-url`); a branch that is not there is told at once. `/cherry-pick cancel`, or to
+  delete the comment that asked, takes back what waits for the merge.
+- `/cherry-pick status` lists what was asked for, and `/cherry-pick retry release-10.5` tries once more what has failed.
+  A pick that was closed without being merged, or has got another base, is made anew when somebody asks for it again;
+  one that was merged and reverted, by `retry`. Its branch must be deleted before.
 - `/cherry-pick release-10.5 with #12 #15` picks several merged pull requests as one, in the order in which their base
   got them: this one and up to ten others of the same base. Its title and text name them all, its branch is its own, and
   it takes the place of what failed on that branch before. One that cannot be picked stops all of it, by name. The
