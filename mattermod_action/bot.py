@@ -314,8 +314,8 @@ class Bot:
             from mattermod_action.withdrawing import Withdrawer as picker  # noqa: N813  # one name for each
         ended = picker(self._world, effect, triggers.labels(self._config)).go()
         self._report.picked(effect.feature, ended)
-        if effect.command and (ended.failed or ended.conflicted):
-            plan.failed[effect.command] = bool(ended.opened)
+        if effect.command and (ended.failed or ended.undone):
+            plan.failed[effect.command] = ended.partly
         if ended.error:
             self._fail(effect, ended.error, event, plan)
         return ended

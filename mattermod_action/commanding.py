@@ -33,6 +33,7 @@ REFUSED = "@{login}, `/{command}` is for {who}. (This is said once; later there 
 UNKNOWN = "@{login}, there is no command `{command}` here. `/mattermod help` lists those that there are."
 NEAR = "@{login}, there is no command `/{command}` here: did you mean `/{near}`?"
 MISSPELT = 2  # letters that are missing, too many, wrong or in another order, and one for each three that there are
+IN_COMMENT = "@{login}, give `/{command}` in a comment: nobody can look up later who wrote it in a review."
 NOT_NOW = "few requests are left in this hour, which are for gates and for people with write access"
 CAUSE = 100  # characters of the commands that a report names
 WHO = {
@@ -52,15 +53,17 @@ class Offer:
     feature: str
     level: str
     about: str
+    is_kept: bool = False  # whether later runs go on with it, and read the comment again
 
 
 def offers(config: Any) -> dict[str, Offer]:
     """Return the commands that are enabled by this configuration."""
     found: dict[str, Offer] = {}
     for name in (name for name in FEATURES if getattr(config, name) is not None):
-        commands = getattr(importlib.import_module(f"mattermod_action.features.{name}"), "COMMANDS", {})
-        for command, (level, about) in commands.items():
-            found[command] = Offer(name, config.commands.levels.get(command, level), about)
+        module = importlib.import_module(f"mattermod_action.features.{name}")
+        for command, (level, about) in getattr(module, "COMMANDS", {}).items():
+            asked = config.commands.levels.get(command, level)
+            found[command] = Offer(name, asked, about, command in getattr(module, "KEPT", ()))
     return found
 
 
@@ -83,6 +86,8 @@ def accept(given: CommandGiven, config: Any, facts: Facts) -> Iterator[Accepted]
             near = _near(command, [*known, *config.commands.aliases])
             if command.by_alias or (near and _answers(given, command, config, facts)):
                 yield command, None, _react(given, "-1"), [_unknown(given, command, near)]
+        elif offer.is_kept and not given.is_kept:
+            yield command, None, _react(given, "-1"), [_in_comment(given, command)]
         elif may(given, offer.level, facts):
             yield command, offer, _react(given, "eyes"), []
         else:
@@ -174,7 +179,9 @@ def _react(given: CommandGiven, content: str) -> React:
         subject=given.subject,
         comment_id=given.comment_id,
         content=content,
-        once=("react", given.comment_id, content),
+        place=given.place,
+        node=given.node,
+        once=("react", given.comment_id, content) if given.is_kept else ("react", *given.request, content),
         feature=NAME,
         cause=f"comment {given.comment_id}",
     )
@@ -183,6 +190,11 @@ def _react(given: CommandGiven, content: str) -> React:
 def _refusal(given: CommandGiven, command: Command, offer: Offer) -> Answer:
     text = REFUSED.format(login=given.author, command=command.name, who=WHO[offer.level])
     return Answer(("refused", given.author.casefold()), text)
+
+
+def _in_comment(given: CommandGiven, command: Command) -> Answer:
+    text = IN_COMMENT.format(login=given.author, command=command.name)
+    return Answer(("in comment", given.author.casefold(), command.name), text)
 
 
 def _help(given: CommandGiven, known: dict[str, Offer], facts: Facts) -> Answer:

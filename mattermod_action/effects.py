@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mattermod_action.events import (
+    COMMENT,
     OPENED,
     HeadMade,
     MergeEnded,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from mattermod_action.approvals import Approval
     from mattermod_action.commands import Command
-    from mattermod_action.events import Event
+    from mattermod_action.events import Event, Place
     from mattermod_action.merging import Rule
     from mattermod_action.picks import Row
     from mattermod_action.picks import Rule as PickRule
@@ -180,11 +181,13 @@ class TellPicks(KeptComment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class React(Once):
-    """A reaction on a comment: `+1`, `-1` or `eyes`. GitHub keeps one of a kind for each account."""
+    """A reaction on a comment: `+1`, `-1`, `confused` or `eyes`. GitHub keeps one of a kind for each account."""
 
     repeatable = True
     comment_id: int
     content: str
+    place: Place = COMMENT
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,6 +28,11 @@ BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # A comment without such a line has no command.
 COMMAND_LINE = re.compile(rf"^[ \t{BLANKS}{UNSEEN}]*/[{UNSEEN}]*[A-Za-z]", re.MULTILINE)
 _FULL_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+
+
+# Where a command stands: in a comment, in the text of a review, in a comment on a line.
+Place = Literal["comment", "review", "line"]
+COMMENT: Place = "comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ class CommandGiven:
     """A comment on a pull request in which at least one line starts with a slash.
 
     `subject` is the pull request as its issue shows it. After an edit `before` is what the comment said until then, and
-    only commands that the edit has added count.
+    only commands that the edit has added count. `place` is where it stands, and `node` its id in GraphQL.
     """
 
     subject: Issue
@@ -169,10 +174,22 @@ class CommandGiven:
     author: str
     body: str
     before: str | None = None
+    place: Place = COMMENT
+    node: str = ""
 
     @property
     def repository(self) -> Repository:
         return self.subject.repository
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether later runs can read it again: what they are to do without that is asked for in a comment."""
+        return self.place == COMMENT
+
+    @property
+    def request(self) -> tuple[str | int, ...]:
+        """What tells it from every other one."""
+        return (self.place, self.comment_id)
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -350,7 +367,9 @@ class _OfPull(_OfSubject):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed(_OfPull):
-    """A review was handed in or dismissed."""
+    """A review was handed in or dismissed; `given` is what its text commands."""
+
+    given: CommandGiven | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,7 +450,8 @@ class PickEnded(_OfSubject):
     `by` is who asked, and `label` the label that it was asked with. `opened` are the pages of new pull requests,
     `failed` says what failed, a line each, of which `mistakes` are somebody's to mend, `noted` what was refused of a
     pull request that was opened, and `conflicted` what conflicted. `conflicts` is what there is to say of
-    them. `account` opened the pull requests. `reasons` are those that this run has given, by branch. `error` is what
+    them. Of what was asked for `undone` are so many, and some of it is there if it was done `partly`. `account` opened
+    the pull requests. `reasons` are those that this run has given, by branch. `error` is what
     has stopped it half-way.
     """
 
@@ -447,6 +467,8 @@ class PickEnded(_OfSubject):
     conflicts: tuple[Told, ...] = ()
     account: str = ""
     reasons: tuple[tuple[str, str], ...] = ()
+    undone: int = 0
+    partly: bool = False
     error: Exception | None = None
 
 

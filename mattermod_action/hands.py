@@ -84,7 +84,11 @@ class Hands:
 
     @do.register
     def _(self, effect: React) -> str:
-        self._world.github.react(effect.subject, effect.comment_id, effect.content)
+        if effect.place == "review":
+            self._world.github.react_to_review(effect.node, effect.content)
+        else:
+            on_line = effect.place == "line"
+            self._world.github.react(effect.subject, effect.comment_id, effect.content, on_line=on_line)
         return ""
 
     @do.register

@@ -32,7 +32,7 @@ from mattermod_action.events import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mattermod_action.events import Event, Seen
+    from mattermod_action.events import Event, Place, Seen
 
 # The actions on which a decision can change. Every other one is a clean no-op.
 PULL_REQUEST_ACTIONS = frozenset(
@@ -81,6 +81,8 @@ def parse(name: str, payload: Mapping[str, Any], repository: str = "", repositor
             event = Tick(_repository_of_run(payload, repository, repository_id))
         case "pull_request_review":
             event = _review(payload, action)
+        case "pull_request_review_comment":
+            event = _on_line(payload, action)
         case "check_suite" | "workflow_run":
             event = _over(name, payload, action)
         case "status":
@@ -189,9 +191,28 @@ def _merge_group(payload: Mapping[str, Any]) -> MergeGroupSeen:
 
 
 def _review(payload: Mapping[str, Any], action: str) -> Event | Ignored:
+    """What somebody adds to the text of a review later is a command, too."""
+    given = None if action == "dismissed" else _in_review(payload, action, "review")
     if action not in ("submitted", "dismissed"):
-        return Ignored(f"pull_request_review {action}: nothing here depends on it")
-    return Reviewed(pull_request(payload, _field(payload, "pull_request")))
+        return given or Ignored(f"pull_request_review {action}: nothing here depends on it")
+    return Reviewed(pull_request(payload, _field(payload, "pull_request")), given)
+
+
+def _on_line(payload: Mapping[str, Any], action: str) -> Event | Ignored:
+    return _in_review(payload, action, "line") or Ignored(f"pull_request_review_comment {action}: no command in it")
+
+
+def _in_review(payload: Mapping[str, Any], action: str, place: Place) -> CommandGiven | None:
+    """What a review or a comment on a line commands, which both name their author as a comment does."""
+    said = _field(payload, "review" if place == "review" else "comment")
+    body, is_new = said.get("body") or "", action in ("submitted", "created")
+    if (not is_new and action != "edited") or _no_command(payload, "created" if is_new else action, said):
+        return None
+    if not COMMAND_LINE.search(body):
+        return None
+    before = None if is_new else (((payload.get("changes") or {}).get("body") or {}).get("from") or "")
+    subject, node = issue(payload, _field(payload, "pull_request")), str(said.get("node_id") or "")
+    return CommandGiven(subject, int(_field(said, "id")), _login(said), body, before, place, node)
 
 
 def _over(name: str, payload: Mapping[str, Any], action: str) -> Event | Ignored:

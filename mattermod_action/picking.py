@@ -156,8 +156,19 @@ class Picker:
             conflicts=tuple(self._told),
             account=self._account,
             reasons=tuple(self._reasons.items()),
+            undone=len(self._undone()),
+            partly=any(row not in self._undone() or row.pull_number for row in self._asked()),
             error=error,
         )
+
+    def _asked(self) -> list[Row]:
+        return self._named((*self._effect.targets, *self._effect.again))
+
+    def _undone(self) -> list[Row]:
+        """What was asked for and is not there, or not whole, whichever run has found that out."""
+        return [
+            row for row in self._asked() if row.state in ENDED_BADLY or (row.state == FINISHED and row.has_conflicts)
+        ]
 
     def _is_anything_to_do(self) -> bool:
         asked = {*self._effect.targets} - self._rows.keys()

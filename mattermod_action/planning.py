@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mattermod_action import commanding
 from mattermod_action.effects import SetStatus, settle
 from mattermod_action.errors import FactUnavailable, Passed, Refused
-from mattermod_action.events import Commanded, CommandGiven, CommandsEnded
+from mattermod_action.events import Commanded, CommandGiven, CommandsEnded, Reviewed
 from mattermod_action.features import FEATURES
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def follow_ups(event: Event, config: Config, facts: Facts) -> tuple[list[Event],
 
     Returns that, and what went wrong with which feature.
     """
-    found: list[Event] = []
+    found: list[Event] = [event.given] if isinstance(event, Reviewed) and event.given else []
     errors: list[tuple[str, Exception]] = []
     for name in (name for name in FEATURES if getattr(config, name) is not None):
         try:

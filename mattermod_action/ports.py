@@ -316,7 +316,10 @@ class GitHub(Protocol):
     def edit_comment(self, subject: Subject, url: str, body: str) -> bool:
         """Have a comment of ours say this; False when it does so already, is gone, or is not ours by its marker."""
 
-    def react(self, subject: Subject, comment_id: int, content: str) -> None:
+    def react_to_review(self, node: str, content: str) -> None:
+        """React to the text of a review, by its node id."""
+
+    def react(self, subject: Subject, comment_id: int, content: str, *, on_line: bool = False) -> None:
         """Put a reaction on a comment; the same one again changes nothing."""
 
     def request_review(self, subject: Subject, teams: Sequence[str], people: Sequence[str] = ()) -> None:

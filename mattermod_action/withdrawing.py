@@ -40,6 +40,10 @@ class Withdrawer(Picker):
         if made := self._made_already():
             raise Refused("; ".join(MADE.format(number=row.pull_number) for row in made))
 
+    def _undone(self) -> list[Row]:
+        """That it is not picked is what was asked for."""
+        return []
+
     def _waiting(self) -> list[Row]:
         rows = self._named(self._effect.targets)
         return [row for row in rows if row.state == QUEUED or (row.state == REFUSED and row.reason == WAITS)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import access, queue, readiness, shapes
 from sandbox.bare import ConflictError
 from sandbox.graph_fields import entry_of, need, node_of, written_comment, written_item
+from sandbox.graph_more import REACTIONS
 from sandbox.graph_pages import Json, encode, typed
 from sandbox.records import Pull
 from sandbox.state import COMMENT_LIMIT
@@ -29,6 +30,7 @@ def mutations(viewer: Viewer) -> Json:
         "addLabelsToLabelable": partial(_change_labels, viewer),
         "removeLabelsFromLabelable": partial(_change_labels, viewer),
         "minimizeComment": partial(_minimize, viewer),
+        "addReaction": partial(_react, viewer),
         "convertPullRequestToDraft": partial(_set_draft, viewer),
         "markPullRequestReadyForReview": partial(_set_draft, viewer),
         "enablePullRequestAutoMerge": partial(_enable_auto_merge, viewer),
@@ -67,6 +69,19 @@ def _minimize(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  
                 if shapes.node_id("IC", comment.id) == input["subjectId"]:
                     _may_write(viewer, repo, item)
                     viewer.state.minimize(repo.full_name, item.number, comment, input["classifier"])
+                    return {"clientMutationId": input.get("clientMutationId")}
+    raise typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{input['subjectId']}'")
+
+
+def _react(viewer: Viewer, _info: Info, input: Json) -> Json:  # noqa: A002  # GitHub's own name
+    """On a review, which REST has no reactions for. https://docs.github.com/en/graphql/reference/mutations#addreaction."""
+    content = next(name for name, kind in REACTIONS.items() if kind == input["content"])
+    for repo in viewer.state.repositories.values():
+        for pull in repo.pulls():
+            for review in pull.reviews:
+                if shapes.node_id("PRR", review.id) == input["subjectId"]:
+                    _may_write(viewer, repo, pull)
+                    viewer.state.react(repo.full_name, pull.number, review, content, viewer.token.login)
                     return {"clientMutationId": input.get("clientMutationId")}
     raise typed("NOT_FOUND", f"Could not resolve to a node with the global id of '{input['subjectId']}'")
 

@@ -102,9 +102,13 @@ def delete_comment(call: Call) -> Answer:
 
 
 def react(call: Call) -> Answer:
-    """The same reaction again answers 200 with the one that is there."""
     item, comment = _comment(call)
     call.need("issues=write")  # also on a pull request
+    return reacted(call, item, comment)
+
+
+def reacted(call: Call, item: Issue | Pull, comment: Comment) -> Answer:
+    """The same reaction again answers 200 with the one that is there."""
     content = call.field("content", str)
     if content not in REACTIONS:
         raise invalid(call.docs, "Reaction", "Content is not included in the list")

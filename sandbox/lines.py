@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sandbox import pulls, shapes
+from sandbox import issues, pulls, shapes
 from sandbox.answers import Answer, answer, invalid, not_found, refuse
 from sandbox.calls import paged
 from sandbox.records import LineComment
@@ -75,6 +75,12 @@ def delete(call: Call) -> Answer:
     return Answer(204, b"")
 
 
+def react(call: Call) -> Answer:
+    pull, comment = _known(call)
+    call.need("pull_requests=write")
+    return issues.reacted(call, pull, comment)
+
+
 def _known(call: Call) -> tuple[Pull, LineComment]:
     for pull in call.repo.pulls():
         for comment in pull.line_comments:
@@ -89,5 +95,11 @@ TABLE: tuple[tuple[str, str, Callable[[Call], Answer], str], ...] = (
     ("POST", pulls.PULL + "/comments", create, "pulls/comments#create-a-review-comment-for-a-pull-request"),
     ("GET", COMMENT, get, "pulls/comments#get-a-review-comment-for-a-pull-request"),
     ("PATCH", COMMENT, change, "pulls/comments#update-a-review-comment-for-a-pull-request"),
+    (
+        "POST",
+        COMMENT + "/reactions",
+        react,
+        "reactions/reactions#create-reaction-for-a-pull-request-review-comment",
+    ),
     ("DELETE", COMMENT, delete, "pulls/comments#delete-a-review-comment-for-a-pull-request"),
 )

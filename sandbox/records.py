@@ -184,6 +184,7 @@ class Review:
     body: str
     sha: str
     submitted_at: datetime
+    reactions: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)

@@ -492,7 +492,7 @@ class State:
             self.deleted[comment.id] = comment
             self._record("delete_line_comment", full_name, number, id=comment.id)
 
-    def react(self, full_name: str, number: int, comment: Comment, content: str, by: str) -> tuple[int, bool]:
+    def react(self, full_name: str, number: int, comment: Comment | Review, content: str, by: str) -> tuple[int, bool]:
         """Return the reaction's id, and whether it is new."""
         with self.lock:
             if found := comment.reactions.get((content, by)):

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox import payloads
+from sandbox.records import LineComment, Review
 from tests.picks import RELEASE, Project
 from tests.scene import bodies, deliver
 from tests.test_cherry_pick import configure, merged, summary
@@ -45,8 +47,6 @@ def thumbs(pull: Pull) -> list[set[str]]:
 
 
 def close_merged(project: Project, pull: Pull) -> Any:
-    from sandbox import payloads
-
     project.merge(pull)
     return deliver(
         project.bot,
@@ -224,7 +224,9 @@ def test_a_reaction_is_the_truth(project: Project, asked: str, reaction: str) ->
     project.git("push", "--quiet", "origin", f"origin/{RELEASE}:refs/heads/{OTHER}")
     project.on(OTHER, lambda: project.change("released", 20), "Release")
     pull = merged(project)
-    project.say(pull, f"/cherry-pick {asked}")
+    event = project.said(pull, f"/cherry-pick {asked}")
+    for _ in range(2):  # GitHub may deliver it twice
+        deliver(project.bot, event)
     assert thumbs(pull) == [{"eyes", reaction}]
 
 
@@ -237,3 +239,58 @@ def test_alone_it_takes_the_branches_of_the_milestone(project: Project, mileston
     project.say(pull, "/cherry-pick")
     assert [each.base_ref for each in project.opened()] == ([RELEASE] if milestone else [])
     assert milestone or "name the branches to pick it onto" in bodies(project.github, pull.number)[-1]
+
+
+def in_review(project: Project, pull: Pull, body: str, by: str = "maintainer") -> tuple[Any, Review]:
+    state, place = project.github.state, project.github.repository
+    made = Review(state.next_id(), state.person(by), "COMMENTED", body, pull.head_sha, state.now())
+    state.review(place, pull.number, made)
+    return payloads.reviewed(state, place, pull.number, made.id, by), made
+
+
+def on_line(project: Project, pull: Pull, body: str, by: str = "maintainer") -> tuple[Any, LineComment]:
+    state, place = project.github.state, project.github.repository
+    made = LineComment(
+        state.next_id(), state.person(by), body, state.now(), state.now(), path="app.py", line=21, sha=pull.head_sha
+    )
+    state.comment_on_line(place, pull.number, made)
+    return payloads.commented_on_line(state, place, pull.number, made.id, by), made
+
+
+@pytest.mark.parametrize("write", [in_review, on_line])
+@pytest.mark.parametrize(
+    ("body", "by", "reactions"),
+    [
+        (f"LGTM\n\n/cherry-pick {RELEASE}", "maintainer", {"eyes", "+1"}),
+        ("/cherry-pick nosuch", "maintainer", {"eyes", "-1"}),
+        (f"/cherry-pick {RELEASE} with #1", "maintainer", {"eyes", "-1"}),
+        (f"/cherry-pick {RELEASE}", "stranger", {"-1"}),
+        ("LGTM", "maintainer", set()),
+    ],
+)
+def test_a_command_in_a_review_counts(project: Project, write: Any, body: str, by: str, reactions: set[str]) -> None:
+    pull = merged(project)
+    event, made = write(project, pull, body, by)
+    for _ in range(2):  # GitHub may deliver it twice
+        assert deliver(project.bot, event).code == 0
+    assert len(project.opened()) == ("+1" in reactions)
+    assert {content for content, _ in made.reactions} == reactions
+
+
+@pytest.mark.parametrize("bot", ["mysql"], indirect=True)
+@pytest.mark.parametrize("write", [in_review, on_line])
+def test_what_is_kept_until_the_merge_is_asked_for_in_a_comment(project: Project, write: Any) -> None:
+    pull = project.pull(lambda: project.change("new"))
+    event, made = write(project, pull, f"/cherry-pick {RELEASE}")
+    deliver(project.bot, event)
+    assert "give it in a comment" in bodies(project.github, pull.number)[-1]
+    assert {content for content, _ in made.reactions} == {"eyes", "-1"}
+
+
+@pytest.mark.parametrize(("action", "sender", "picked"), [("edited", "maintainer", 1), ("edited", "reviewer", 0)])
+def test_what_is_added_to_a_review_counts(project: Project, action: str, sender: str, picked: int) -> None:
+    pull = merged(project)
+    event, _ = in_review(project, pull, f"/cherry-pick {RELEASE}")
+    event |= {"action": action, "sender": {**event["sender"], "login": sender}, "changes": {"body": {"from": "LGTM"}}}
+    deliver(project.bot, event)
+    assert len(project.opened()) == picked

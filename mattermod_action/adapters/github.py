@@ -45,6 +45,10 @@ CONVERSATION = f"{ISSUES} or {PULLS}"
 MARKS = "`contents: read`, `checks: read` and `statuses: read`"
 OLD = f"{ISSUES}, {PULLS} and `contents: read`"
 READINESS = f"{PULLS}, `checks: read`, `actions: read` and {STATUSES.replace('write', 'read')}"
+REACT = """mutation ($node: ID!, $content: ReactionContent!) {
+  addReaction(input: {subjectId: $node, content: $content}) { clientMutationId }
+}"""
+REACTIONS = {"+1": "THUMBS_UP", "-1": "THUMBS_DOWN", "confused": "CONFUSED", "eyes": "EYES"}
 UNKNOWN_PAUSES = (1.0, 2.0, 4.0)  # seconds that GitHub is given to work out whether a pull request merges
 FOREIGN = (
     "`github-token` may not write to the fork that the branch is in: neither GITHUB_TOKEN nor an App may, only a token "
@@ -162,9 +166,15 @@ class PyGithubGitHub(Requests):
         ours = (node for page in self._written(subject) for node in page if candidates.is_ours(node, self._bots))
         return any(Written(str(node["url"]), "").number == number for node in ours)
 
-    def react(self, subject: Subject, comment_id: int, content: str) -> None:
-        path = f"{_path(subject.repository)}/issues/comments/{comment_id}/reactions"
-        self._write("POST", path, {"content": content}, "react", ISSUES)
+    def react(self, subject: Subject, comment_id: int, content: str, *, on_line: bool = False) -> None:
+        """https://docs.github.com/en/rest/reactions/reactions, for each of the two kinds of comments."""
+        path = f"{_path(subject.repository)}/{'pulls' if on_line else 'issues'}/comments/{comment_id}/reactions"
+        self._write("POST", path, {"content": content}, "react", PULLS if on_line else ISSUES)
+
+    def react_to_review(self, node: str, content: str) -> None:
+        """REST has no reactions to reviews: https://docs.github.com/en/graphql/reference/mutations#addreaction."""
+        ask = partial(self._data, REACT, {"node": node, "content": REACTIONS[content]})
+        self._call(ask, "react", PULLS)
 
     def request_review(self, subject: Subject, teams: Sequence[str], people: Sequence[str] = ()) -> None:
         """https://docs.github.com/en/rest/pulls/review-requests#request-reviewers-for-a-pull-request."""

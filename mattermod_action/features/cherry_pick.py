@@ -123,6 +123,7 @@ USAGE = (
     "`/cherry-pick release-10.5 with #12 #15`. Or say `status`, or one of `retry`, `refresh` and `cancel`, with the "
     "names of branches or without. Alone it picks onto the branches of the milestone, where that has some"
 )
+IN_COMMENT = "give it in a comment: nobody can look up after the merge who wrote it in a review"
 NOT_ASKED = "nothing was asked to be picked onto {names}"
 MILESTONES: dict[str, tuple[str, ...]] = {
     "v{major}.{minor}.{patch}": ("release-{major}.{minor}",),
@@ -254,7 +255,9 @@ def _commanded(event: Commanded, config: Config, facts: Facts) -> Iterator[Effec
 
 
 def _asked(event: Commanded, config: Config, **what: Any) -> Pick:
-    given, request = event.given, ("comment", event.given.comment_id)
+    given, request = event.given, event.given.request
+    if not given.is_kept and ("series" in what or given.subject.state == "open"):
+        raise Refused(IN_COMMENT)
     who: dict[str, Any] = {"subject": given.subject, "by": given.author, "request": request, "origin": request}
     return Pick(rule=config.rule, cause=COMMAND, **who, **what)
 

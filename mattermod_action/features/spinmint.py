@@ -112,6 +112,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "spinmint": ("write", "launches a test server; `extend 24h`, `destroy` and `status` are about the one there is")
 }
+KEPT = frozenset(COMMANDS)
 USAGE = "say `/spinmint`, and after it `extend 24h`, `destroy`, `status` or the commit to launch"
 NONE = "there is no test server"
 CLOSED_PULL = "the pull request is closed"
