@@ -157,7 +157,8 @@ class Asked:
         lines = [f"| `{target}` | #{number} |" for target, number in numbers.items()]
         lines += [f"| `{target}` | conflicts, see below |" for target in self.conflicting]
         assert sorted(line for line in summary.splitlines() if line.startswith("| `")) == sorted(lines)
-        assert CHECKS in summary
+        words = {"were": "It was", "their": "its"} if len(numbers) == 1 else {"were": "They were", "their": "their"}
+        assert CHECKS.format(**words) in summary
         labels = {label.name for label in self.pull.labels}
         asked_by_label = {APPROVED} if "label" in self.event else set()
         assert labels == (asked_by_label if self.conflicting else {DONE})

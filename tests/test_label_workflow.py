@@ -602,7 +602,7 @@ def test_s23_the_title_of_a_forks_run_is_not_believed(bot: Bot, github: Sandbox,
     ended = payloads.workflow_ended(github.state, github.repository, made.id, "success")
     ended["workflow_run"]["event"] = kind
     requests = len(github.requests)
-    assert run(bot, ended).log.startswith("ChecksChanged")
+    assert run(bot, ended).log.startswith("workflow_run on octo-org/hello\n")
     assert len(github.requests) == requests + 1  # the configuration
     assert len(texts(pull_of(github).comments)) == 1
 

@@ -452,7 +452,7 @@ def test_an_unknown_command_is_only_answered_by_name(bot: Bot, github: Sandbox) 
     run(bot, commented(github, "/var is full\n/approve"))
     assert github.writes == []
     run(bot, commented(github, "/mattermod autoasign"))
-    assert 'did you mean "autoassign"?' in bodies(github, github.pull)[-1]
+    assert "did you mean `/autoassign`?" in bodies(github, github.pull)[-1]
 
 
 def test_mm23_an_edit_gives_what_it_adds_when_it_is_the_authors(bot: Bot, github: Sandbox) -> None:

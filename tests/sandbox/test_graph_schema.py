@@ -14,7 +14,7 @@ import pytest
 from graphql import GraphQLEnumType, NoDeprecatedCustomRule, build_schema, parse, specified_rules, validate
 
 import mattermod_action
-from mattermod_action.adapters import activity, sources
+from mattermod_action.adapters import activity, members, sources
 from mattermod_action.markers import Seals
 from sandbox.graph import SCHEMA
 from tests import builders
@@ -100,10 +100,20 @@ def _touches(count: int) -> str:
     return _sent(lambda: sources.touches(_ask, SUBJECT.repository, ("main", "release", "2026-10-05T12:00:00Z"), paths))
 
 
+def _members(count: int) -> str:
+    return _sent(lambda: members.members(_ask, SUBJECT.repository, range(count), 20))
+
+
+def _fates(count: int) -> str:
+    return _sent(lambda: members.fates(_ask, SUBJECT.repository, range(count)))
+
+
 BUILT: dict[str, list[str]] = {
     "activity.Reader.query": [_activity(SUBJECT), _activity(OTHER), _activity(SUBJECT, OTHER)],
     "sources.SOURCE": [_source(count, comments=comments) for count in (0, 1, 9) for comments in (True, False)],
     "sources.TOUCHES": [_touches(count) for count in (1, 9)],
+    "members.MEMBERS": [_members(count) for count in (1, 9)],
+    "members.fates": [_fates(count) for count in (1, 9)],
     "github.ITEM": [],  # how three constants begin
 }
 
