@@ -273,9 +273,8 @@ class Picker:
         if source:
             self._refresh(source)
         for row in self._again():
-            sha = row.head_sha if row.refused_conflicts else ""
-            reason = NOTED + row.reason if is_revert(row.reason) else row.refused_conflicts
-            more = {"head_sha": sha, "reason": reason, **self._asked_by(row), **self._together.asked_anew(row)}
+            reason = NOTED + row.reason if is_revert(row.reason) else ""
+            more = {"head_sha": "", "reason": reason, **self._asked_by(row), **self._together.asked_anew(row)}
             self._move(row, QUEUED, attempts=row.attempts + 1, **more)
         for row in self._asked_once_more():
             self._begin_anew(row)
@@ -605,7 +604,7 @@ class Picker:
             return
         words = {"head": texts.quoted(row.head_ref), "target": row.target}
         reason = PUSHED_ALREADY.format(reason=_line(refusal).rstrip("."), **words)
-        self._move(row, REFUSED, reason=f"{reason}{NOTED}{row.reason}" if row.has_conflicts else reason)
+        self._move(row, REFUSED, reason=reason)
         if isinstance(refusal, Mistake):
             self._mistakes.append(self._failed[-1])
 

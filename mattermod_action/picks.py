@@ -25,7 +25,7 @@ GOING = (QUEUED, PICKING, PUSHED, OPENED)
 ENDED_BADLY = (CONFLICT, REFUSED, FAILED)
 # The `reason` of a row that is finished without the usual pull request.
 KNOWN, FOUND = "known", "found"
-NOTED = "\n"  # before a note on a pull request, and between a refusal and the paths that conflict; no path has one
+NOTED = "\n"  # before a note on a pull request; no path has one
 BECAME = "\n\n"  # before what has become of a pick's pull request since
 MERGED, CLOSED, MOVED, REVERTED = "merged", "closed", "moved", "reverted"
 BEHIND = "behind"  # it is open, and conflicts with what its branch has got since
@@ -102,11 +102,6 @@ class Row:
     def is_done(self) -> bool:
         """Whether all of it is where it was asked for, or waits for nothing but its review."""
         return self.state == FINISHED and not self.has_conflicts and self.became not in ANEW
-
-    @property
-    def refused_conflicts(self) -> str:
-        """The paths that conflict in a branch that was pushed and not opened, a line each."""
-        return self.reason.partition(NOTED)[2] if self.state == REFUSED else ""
 
     @property
     def has_conflicts(self) -> bool:

@@ -41,7 +41,7 @@ def thumbs(project: Project, pull: Pull) -> list[set[str]]:
     return [{content for content, _ in each.reactions} for each in comments if each.body.startswith("/")]
 
 
-def refused_and_retried(project: Project, pull: Pull) -> Pull:
+def refused_and_retried(project: Project, pull: Pull, reaction: str = "+1") -> Pull:
     """The setting is off, is switched on, and one asks again: there is one pull request."""
     project.repository.actions_pulls = False
     done = project.say(pull, f"/cherry-pick {RELEASE}")
@@ -60,7 +60,7 @@ def refused_and_retried(project: Project, pull: Pull) -> Pull:
     assert done.code == 0, done.log
     [made] = project.opened()
     assert made.head_ref == branch
-    assert thumbs(project, pull) == [{"eyes", "-1"}, {"eyes", "+1"}]
+    assert thumbs(project, pull) == [{"eyes", "-1"}, {"eyes", reaction}]
     return made
 
 
@@ -76,7 +76,7 @@ def test_a_draft_with_conflicts_is_one_after_the_retry_too(project: Project) -> 
     configure(project.github, "cherry_pick: {conflicts: draft}\n")
     project.on(RELEASE, lambda: project.change("different"), "On the release")
     pull = merged(project)
-    made = refused_and_retried(project, pull)
+    made = refused_and_retried(project, pull, "confused")
     assert made.draft
     assert "Conflicts" in labels(made)
     assert f"#{made.number}, a draft with conflicts to solve" in summary(project, pull)
