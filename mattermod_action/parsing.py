@@ -204,7 +204,7 @@ def _on_line(payload: Mapping[str, Any], action: str) -> Event | Ignored:
 
 def _in_review(payload: Mapping[str, Any], action: str, place: Place) -> CommandGiven | None:
     """What a review or a comment on a line commands, which both name their author as a comment does."""
-    said = _field(payload, "review" if place == "review" else "comment")
+    said = payload.get("review" if place == "review" else "comment") or {}
     body, is_new = said.get("body") or "", action in ("submitted", "created")
     if (not is_new and action != "edited") or _no_command(payload, "created" if is_new else action, said):
         return None

@@ -294,6 +294,7 @@ QUESTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "edit": lambda github, pull: github.edit_comment(pull, "https://x/#issuecomment-1", "x"),
     "review comment": lambda github, pull: github.review_comment(pull, "x", pull.sha, ("a.go", 1)),
     "react": lambda github, pull: github.react(pull, 1, "+1"),
+    "react to review": lambda github, _: github.react_to_review("PRR_1", "+1"),
     "review": lambda github, pull: github.request_review(pull, ["core"]),
     "update": lambda github, pull: github.update_branch(pull, pull.sha),
     "candidates": lambda github, pull: github.candidates(pull.repository, "Docs"),
