@@ -25,7 +25,7 @@ from mattermod_action.events import PickEnded
 from mattermod_action.labellers import does_not_count
 from mattermod_action.ledger import CONFIRMED
 from mattermod_action.opening import Opening, Step
-from mattermod_action.origins import AGAIN, LABEL, SLACK, Origin
+from mattermod_action.origins import AGAIN, LABEL, NOT_THEIRS, SLACK, Origin
 from mattermod_action.pick_reasons import (
     BY_HAND,
     CLOSED,
@@ -91,6 +91,7 @@ LEASE = 75.0  # seconds; more than any one step takes (adapters/git_process.py, 
 PATIENCE = 80.0  # seconds to wait for another run that is at the same pull request
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
+ASK_AGAIN = (WITHDRAWN, INTO, NOT_THEIRS, AGAIN)  # why it was never begun, where asking again is enough
 BEGINNING = 3  # characters of a name by which those like it are looked for
 NOTE = 2_000  # characters of a note; the column has some more
 TOUCHED = 5  # files that conflict of which it is told who changed them
@@ -184,13 +185,24 @@ class Picker:
 
     def _is_wanted_again(self, row: Row) -> bool:
         """Whether it was never begun, so that to ask for it once more is enough."""
-        is_new = row.state == REFUSED and (row.reason in (WITHDRAWN, INTO) or row.reason.startswith(MISSING))
+        is_new = row.state == REFUSED and (row.reason in ASK_AGAIN or row.reason.startswith(MISSING))
         return is_new and self._effect.origin[:1] == ("comment",)
+
+    def _orphans(self, source: Source) -> Iterator[Row]:
+        """What waits, and this comment asks for as well, where the one that asked first does not any more."""
+        for row in self._named(self._effect.targets if self._effect.origin[:1] == ("comment",) else ()):
+            if row.state != QUEUED or row.origin == self._this_request()["origin"]:
+                continue
+            try:
+                self._asker(row, source)
+            except Refused:
+                yield row
 
     def _asked_by(self, row: Row) -> dict[str, Any]:
         """The comment that asked for it first may be gone."""
-        if not self._is_wanted_again(row):
-            return {}
+        return self._this_request() if self._is_wanted_again(row) else {}
+
+    def _this_request(self) -> dict[str, Any]:
         return {"origin": Origin(comment=int(self._effect.origin[1])), "requested_by": self._effect.by}
 
     def _asked_once_more(self) -> list[Row]:
@@ -278,6 +290,8 @@ class Picker:
             self._move(row, QUEUED, attempts=row.attempts + 1, **more)
         for row in self._asked_once_more():
             self._begin_anew(row)
+        for row in self._orphans(source) if source else ():
+            self._move(row, QUEUED, **self._this_request())
         if self._effect.request:
             self._note_heeded()
         for _ in range(ROUNDS):
