@@ -75,7 +75,7 @@ from mattermod_action.picks import (
     reverted,
 )  # fmt: skip
 from mattermod_action.picks import REVERTED as UNDONE
-from mattermod_action.series import named_in
+from mattermod_action.series import is_series, named_in, targets_of
 from mattermod_action.together import Together
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ PATIENCE = 80.0  # seconds to wait for another run that is at the same pull requ
 PAUSE = 2.0  # seconds between two looks at its lease
 ROUNDS = 4  # looks at one pull request in one run: the first does it all, if nothing comes between
 ASK_AGAIN = (WITHDRAWN, INTO, NOT_THEIRS, AGAIN)  # why it was never begun, where asking again is enough
+NO_REQUESTS = (("cancel",), ("refresh",), ("status",), ("help",))  # what names branches, and asks for no pick
 BEGINNING = 3  # characters of a name by which those like it are looked for
 NOTE = 2_000  # characters of a note; the column has some more
 TOUCHED = 5  # files that conflict of which it is told who changed them
@@ -647,10 +648,11 @@ class Picker:
 
 def _asks_for(target: str, milestone: Sequence[str], command: Command) -> bool:
     """Whether it names the branch, or none and the milestone does, or asks to try once more whatever has failed."""
-    meant = () if command.args else milestone
-    return command.name == "cherry-pick" and (
-        target in (*naming.branches(command.args), *meant) or naming.spoken(command.args) == ("retry",)
-    )
+    args = naming.spoken(command.args)
+    if command.name != "cherry-pick" or args[:1] in NO_REQUESTS:
+        return False
+    words = targets_of(args) if is_series(args) else args
+    return args == ("retry",) or target in (naming.branches(words) if args else milestone)
 
 
 def prove(work: Work, chosen: Chosen) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mattermod_action.commanding import is_misspelt
+from mattermod_action.commands import Command
 from mattermod_action.naming import branches, spoken
+from mattermod_action.picking import _asks_for
 
 WRITTEN = [
     ("release-10.5", "release-10.5"),
@@ -80,3 +82,17 @@ def test_a_verb_is_one_in_any_case(words: str, expected: str) -> None:
 )
 def test_a_misspelt_command_is_near(word: str, known: str, *, is_one: bool) -> None:
     assert is_misspelt(word, known) is is_one
+
+
+@pytest.mark.parametrize(
+    ("words", "asks"),
+    [
+        ("x", True), ("y, x", True), ("retry x", True), ("retry", True), ("x with #12", True), ("", True),
+        ("y", False), ("cancel x", False), ("Cancel: x", False), ("refresh x", False), ("status", False),
+        ("y with x", False),
+    ],
+)  # fmt: skip
+def test_t02_a_row_may_name_only_a_comment_that_asks_for_its_branch(words: str, *, asks: bool) -> None:
+    """The milestone's branch is `x`, too."""
+    assert _asks_for("x", ("x",), Command("cherry-pick", tuple(words.split()))) is asks
+    assert not _asks_for("x", ("x",), Command("check-cla", tuple(words.split())))
